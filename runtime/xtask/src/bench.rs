@@ -1,0 +1,16 @@
+//! `cargo xtask bench NAME`: one bench of `runtime/benches`, its rows on stdout and everything else on stderr.
+
+use crate::build::{self, cargo};
+use crate::failure::Failure;
+use crate::places::Places;
+use crate::process;
+use crate::setup;
+
+/// Sets up, builds the guests, and runs the bench.
+pub(crate) fn run(places: &Places, name: &str, arguments: &[String]) -> Result<(), Failure> {
+    setup::run(places)?;
+    build::guests(places)?;
+    let mut bench = cargo(places, &["bench", "--package", "modelet", "--bench", name, "--"]);
+    // With it set, an error on the measured path would pay for a backtrace that no server pays for.
+    process::run(bench.args(arguments).env_remove("RUST_BACKTRACE"))
+}

@@ -1,0 +1,118 @@
+//! What was typed.
+
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  setup              lay what is missing: the wasm32-wasip2 target, ONNX Runtime, the models
+  demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
+                     --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
+  test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
+  ci                 formatting, lints, documentation, test, demo
+  bench NAME         run one bench; prints only its rows on stdout
+  conformance        the ONNX backend cases through a guest component
+
+MODELET_WASM_TARGET=source makes setup build the wasm target from source before it asks rustup for it.";
+
+/// One command line, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Print the usage.
+    Help,
+    /// Lay what is missing.
+    Setup,
+    /// From nothing to an answer.
+    Demo {
+        /// Leave the server running at the end.
+        keep: bool,
+    },
+    /// All tests, or those that the arguments pick.
+    Test {
+        /// For the test runner.
+        arguments: Vec<String>,
+    },
+    /// What must hold before a change goes in.
+    Ci,
+    /// One bench.
+    Bench {
+        /// The bench's name, as in `runtime/benches`.
+        name: String,
+        /// For the bench itself.
+        arguments: Vec<String>,
+    },
+    /// The ONNX backend cases.
+    Conformance {
+        /// For the runner.
+        arguments: Vec<String>,
+    },
+}
+
+impl Command {
+    /// Understands the arguments after the program's name, or says what is wrong with them.
+    pub(crate) fn parse(arguments: Vec<String>) -> Result<Self, String> {
+        let mut rest = arguments.into_iter();
+        let Some(name) = rest.next() else {
+            return Err("which command?".to_owned());
+        };
+        let arguments: Vec<String> = rest.collect();
+        match name.as_str() {
+            "help" | "-h" | "--help" => Ok(Self::Help),
+            "setup" => none(&arguments).map(|()| Self::Setup),
+            "demo" => match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+                [] => Ok(Self::Demo { keep: false }),
+                ["--keep"] => Ok(Self::Demo { keep: true }),
+                _ => Err(format!("demo takes only --keep, not `{}`", arguments.join(" "))),
+            },
+            "test" => Ok(Self::Test { arguments }),
+            "ci" => none(&arguments).map(|()| Self::Ci),
+            "bench" => match arguments.split_first() {
+                Some((name, rest)) if !name.starts_with('-') => {
+                    Ok(Self::Bench { name: name.clone(), arguments: rest.to_vec() })
+                }
+                _ => Err("bench wants a name, as in `cargo xtask bench hot`".to_owned()),
+            },
+            "conformance" => Ok(Self::Conformance { arguments }),
+            other => Err(format!("there is no command `{other}`")),
+        }
+    }
+}
+
+fn none(arguments: &[String]) -> Result<(), String> {
+    if arguments.is_empty() { Ok(()) } else { Err(format!("unexpected `{}`", arguments.join(" "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Command;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Command::parse(line.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn every_command_of_the_usage_is_understood() {
+        let listed =
+            super::USAGE.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+        let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(names, ["setup", "demo", "test", "ci", "bench", "conformance"]);
+        for name in names {
+            let line = if name == "bench" { "bench hot" } else { name };
+            assert!(parse(line).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_reach_the_test_runner_untouched() {
+        let Ok(Command::Test { arguments }) = parse("test -p modelet-spec --no-capture") else { panic!("not a test") };
+        assert_eq!(arguments, ["-p", "modelet-spec", "--no-capture"]);
+    }
+
+    #[test]
+    fn wrong_usage_names_what_is_wrong() {
+        assert_eq!(parse(""), Err("which command?".to_owned()));
+        assert_eq!(parse("bake"), Err("there is no command `bake`".to_owned()));
+        assert_eq!(parse("setup now"), Err("unexpected `now`".to_owned()));
+        assert!(parse("demo --forever").is_err());
+        assert!(parse("bench").is_err());
+        assert!(parse("bench --help").is_err());
+    }
+}

@@ -1,0 +1,28 @@
+//! `cargo xtask setup`: what a build and a run need and a clone does not have.
+//!
+//! Each part looks first, does only what is missing, checks what it got against a pinned SHA-256, and leaves nothing half done under
+//! a final name; so setup may be stopped at any moment and started again.
+
+mod lock;
+mod models;
+mod onnxruntime;
+mod wasm_target;
+
+use crate::failure::Failure;
+use crate::places::Places;
+use std::time::Instant;
+
+/// Lays what is missing and says, part by part, what it did.
+pub(crate) fn run(places: &Places) -> Result<(), Failure> {
+    let parts: [Part; 3] =
+        [("wasm target", wasm_target::ensure), ("ONNX Runtime", onnxruntime::ensure), ("models", models::ensure)];
+    for (name, ensure) in parts {
+        let start = Instant::now();
+        let done = ensure(places)?;
+        eprintln!("setup: {name}: {done} ({:.1} s)", start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// A part's name, and what makes sure of it and says what it found or did.
+type Part = (&'static str, fn(&Places) -> Result<String, Failure>);
