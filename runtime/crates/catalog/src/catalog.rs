@@ -1,0 +1,164 @@
+//! The snapshot itself.
+
+use crate::builder::is_reserved;
+use crate::host::normalise_host;
+use crate::key::{KeyRecord, Keys};
+use crate::matcher::{Methods, Node, Target};
+use modelet_spec::{Auth, Digest, EffectiveLimits, FunctionName, PathPattern, TenantName, Version};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// All that serves at one moment.
+#[derive(Debug)]
+pub struct Catalog<F> {
+    entries: Vec<Arc<Entry<F>>>,
+    routes: Routes,
+    keys: Keys,
+}
+
+/// A function that serves.
+#[derive(Debug)]
+pub struct Entry<F> {
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// What it is called.
+    pub function: FunctionName,
+    /// Which of its versions.
+    pub version: Version,
+    /// The digest of its component.
+    pub digest: Digest,
+    /// What holds for it.
+    pub limits: EffectiveLimits,
+    /// Where it answers.
+    pub routes: Vec<Route>,
+    /// What runs it.
+    pub handle: F,
+}
+
+/// Where a function answers, and whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Lower-case host without a port; `None`: any.
+    pub host: Option<String>,
+    /// Which paths.
+    pub path: PathPattern,
+    /// Upper-case methods; empty: any.
+    pub methods: Vec<String>,
+    /// Who may call.
+    pub auth: Auth,
+}
+
+/// What a request's host, path and method lead to.
+#[derive(Debug)]
+pub enum Lookup<'a, F> {
+    /// A function answers.
+    Found {
+        /// The function.
+        entry: &'a Arc<Entry<F>>,
+        /// The route that matched.
+        route: &'a Route,
+    },
+    /// The path is known, the method is not.
+    MethodNotAllowed {
+        /// The methods that are, sorted.
+        allow: Vec<String>,
+    },
+    /// Nobody answers.
+    NotFound,
+}
+
+/// The patterns, by host.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    by_host: HashMap<String, Node>,
+    any_host: Node,
+}
+
+impl<F> Catalog<F> {
+    /// Nothing serves.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(Vec::new(), Routes::default(), Keys::default())
+    }
+
+    pub(crate) fn new(entries: Vec<Arc<Entry<F>>>, routes: Routes, keys: Keys) -> Self {
+        Self { entries, routes, keys }
+    }
+
+    /// Who answers. `host` is the authority as it came (port and case do not matter), `path` the raw, percent-encoded path
+    /// without the query, `method` as it came.
+    ///
+    /// Routes with this host go before routes for any host. Among those, the pattern decides that is more specific at the
+    /// first segment where they differ: exact text before `{param}` before `{*rest}`. Only then is the method looked at, so a
+    /// wrong method is `MethodNotAllowed`, never a less specific route. Reserved paths are found by no pattern.
+    #[must_use]
+    pub fn find(&self, host: Option<&str>, path: &str, method: &str) -> Lookup<'_, F> {
+        if is_reserved(path) {
+            return Lookup::NotFound;
+        }
+        let Some(methods) = self.routes.find(host, path) else {
+            return Lookup::NotFound;
+        };
+        match methods.find(method) {
+            Some(target) => self.target(target),
+            None => Lookup::MethodNotAllowed { allow: methods.allowed() },
+        }
+    }
+
+    /// All functions, in the order in which they were added.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<Entry<F>>> {
+        self.entries.iter()
+    }
+
+    /// The key with this secret. What it may do is for the caller to ask ([`KeyRecord::allows`]).
+    #[must_use]
+    pub fn authorise(&self, secret: &str) -> Option<&KeyRecord> {
+        self.keys.find(secret)
+    }
+
+    fn target(&self, target: Target) -> Lookup<'_, F> {
+        let entry = self.entries.get(target.entry);
+        let found = entry.and_then(|entry| Some((entry, entry.routes.get(target.route)?)));
+        match found {
+            Some((entry, route)) => Lookup::Found { entry, route },
+            None => Lookup::NotFound,
+        }
+    }
+}
+
+impl<F> Default for Catalog<F> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl Routes {
+    /// The tree of a host, made where it is missing.
+    pub(crate) fn tree(&mut self, host: Option<&str>) -> &mut Node {
+        match host {
+            Some(host) => self.by_host.entry(host.to_owned()).or_default(),
+            None => &mut self.any_host,
+        }
+    }
+
+    fn find(&self, host: Option<&str>, path: &str) -> Option<&Methods> {
+        // Most servers have no route with a host: then nothing is normalised.
+        let tree = match host {
+            Some(host) if !self.by_host.is_empty() => self.by_host.get(normalise_host(host).as_ref()),
+            _ => None,
+        };
+        let with_host = tree.and_then(|tree| tree.find(path));
+        with_host.or_else(|| self.any_host.find(path))
+    }
+}
+
+impl fmt::Display for Route {
+    /// `GET,POST example.com/x/{name}`; without methods and host where there are none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.methods.is_empty() {
+            write!(f, "{} ", self.methods.join(","))?;
+        }
+        write!(f, "{}{}", self.host.as_deref().unwrap_or_default(), self.path)
+    }
+}

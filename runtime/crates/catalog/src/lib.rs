@@ -1,0 +1,21 @@
+//! The immutable snapshot of what serves: functions, their routes, and the keys that open them.
+//!
+//! Control builds a [`Catalog`] with a [`CatalogBuilder`] and swaps it in whole; the gateway reads it. A lookup is a pure
+//! function of the snapshot: no lock, no I/O, no allocation on the way to an answer.
+//!
+//! It does not know how a function runs: `F`, the handle in an [`Entry`], is whatever the caller can run.
+//!
+//! Begin with [`Catalog::find`]; the rules of precedence stand there, and `matcher` keeps them.
+
+mod builder;
+mod catalog;
+mod error;
+mod host;
+mod key;
+mod matcher;
+
+pub use builder::{CatalogBuilder, is_reserved};
+pub use catalog::{Catalog, Entry, Lookup, Route};
+pub use error::CatalogError;
+pub use host::normalise_host;
+pub use key::{KeyRecord, Scope};

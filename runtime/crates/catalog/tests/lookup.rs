@@ -1,0 +1,216 @@
+//! Which function answers a request, against a matcher that is too simple to be wrong.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
+
+use modelet_catalog::{Catalog, CatalogBuilder, CatalogError, Entry, Lookup, Route};
+use modelet_spec::{
+    Auth, Digest, EffectiveLimits, FunctionLimits, PathPattern, Segment, ServerLimits, TenantLimits, TenantName,
+    Version,
+};
+use proptest::prelude::*;
+
+/// A function called `f` and its number, which is also its handle.
+fn entry(number: usize, tenant: &str, routes: Vec<Route>) -> Entry<usize> {
+    Entry {
+        tenant: tenant.parse().unwrap_or_else(|_| TenantName::default_tenant()),
+        function: format!("f{number}").parse().expect("a name"),
+        version: Version::FIRST,
+        digest: Digest::of(b""),
+        limits: EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &FunctionLimits::default()),
+        routes,
+        handle: number,
+    }
+}
+
+fn route(host: Option<&str>, path: &str, methods: &[&str]) -> Route {
+    Route {
+        host: host.map(str::to_owned),
+        path: path.parse().expect("a pattern"),
+        methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+        auth: Auth::Key,
+    }
+}
+
+/// A catalog of functions with one route each.
+fn catalog(routes: &[Route]) -> Catalog<usize> {
+    let mut builder = CatalogBuilder::new();
+    for (number, route) in routes.iter().enumerate() {
+        builder.add(entry(number, "default", vec![route.clone()])).expect("no conflict");
+    }
+    builder.build()
+}
+
+fn found(catalog: &Catalog<usize>, host: Option<&str>, path: &str, method: &str) -> Option<usize> {
+    match catalog.find(host, path, method) {
+        Lookup::Found { entry, .. } => Some(entry.handle),
+        Lookup::MethodNotAllowed { .. } | Lookup::NotFound => None,
+    }
+}
+
+#[test]
+fn an_empty_catalog_finds_nothing() {
+    assert!(matches!(Catalog::<()>::empty().find(None, "/", "GET"), Lookup::NotFound));
+}
+
+#[test]
+fn exact_goes_before_param_before_rest_and_dead_ends_are_left() {
+    let routes = ["/x/a", "/x/{p}", "/x/{*r}", "/{q}/b/c", "/x/b/d", "/", "/x/a/"];
+    let routes: Vec<Route> = routes.iter().map(|path| route(None, path, &[])).collect();
+    let catalog = catalog(&routes);
+    let cases = [
+        ("/x/a", Some(0)),
+        ("/x/z", Some(1)),
+        ("/x/z/y", Some(2)),
+        ("/x/b/c", Some(2)),
+        ("/x/", Some(2)),
+        ("/x", None),
+        ("/w/b/c", Some(3)),
+        ("/x/b/d", Some(4)),
+        ("/", Some(5)),
+        ("/x/a/", Some(6)),
+        ("/x/%61", Some(1)),
+        ("", None),
+        ("*", None),
+        ("x/a", None),
+    ];
+    for (path, number) in cases {
+        assert_eq!(found(&catalog, None, path, "GET"), number, "{path}");
+    }
+}
+
+#[test]
+fn a_host_goes_before_any_host() {
+    let catalog = catalog(&[route(None, "/x", &[]), route(Some("a.example"), "/{p}", &[])]);
+    assert_eq!(found(&catalog, Some("A.example:80"), "/x", "GET"), Some(1));
+    assert_eq!(found(&catalog, Some("b.example"), "/x", "GET"), Some(0));
+    assert_eq!(found(&catalog, Some("a.example"), "/x/y", "GET"), None);
+    assert_eq!(found(&catalog, None, "/x", "GET"), Some(0));
+}
+
+#[test]
+fn the_path_decides_before_the_method() {
+    let catalog =
+        catalog(&[route(None, "/x", &["GET", "PUT"]), route(None, "/x", &["POST"]), route(None, "/{p}", &[])]);
+    assert_eq!(found(&catalog, None, "/x", "POST"), Some(1));
+    assert_eq!(found(&catalog, None, "/x", "HEAD"), Some(0));
+    let Lookup::MethodNotAllowed { allow } = catalog.find(None, "/x", "DELETE") else {
+        panic!("expected MethodNotAllowed");
+    };
+    assert_eq!(allow, ["GET", "HEAD", "POST", "PUT"]);
+    assert_eq!(found(&catalog, None, "/y", "DELETE"), Some(2));
+}
+
+#[test]
+fn reserved_paths_are_neither_claimed_nor_caught() {
+    let mut builder = CatalogBuilder::new();
+    for path in ["/v1/models", "/v1/models/x", "/v2", "/v2/{*r}", "/openai/v1/embeddings"] {
+        let refused = builder.add(entry(0, "default", vec![route(None, path, &[])]));
+        assert!(matches!(refused, Err(CatalogError::Reserved { .. })), "{path}");
+    }
+    builder.add(entry(1, "default", vec![route(None, "/{*all}", &[])])).unwrap();
+    let catalog = builder.build();
+    assert_eq!(found(&catalog, None, "/v2/models/m/infer", "POST"), None);
+    assert_eq!(found(&catalog, None, "/v2x", "POST"), Some(1));
+    assert_eq!(found(&catalog, None, "/v1/modelsx", "POST"), Some(1));
+}
+
+#[test]
+fn a_conflict_adds_nothing_and_names_no_other_tenant() {
+    let mut builder = CatalogBuilder::new();
+    builder.add(entry(0, "acme", vec![route(None, "/x/{a}", &["GET"])])).unwrap();
+    let routes = vec![route(None, "/free", &[]), route(None, "/x/{b}", &[])];
+    let error = builder.add(entry(1, "evil", routes.clone())).unwrap_err().to_string();
+    assert!(error.contains("/x/{b} is taken by another function"), "{error}");
+    let error = builder.add(entry(1, "acme", routes)).unwrap_err().to_string();
+    assert!(error.contains("taken by the function f0"), "{error}");
+    builder.add(entry(2, "acme", vec![route(None, "/x/{c}", &["POST"])])).unwrap();
+    let twice = vec![route(None, "/y", &["GET"]), route(None, "/y", &[])];
+    let error = builder.add(entry(3, "acme", twice)).unwrap_err().to_string();
+    assert!(error.contains("same function"), "{error}");
+    let catalog = builder.build();
+    assert_eq!(catalog.functions().count(), 2);
+    assert_eq!(found(&catalog, None, "/free", "GET"), None);
+    assert_eq!(found(&catalog, None, "/y", "GET"), None);
+    assert_eq!(found(&catalog, None, "/x/1", "POST"), Some(2));
+}
+
+#[test]
+fn a_host_that_no_request_has_is_refused() {
+    for host in ["", "Example.com", "example.com:80", "example.com."] {
+        let refused = CatalogBuilder::new().add(entry(0, "default", vec![route(Some(host), "/x", &[])]));
+        assert!(matches!(refused, Err(CatalogError::BadHost { .. })), "{host}");
+    }
+}
+
+/// Whether a pattern matches, and how specific it is at each segment: smaller goes first.
+fn naive_rank(pattern: &PathPattern, path: &str) -> Option<Vec<u8>> {
+    let mut left: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let mut rank = Vec::new();
+    for segment in pattern.segments() {
+        match segment {
+            Segment::Rest(_) => return (!left.is_empty()).then(|| [rank, vec![2]].concat()),
+            _ if left.is_empty() => return None,
+            Segment::Exact(text) if *text == left.remove(0) => rank.push(0),
+            Segment::Exact(_) => return None,
+            Segment::Param(_) => rank.push(1),
+        }
+        if rank.last() == Some(&1) && left.remove(0).is_empty() {
+            return None;
+        }
+    }
+    left.is_empty().then_some(rank)
+}
+
+/// The most specific of all that match; the first `hosts` of them with a host before those without.
+fn naive_find(routes: &[Route], host: Option<&str>, path: &str) -> Option<usize> {
+    let best = |with_host: bool| {
+        let fitting = routes.iter().enumerate().filter(|(_, route)| match &route.host {
+            Some(known) => with_host && Some(known.as_str()) == host,
+            None => !with_host,
+        });
+        let ranked = fitting.filter_map(|(number, route)| Some((naive_rank(&route.path, path)?, number)));
+        ranked.min().map(|(_, number)| number)
+    };
+    best(true).or_else(|| best(false))
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![4 => Just("a".to_owned()), 2 => Just("b".to_owned()), 3 => Just("{}".to_owned())];
+    (proptest::collection::vec(segment, 0..4), prop_oneof![2 => Just(""), 1 => Just("/"), 1 => Just("/{*rest}")])
+        .prop_map(|(segments, end)| {
+            let named =
+                segments.iter().enumerate().map(|(at, text)| format!("/{}", text.replace("{}", &format!("{{p{at}}}"))));
+            let text = named.collect::<String>() + end;
+            if text.is_empty() { "/".to_owned() } else { text }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn the_tree_finds_what_the_naive_matcher_finds(
+        patterns in proptest::collection::vec((pattern(), proptest::option::of(Just("h"))), 0..12),
+        paths in proptest::collection::vec("(/(a|b|c|)){0,5}", 1..12),
+        host in proptest::option::of(prop_oneof![Just("h"), Just("other")]),
+    ) {
+        let mut builder = CatalogBuilder::new();
+        let mut routes = Vec::new();
+        for (pattern, host) in patterns {
+            let route = route(host, &pattern, &[]);
+            // Where two have the same shape, the first holds the place.
+            if builder.add(entry(routes.len(), "default", vec![route.clone()])).is_ok() {
+                routes.push(route);
+            }
+        }
+        let catalog = builder.build();
+        for path in paths {
+            prop_assert_eq!(found(&catalog, host, &path, "GET"), naive_find(&routes, host, &path), "{}", path);
+        }
+    }
+
+    #[test]
+    fn any_text_can_be_looked_up(host in "\\PC{0,20}", path in "\\PC{0,40}", method in "\\PC{0,8}") {
+        let catalog = catalog(&[route(None, "/{*all}", &["GET"]), route(Some("h"), "/{a}/b", &[])]);
+        let _ = catalog.find(Some(&host), &path, &method);
+    }
+}

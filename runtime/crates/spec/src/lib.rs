@@ -1,0 +1,40 @@
+//! Names, digests, versions, manifests and limits: the words that every other crate speaks.
+//!
+//! This crate is pure: it reads no file, no clock, no environment and no random source. A value of one of its types is
+//! valid by construction, so nobody below the edge checks it again.
+//!
+//! It is not the place for behaviour: how a function is routed is `modelet-catalog`'s business, how it is kept
+//! `modelet-store`'s, how it runs `modelet-engine`'s.
+//!
+//! Begin with [`manifest`] (what a function's author writes) and [`limits`] (what each party allows). [`document`] is the
+//! TOML reader behind the manifest; it reports all faults of a file at once and serves the server's configuration too.
+
+mod auth;
+mod digest;
+pub mod document;
+mod error;
+mod flow;
+mod invocation;
+pub mod limits;
+pub mod manifest;
+mod model_ref;
+mod name;
+mod path;
+mod size;
+pub mod span;
+mod text_serde;
+mod version;
+
+pub use auth::Auth;
+pub use digest::{Digest, Hasher};
+pub use error::{
+    DigestError, InvocationIdError, ModelRefError, NameError, PathError, SizeError, SpanError, VersionError,
+};
+pub use flow::Flow;
+pub use invocation::InvocationId;
+pub use limits::{EffectiveLimits, FunctionLimits, ServerLimits, TenantLimits};
+pub use model_ref::{ModelRef, Pick};
+pub use name::{FunctionName, Label, ModelName, TenantName};
+pub use path::{PathPattern, Segment};
+pub use size::ByteSize;
+pub use version::Version;

@@ -1,0 +1,106 @@
+//! What holds for one function: the field-wise minimum of what all three parties allow.
+
+use super::{FunctionLimits, ServerLimits, TenantLimits};
+use std::time::Duration;
+
+/// What holds for one function. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveLimits {
+    /// Linear memories of one instance.
+    pub memory: u64,
+    /// Elements of all tables of one instance.
+    pub table_elements: u64,
+    /// Wall-clock time of one invocation.
+    pub time: Duration,
+    /// Time that the guest may compute in one invocation.
+    pub cpu: Duration,
+    /// A request's body.
+    pub request_body: u64,
+    /// An answer's body.
+    pub response_body: u64,
+    /// Invocations at a time.
+    pub concurrency: u32,
+    /// Invocations that wait for a permit.
+    pub queue: u32,
+    /// Header fields of one message, names and values.
+    pub header_bytes: usize,
+    /// What one host call may bring out of the guest: wasmtime's hostcall fuel.
+    pub hostcall_bytes: usize,
+    /// Handles that one instance holds at a time.
+    pub resources: usize,
+    /// Random bytes asked for in one call.
+    pub random_bytes: u64,
+    /// Log of one invocation.
+    pub log_bytes: u64,
+    /// Tensors that the host holds for one instance.
+    pub tensor_bytes: u64,
+}
+
+impl EffectiveLimits {
+    /// The field-wise minimum. A function cannot raise what the tenant or the server allows; a tenant cannot raise the server's.
+    #[must_use]
+    pub fn of(server: &ServerLimits, tenant: &TenantLimits, function: &FunctionLimits) -> Self {
+        let wish = function.filled();
+        let time = least(server.time, tenant.time, wish.time);
+        Self {
+            memory: least(server.memory, tenant.memory, wish.memory).0,
+            table_elements: server.table_elements,
+            time,
+            // Nobody computes for longer than the invocation lasts.
+            cpu: least(server.cpu, tenant.cpu, wish.cpu).min(time),
+            request_body: least(server.request_body, tenant.request_body, wish.body).0,
+            response_body: least(server.response_body, tenant.response_body, wish.response).0,
+            concurrency: least(server.concurrency, tenant.concurrency, wish.concurrency).min(server.concurrency_total),
+            queue: least(server.queue, tenant.queue, wish.queue),
+            header_bytes: server.header_bytes.as_len(),
+            hostcall_bytes: server.hostcall_bytes.as_len(),
+            resources: usize::try_from(server.resources).unwrap_or(usize::MAX),
+            random_bytes: server.random_bytes.0,
+            log_bytes: least(server.log_bytes, tenant.log_bytes, wish.log).0,
+            tensor_bytes: least(server.tensor_bytes, tenant.tensor_bytes, wish.tensors).0,
+        }
+    }
+}
+
+fn least<T: Ord>(server: T, tenant: Option<T>, function: T) -> T {
+    let both = server.min(function);
+    match tenant {
+        Some(tenant) => both.min(tenant),
+        None => both,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::size::ByteSize;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_function_that_wishes_for_nothing_gets_the_documented_defaults() {
+        let limits =
+            EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &FunctionLimits::default());
+        assert_eq!(limits.memory, 128 << 20);
+        assert_eq!((limits.time, limits.cpu), (Duration::from_secs(30), Duration::from_secs(10)));
+        assert_eq!((limits.request_body, limits.response_body), (8 << 20, 64 << 20));
+        assert_eq!((limits.concurrency, limits.queue), (32, 64));
+    }
+
+    #[test]
+    fn computing_never_outlasts_the_invocation() {
+        let wish = FunctionLimits { time: Some(Duration::from_secs(2)), ..FunctionLimits::default() };
+        let limits = EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &wish);
+        assert_eq!(limits.cpu, Duration::from_secs(2));
+    }
+
+    proptest! {
+        #[test]
+        fn no_party_gets_more_than_another_allows(server: u64, tenant: Option<u64>, function: u64) {
+            let servers = ServerLimits { memory: ByteSize(server), ..ServerLimits::default() };
+            let tenants = TenantLimits { memory: tenant.map(ByteSize), ..TenantLimits::default() };
+            let functions = FunctionLimits { memory: Some(ByteSize(function)), ..FunctionLimits::default() };
+            let memory = EffectiveLimits::of(&servers, &tenants, &functions).memory;
+            prop_assert_eq!(memory, server.min(function).min(tenant.unwrap_or(u64::MAX)));
+        }
+    }
+}

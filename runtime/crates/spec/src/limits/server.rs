@@ -1,0 +1,81 @@
+//! What the operator allows: the ceilings of every function, and the totals of the process.
+
+use crate::size::ByteSize;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The operator's ceilings. A function that wishes for more gets this much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerLimits {
+    /// Linear memories of one instance. Default 1 GiB: the slot that the pooling allocator reserves (address space, not RAM).
+    pub memory: ByteSize,
+    /// Elements of all tables of one instance. Default 20,000: wasmtime's own for a pooled table; large C++ guests use about 10,000.
+    pub table_elements: u64,
+    /// Wall-clock time of one invocation. Default 5 min.
+    #[serde(with = "crate::span")]
+    pub time: Duration,
+    /// Time that a guest may compute in one invocation. Default 60 s.
+    #[serde(with = "crate::span")]
+    pub cpu: Duration,
+    /// A request's body. Default 64 MiB.
+    pub request_body: ByteSize,
+    /// An answer's body. Default 256 MiB.
+    pub response_body: ByteSize,
+    /// Invocations of one function at a time. Default 1,024.
+    pub concurrency: u32,
+    /// Invocations of one function that wait for a permit. Default 4,096.
+    pub queue: u32,
+    /// Header fields of one message, names and values. Default 64 KiB: nginx and Node allow 16 to 32, wasmtime 128.
+    pub header_bytes: ByteSize,
+    /// What one host call may bring out of a guest. Default 128 MiB, wasmtime's own; a tensor passes in one call, so
+    /// [`Self::tensor_bytes`] above this does nothing for a single tensor.
+    pub hostcall_bytes: ByteSize,
+    /// Handles (tensors, graphs, streams …) that one instance holds at a time. Default 10,000.
+    pub resources: u32,
+    /// Random bytes asked for in one call. Default 1 MiB; a call for more is a trap.
+    pub random_bytes: ByteSize,
+    /// Log of one invocation; the rest is dropped and counted. Default 256 KiB.
+    pub log_bytes: ByteSize,
+    /// Tensors that the host holds for one instance. Default 512 MiB.
+    pub tensor_bytes: ByteSize,
+    /// Open connections of the data plane. Default 10,000: below it, a process with the usual 20,000 descriptors has room.
+    pub connections: u32,
+    /// Invocations of all functions at a time. Default 2,048.
+    pub concurrency_total: u32,
+    /// Instances of all functions, busy and warm: slots of the pooling allocator. Default 1,000, wasmtime's own total.
+    pub instances_total: u32,
+    /// A component (.wasm) at deploy. Default 64 MiB: Python guests have about 40.
+    pub component_bytes: ByteSize,
+    /// A model at push. Default 2 GiB: what one protobuf message can hold.
+    pub model_bytes: ByteSize,
+    /// The memory of all models together: weights, inputs and outputs in ONNX Runtime's one arena. Default 4 GiB.
+    pub inference_memory: ByteSize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(1024),
+            table_elements: 20_000,
+            time: Duration::from_secs(300),
+            cpu: Duration::from_secs(60),
+            request_body: ByteSize::mib(64),
+            response_body: ByteSize::mib(256),
+            concurrency: 1024,
+            queue: 4096,
+            header_bytes: ByteSize::kib(64),
+            hostcall_bytes: ByteSize::mib(128),
+            resources: 10_000,
+            random_bytes: ByteSize::mib(1),
+            log_bytes: ByteSize::kib(256),
+            tensor_bytes: ByteSize::mib(512),
+            connections: 10_000,
+            concurrency_total: 2048,
+            instances_total: 1000,
+            component_bytes: ByteSize::mib(64),
+            model_bytes: ByteSize::mib(2048),
+            inference_memory: ByteSize::mib(4096),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the operator allows one tenant. Nothing is set from the first start: the server's ceilings hold.
+
+use crate::size::ByteSize;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Ceilings for every function of one tenant; what is not set is as the server has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenantLimits {
+    /// Linear memories of one instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    /// Wall-clock time of one invocation.
+    #[serde(with = "crate::span::option", skip_serializing_if = "Option::is_none")]
+    pub time: Option<Duration>,
+    /// Time that a guest may compute in one invocation.
+    #[serde(with = "crate::span::option", skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Duration>,
+    /// A request's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<ByteSize>,
+    /// An answer's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<ByteSize>,
+    /// Invocations at a time, of all functions of the tenant together; so also of each one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// Invocations of one function that wait for a permit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<u32>,
+    /// Log of one invocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_bytes: Option<ByteSize>,
+    /// Tensors that the host holds for one instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor_bytes: Option<ByteSize>,
+}

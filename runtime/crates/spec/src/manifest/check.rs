@@ -1,0 +1,163 @@
+//! What a manifest's values mean, alone and together: the rules that hold for TOML and for JSON.
+
+use super::{Case, Manifest, ModelSource, RouteSpec};
+use crate::name::ModelName;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The longest wait for a batch: longer than this is a mistake in the unit.
+const BATCH_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The most calls in one run, and the most routes of one function: beyond what anyone needs, and a bound.
+const BATCH_MAX: u32 = 4096;
+const ROUTES_MAX: usize = 1000;
+
+/// Told of each fault: the key's path, and the message.
+type Report<'r> = &'r mut dyn FnMut(&str, String);
+
+pub(super) fn check(manifest: &Manifest, report: Report<'_>) {
+    if let Some(build) = &manifest.build
+        && build.component.as_os_str().is_empty()
+    {
+        report("build.component", "a path is missing between the quotes".to_owned());
+    }
+    routes(&manifest.route, report);
+    models(manifest, report);
+    limits(manifest, report);
+    batch(manifest, report);
+    outbound(&manifest.outbound.allow, report);
+    for key in manifest.config.keys().filter(|key| key.is_empty()) {
+        report(&format!("config.{key}"), "a key is missing between the quotes".to_owned());
+    }
+    for (index, case) in manifest.case.iter().enumerate() {
+        check_case(case, &format!("case[{index}]"), report);
+    }
+}
+
+fn routes(routes: &[RouteSpec], report: Report<'_>) {
+    if routes.len() > ROUTES_MAX {
+        report("route", format!("a function has at most {ROUTES_MAX} routes; use {{name}} or {{*rest}}"));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, route) in routes.iter().enumerate() {
+        if let Some(host) = route.host.as_deref().filter(|host| !is_host(host)) {
+            let fix = "write a lower-case host name without scheme and port, such as \"api.example.com\"";
+            report(&format!("route[{index}].host"), format!("{host:?} is not a host; {fix}"));
+        }
+        for method in &route.methods {
+            check_method(method, &format!("route[{index}].methods"), report);
+        }
+        let methods = if route.methods.is_empty() { vec![String::new()] } else { route.methods.clone() };
+        for method in methods {
+            if !seen.insert((route.host.clone(), route.path.to_string(), method)) {
+                report(&format!("route[{index}].path"), "the same route stands above; remove one".to_owned());
+            }
+        }
+    }
+}
+
+fn models(manifest: &Manifest, report: Report<'_>) {
+    for (alias, source) in &manifest.models {
+        let path = format!("models.{alias}");
+        if alias == "inline" {
+            report(&path, "\"inline\" is a switch of [models], not a model; choose another name".to_owned());
+        }
+        if let Err(error) = alias.parse::<ModelName>() {
+            report(&path, error.to_string());
+        }
+        if matches!(source, ModelSource::File(file) if file.as_os_str().is_empty()) {
+            report(&path, "a file's path is missing between the quotes".to_owned());
+        }
+    }
+}
+
+fn limits(manifest: &Manifest, report: Report<'_>) {
+    let limits = &manifest.limits;
+    let zeros = [
+        ("limits.memory", limits.memory.is_some_and(|size| size.0 == 0)),
+        ("limits.time", limits.time.is_some_and(|span| span.is_zero())),
+        ("limits.cpu", limits.cpu.is_some_and(|span| span.is_zero())),
+        ("limits.concurrency", limits.concurrency == Some(0)),
+        ("instances.max_requests", manifest.instances.max_requests == 0),
+    ];
+    for (path, _) in zeros.iter().filter(|(_, is_zero)| *is_zero) {
+        report(path, "with 0 the function could never answer; write more, or leave it out for the default".to_owned());
+    }
+}
+
+fn batch(manifest: &Manifest, report: Report<'_>) {
+    for (alias, rule) in &manifest.batch {
+        let path = format!("batch.{alias}");
+        if !manifest.models.contains_key(alias) {
+            let known = manifest.models.keys().cloned().collect::<Vec<_>>().join(", ");
+            report(&path, format!("no such model in [models]; it has: {known}"));
+        }
+        if rule.max == 0 || rule.max > BATCH_MAX {
+            report(&format!("{path}.max"), format!("write 1 to {BATCH_MAX}"));
+        }
+        if rule.wait > BATCH_WAIT_MAX {
+            report(&format!("{path}.wait"), "at most 10s; the usual wait is a few ms".to_owned());
+        }
+    }
+}
+
+fn outbound(allow: &[String], report: Report<'_>) {
+    for (index, origin) in allow.iter().enumerate().filter(|(_, origin)| !is_origin(origin)) {
+        let fix = "write scheme, host and, where it is not the usual one, port: \"https://api.example.com\"";
+        report(&format!("outbound.allow[{index}]"), format!("{origin:?} is not an origin; {fix}"));
+    }
+}
+
+fn check_case(case: &Case, path: &str, report: Report<'_>) {
+    let request = &case.request;
+    check_method(&request.method, &format!("{path}.request.method"), report);
+    if !request.path.starts_with('/') {
+        report(&format!("{path}.request.path"), format!("{:?} does not begin with \"/\"", request.path));
+    }
+    let bodies = [request.body.is_some(), request.body_file.is_some(), request.json.is_some()];
+    if bodies.iter().filter(|is_set| **is_set).count() > 1 {
+        report(&format!("{path}.request"), "a request has one body; keep one of body, body_file and json".to_owned());
+    }
+    if !(100..=599).contains(&case.expect.status) {
+        report(&format!("{path}.expect.status"), "a status is a number from 100 to 599".to_owned());
+    }
+    if case.expect.tolerance.is_nan() || case.expect.tolerance < 0.0 {
+        report(&format!("{path}.expect.tolerance"), "a tolerance is not negative".to_owned());
+    }
+}
+
+fn check_method(method: &str, path: &str, report: Report<'_>) {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if method.is_empty() || !method.bytes().all(token) {
+        report(path, format!("{method:?} is not a method; write one such as \"POST\""));
+    } else if method.bytes().any(|b| b.is_ascii_lowercase()) {
+        report(path, format!("methods are upper case; write \"{}\"", method.to_uppercase()));
+    }
+}
+
+/// A lower-case DNS name or an IP address, without a port.
+fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    };
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.len() <= 253 && host.split('.').all(label),
+    }
+}
+
+fn is_origin(origin: &str) -> bool {
+    let Some(rest) = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")) else {
+        return false;
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    is_host(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
+}

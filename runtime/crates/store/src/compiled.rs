@@ -1,0 +1,91 @@
+//! Compiled code: `compiled/<component>-<engine>.cwasm`.
+//!
+//! Machine code that the process will run, so a file counts only if a version of a function names the digest of its very
+//! bytes. Anything else is as good as absent: the component is there to compile again.
+
+use crate::db::parsed;
+use crate::error::{StoreError, io_at};
+use crate::events::note;
+use crate::files::{self, Aside};
+use crate::functions::FunctionVersion;
+use crate::store::Store;
+use modelet_spec::Digest;
+use rusqlite::params;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Which code was made from a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompiledRecord {
+    /// The digest of the code.
+    pub digest: Digest,
+    /// The engine that made it: version and settings.
+    pub engine: String,
+}
+
+impl Store {
+    /// Writes compiled code beside the metadata. It counts once a version of a function names the returned record
+    /// ([`Store::put_function`], [`Store::set_compiled`]).
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_compiled(&self, component: &Digest, engine: &str, code: &[u8]) -> Result<CompiledRecord, StoreError> {
+        let mut aside = Aside::begin(self.data_dir())?;
+        aside.file.write_all(code).map_err(io_at("write", aside.path()))?;
+        aside.keep(&self.compiled_path(component, engine))?;
+        Ok(CompiledRecord { digest: Digest::of(code), engine: engine.to_owned() })
+    }
+
+    /// The code that this engine made from a component; `None` if there is none whose bytes are what was recorded.
+    ///
+    /// # Errors
+    /// When the file or the metadata cannot be read.
+    pub fn read_compiled(&self, component: &Digest, engine: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let recorded: Vec<Digest> = self.db.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT DISTINCT compiled_digest FROM function_version WHERE component = ?1 AND compiled_engine = ?2",
+            )?;
+            let rows = query.query_map((component.to_string(), engine), |row| parsed(row, "compiled_digest"))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+        if recorded.is_empty() {
+            return Ok(None);
+        }
+        let code = files::read(&self.compiled_path(component, engine))?;
+        Ok(code.filter(|code| recorded.contains(&Digest::of(code))))
+    }
+
+    /// Records that the component of a version was compiled again.
+    ///
+    /// # Errors
+    /// When the metadata cannot be written.
+    pub fn set_compiled(&self, version: &FunctionVersion, compiled: &CompiledRecord) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            let changed = tx.execute(
+                "UPDATE function_version SET compiled_digest = ?4, compiled_engine = ?5
+                 WHERE tenant = ?1 AND name = ?2 AND version = ?3",
+                params![
+                    version.tenant.as_str(),
+                    version.name.as_str(),
+                    version.version.get(),
+                    compiled.digest.to_string(),
+                    compiled.engine
+                ],
+            )?;
+            if changed == 0 {
+                return Err(rusqlite::Error::QueryReturnedNoRows.into());
+            }
+            let subject = format!("{}@{}", version.name, version.version);
+            note(tx, "function.compile", &version.tenant, &subject, &compiled.engine)?;
+            Ok(())
+        })
+    }
+
+    /// The engine's id may have any characters; in a file's name it is cut and tamed. Should two ids meet there, the digest
+    /// tells them apart.
+    fn compiled_path(&self, component: &Digest, engine: &str) -> PathBuf {
+        let tame = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let engine: String = engine.chars().take(64).map(tame).collect();
+        self.data_dir().join("compiled").join(format!("{}-{engine}.cwasm", component.hex()))
+    }
+}

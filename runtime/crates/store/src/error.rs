@@ -1,0 +1,121 @@
+//! What can go wrong with a data directory. For the operator: the messages name paths.
+
+use modelet_spec::{Digest, ModelName, TenantName, Version};
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why the store refused or failed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The path is something else.
+    #[error("the data directory {} is not a directory; choose another with --data-dir", .0.display())]
+    NotADirectory(PathBuf),
+    /// Another user owns it, and could change what is mapped and run.
+    #[error(
+        "the data directory {} belongs to the user {owner}, and this process runs as {caller}; \
+         choose another with --data-dir, or run as its owner", path.display()
+    )]
+    ForeignOwner {
+        /// The data directory.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+        /// The caller's user id.
+        caller: u32,
+    },
+    /// Others may read or write it.
+    #[error(
+        "the data directory {} is open to others (mode {mode:03o}); run: chmod 700 {}", path.display(), path.display()
+    )]
+    OpenToOthers {
+        /// The data directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Another server uses it.
+    #[error(
+        "the data directory {} is in use by {}; stop that server, or choose another with --data-dir",
+        path.display(), who(*pid)
+    )]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+        /// The process that wrote its id into the lock file.
+        pid: Option<u32>,
+    },
+    /// A newer Modelet has been here.
+    #[error(
+        "{} has the schema {found}, and this modelet knows up to {known}; run the newer modelet that wrote it, \
+         or choose another data directory", path.display()
+    )]
+    NewerSchema {
+        /// The database.
+        path: PathBuf,
+        /// Its schema's number.
+        found: i64,
+        /// The newest number that is known here.
+        known: i64,
+    },
+    /// A database that Modelet did not make.
+    #[error("{} is not a database of modelet: {reason}; choose another data directory, or restore a backup", path.display())]
+    ForeignDatabase {
+        /// The database.
+        path: PathBuf,
+        /// What is different.
+        reason: String,
+    },
+    /// The content is not there.
+    #[error("the content {0} is not in the store; upload it first")]
+    NoBlob(Digest),
+    /// The file's bytes are no longer what its name says.
+    #[error("the file {} is damaged: its content has the digest {found}; restore it, or push it again", path.display())]
+    DamagedBlob {
+        /// The file.
+        path: PathBuf,
+        /// The digest of the bytes in it.
+        found: Digest,
+    },
+    /// A tenant that does not exist was named.
+    #[error("there is no tenant {0}")]
+    NoTenant(TenantName),
+    /// A tenant of this name exists.
+    #[error("the tenant {0} exists already")]
+    TenantExists(TenantName),
+    /// A function names a version of a model that does not exist, or has another content.
+    #[error("there is no version {version} of the model {name} with the content {digest}")]
+    NoModel {
+        /// The model.
+        name: ModelName,
+        /// Its version.
+        version: Version,
+        /// The content that it should have.
+        digest: Digest,
+    },
+    /// The operating system refused.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("the metadata (modelet.db in the data directory) cannot be read or written")]
+    Database(#[from] rusqlite::Error),
+    /// A number does not fit the database's.
+    #[error("{0} is too large to be kept")]
+    TooLarge(&'static str),
+}
+
+/// Names the action and the path of a failed system call.
+pub(crate) fn io_at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    move |source| StoreError::Io { doing, path: path.to_owned(), source }
+}
+
+fn who(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("the process {pid}"))
+}

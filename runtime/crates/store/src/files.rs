@@ -1,0 +1,70 @@
+//! Files that are there whole or not at all, whenever the power goes.
+
+use crate::data_dir::make;
+use crate::error::{StoreError, io_at};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers the files in `tmp`; a restart empties that folder first, so numbers may start again.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A file that is being written aside. Dropped before [`Aside::keep`], it is removed.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    pub(crate) file: File,
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Aside {
+    /// Begins a file in the data directory's `tmp`, which is on the same file system as its place.
+    pub(crate) fn begin(data_dir: &Path) -> Result<Self, StoreError> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = data_dir.join("tmp").join(format!("{}-{number}", std::process::id()));
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        Ok(Self { file: opened.map_err(io_at("make", &path))?, path, is_kept: false })
+    }
+
+    /// Where it lies until it is kept.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the file in its place: its bytes to the disk first, then the name, then the folder. A file there is replaced.
+    pub(crate) fn keep(mut self, place: &Path) -> Result<(), StoreError> {
+        let folder = place.parent().unwrap_or(Path::new("/"));
+        if !folder.is_dir() {
+            make(folder, false)?;
+            sync(folder.parent().unwrap_or(Path::new("/")))?;
+        }
+        self.file.sync_all().map_err(io_at("write to the disk", &self.path))?;
+        std::fs::rename(&self.path, place).map_err(io_at("put in its place", place))?;
+        self.is_kept = true;
+        sync(folder)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Nothing depends on it: what stays is removed at the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The content of a file; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_at("read", path)(error)),
+    }
+}
+
+fn sync(folder: &Path) -> Result<(), StoreError> {
+    let opened = File::open(folder).and_then(|folder| folder.sync_all());
+    opened.map_err(io_at("write to the disk", folder))
+}

@@ -1,0 +1,219 @@
+//! Versions of functions, the models that they mean, and which one is live.
+
+use crate::compiled::CompiledRecord;
+use crate::db::{parsed, unsigned};
+use crate::error::StoreError;
+use crate::events::note;
+use crate::models::version;
+use crate::store::Store;
+use crate::tenants;
+use modelet_spec::{Digest, FunctionName, ModelName, TenantName, Version};
+use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
+
+/// A deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFunctionVersion {
+    /// Whose function.
+    pub tenant: TenantName,
+    /// Which function.
+    pub name: FunctionName,
+    /// Its component; must be in the store.
+    pub component: Digest,
+    /// The code made from the component, as [`Store::write_compiled`] returned it.
+    pub compiled: CompiledRecord,
+    /// Its manifest: opaque here.
+    pub manifest_json: String,
+    /// The models that it may load; of the same tenant.
+    pub models: Vec<NewModelBinding>,
+}
+
+/// What a new version of a function means by an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewModelBinding {
+    /// The name that the function uses.
+    pub alias: String,
+    /// The model.
+    pub name: ModelName,
+    /// The version of it.
+    pub version: Version,
+    /// Its content, as the deployer saw it.
+    pub digest: Digest,
+}
+
+/// A version of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionVersion {
+    /// Whose function.
+    pub tenant: TenantName,
+    /// Which function.
+    pub name: FunctionName,
+    /// Which version of it.
+    pub version: Version,
+    /// Its component.
+    pub component: Digest,
+    /// The code made from it.
+    pub compiled: CompiledRecord,
+    /// As it was deployed.
+    pub manifest_json: String,
+    /// The models that it may load, sorted by alias.
+    pub models: Vec<ModelBinding>,
+    /// Whether routes use this version.
+    pub is_live: bool,
+    /// When it was deployed, in milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// What a version of a function means by an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelBinding {
+    /// The name that the function uses.
+    pub alias: String,
+    /// Whose model.
+    pub owner: TenantName,
+    /// The model.
+    pub name: ModelName,
+    /// The version of it.
+    pub version: Version,
+    /// Its content.
+    pub digest: Digest,
+}
+
+const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
+    LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
+
+impl Store {
+    /// Keeps a deploy as a new version, and makes it live.
+    ///
+    /// # Errors
+    /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], [`StoreError::NoModel`], or the metadata cannot be written. Then
+    /// nothing has changed.
+    pub fn put_function(&self, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
+        if !self.has_blob(&new.component) {
+            return Err(StoreError::NoBlob(new.component));
+        }
+        self.db.write(|tx| {
+            tenants::require(tx, &new.tenant)?;
+            let newest =
+                "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
+            let of_function = (new.tenant.as_str(), new.name.as_str());
+            let newest = tx.query_row(newest, of_function, version).optional()?;
+            let number = newest.map_or(Version::FIRST, Version::next);
+            insert(tx, new, number)?;
+            tx.execute(
+                "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
+                 ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
+                params![new.tenant.as_str(), new.name.as_str(), number.get()],
+            )?;
+            let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
+            let made = list(tx, &sql, params![new.tenant.as_str(), new.name.as_str(), number.get()])?;
+            Ok(made.into_iter().next().ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+        })
+    }
+
+    /// The live version of each function, of one tenant or of all, sorted by tenant and name.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn functions(&self, tenant: Option<&TenantName>) -> Result<Vec<FunctionVersion>, StoreError> {
+        let sql = format!("{SELECT} WHERE is_live AND (?1 IS NULL OR f.tenant = ?1) ORDER BY f.tenant, f.name");
+        self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
+    }
+
+    /// The live version of a function.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn function(&self, tenant: &TenantName, name: &FunctionName) -> Result<Option<FunctionVersion>, StoreError> {
+        let sql = format!("{SELECT} WHERE is_live AND f.tenant = ?1 AND f.name = ?2");
+        self.db.read(|tx| Ok(list(tx, &sql, (tenant.as_str(), name.as_str()))?.into_iter().next()))
+    }
+
+    /// All versions of a function, the newest first.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn function_versions(
+        &self,
+        tenant: &TenantName,
+        name: &FunctionName,
+    ) -> Result<Vec<FunctionVersion>, StoreError> {
+        let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 ORDER BY f.version DESC");
+        self.db.read(|tx| list(tx, &sql, (tenant.as_str(), name.as_str())))
+    }
+}
+
+fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<(), StoreError> {
+    let subject = format!("{}@{number}", new.name);
+    let at_ms = note(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
+    tx.execute(
+        "INSERT INTO function_version
+         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            new.tenant.as_str(),
+            new.name.as_str(),
+            number.get(),
+            new.component.to_string(),
+            new.compiled.digest.to_string(),
+            new.compiled.engine,
+            new.manifest_json,
+            at_ms
+        ],
+    )?;
+    let function = tx.last_insert_rowid();
+    new.models.iter().try_for_each(|binding| bind(tx, function, &new.tenant, binding))
+}
+
+fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelBinding) -> Result<(), StoreError> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO function_model (function, alias, model)
+         SELECT ?1, ?2, id FROM model_version WHERE tenant = ?3 AND name = ?4 AND version = ?5 AND digest = ?6",
+    )?;
+    let (name, version) = (new.name.as_str(), new.version.get());
+    let params = params![function, new.alias, owner.as_str(), name, version, new.digest.to_string()];
+    match insert.execute(params)? {
+        1 => Ok(()),
+        _ => Err(StoreError::NoModel { name: new.name.clone(), version: new.version, digest: new.digest }),
+    }
+}
+
+fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
+    let mut query = tx.prepare_cached(sql)?;
+    let rows = query.query_map(params, |row| Ok((row.get::<_, i64>("id")?, function(row)?)))?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    for (id, function) in &mut found {
+        function.models = bindings(tx, *id)?;
+    }
+    Ok(found.into_iter().map(|(_, function)| function).collect())
+}
+
+fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
+    Ok(FunctionVersion {
+        tenant: parsed(row, "tenant")?,
+        name: parsed(row, "name")?,
+        version: version(row)?,
+        component: parsed(row, "component")?,
+        compiled: CompiledRecord { digest: parsed(row, "compiled_digest")?, engine: row.get("compiled_engine")? },
+        manifest_json: row.get("manifest")?,
+        models: Vec::new(),
+        is_live: row.get("is_live")?,
+        created_ms: unsigned(row, "created_ms")?,
+    })
+}
+
+fn bindings(tx: &Transaction<'_>, function: i64) -> Result<Vec<ModelBinding>, StoreError> {
+    let mut query = tx.prepare_cached(
+        "SELECT b.alias, m.tenant, m.name, m.version, m.digest FROM function_model b
+         JOIN model_version m ON m.id = b.model WHERE b.function = ?1 ORDER BY b.alias",
+    )?;
+    let rows = query.query_map([function], |row| {
+        Ok(ModelBinding {
+            alias: row.get("alias")?,
+            owner: parsed(row, "tenant")?,
+            name: parsed(row, "name")?,
+            version: version(row)?,
+            digest: parsed(row, "digest")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

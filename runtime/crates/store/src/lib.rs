@@ -1,0 +1,32 @@
+//! Where artifacts and desired state live: one data directory of one server.
+//!
+//! Bytes (components, models) are files named by their digest; what should serve is in SQLite beside them. Every change
+//! is one transaction with a row in `event`, so that a later reader can follow what happened. All calls block: call them
+//! from a thread that may.
+//!
+//! It does not know what a manifest, a model's description or compiled code mean: to it they are text and bytes. It keeps
+//! no secret: of keys it has hashes.
+//!
+//! Begin with [`Store::open`]; `schema.sql` is the picture of the metadata.
+
+mod blobs;
+mod compiled;
+mod data_dir;
+mod db;
+mod error;
+mod events;
+mod files;
+mod functions;
+mod keys;
+mod models;
+mod store;
+mod tenants;
+
+pub use blobs::BlobWriter;
+pub use compiled::CompiledRecord;
+pub use error::StoreError;
+pub use events::Event;
+pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
+pub use keys::StoredKey;
+pub use models::{ModelVersion, NewModelVersion};
+pub use store::Store;

@@ -1,0 +1,32 @@
+//! The store as a whole.
+
+use crate::data_dir::DataDir;
+use crate::db::Db;
+use crate::error::StoreError;
+use std::path::Path;
+
+/// One server's data directory. Calls block; it may be shared between threads, which then take turns at the metadata.
+#[derive(Debug)]
+pub struct Store {
+    // Before the directory: the database closes before the lock is given back.
+    pub(crate) db: Db,
+    dir: DataDir,
+}
+
+impl Store {
+    /// Opens the data directory, or makes it (mode 0700), and locks it until the store is dropped.
+    ///
+    /// # Errors
+    /// It belongs to another user, is open to others, is in use, has a newer schema, or cannot be read or written.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let dir = DataDir::open(data_dir)?;
+        let db = Db::open(&dir.path().join("modelet.db"))?;
+        Ok(Self { db, dir })
+    }
+
+    /// The data directory, as an absolute path.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+}

@@ -1,0 +1,250 @@
+//! Desired state: versions, labels, what is live, compiled code, keys, events.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
+
+use modelet_spec::{Digest, ModelName, Pick, TenantName, Version};
+use modelet_store::{
+    CompiledRecord, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding, NewModelVersion, Store,
+    StoreError, StoredKey,
+};
+use std::fs;
+use tempfile::{TempDir, tempdir};
+
+const ENGINE: &str = "wasmtime-48.0.8/abc def";
+
+struct Host {
+    store: Store,
+    _dir: TempDir,
+}
+
+fn host() -> Host {
+    let dir = tempdir().expect("a folder");
+    Host { store: Store::open(&dir.path().join("data")).expect("a store"), _dir: dir }
+}
+
+fn tenant(name: &str) -> TenantName {
+    name.parse().expect("a name")
+}
+
+fn pushed(store: &Store, owner: &str, name: &str, content: &[u8], label: Option<&str>) -> ModelVersion {
+    let new = NewModelVersion {
+        tenant: tenant(owner),
+        name: name.parse().expect("a name"),
+        digest: store.put_blob(content).expect("a content"),
+        bytes: content.len() as u64,
+        description_json: r#"{"inputs":[]}"#.to_owned(),
+        label: label.map(|label| label.parse().expect("a label")),
+    };
+    store.put_model(&new).expect("a push")
+}
+
+fn deploy(store: &Store, owner: &str, name: &str, models: &[(&str, &ModelVersion)]) -> NewFunctionVersion {
+    let component = store.put_blob(format!("component of {name}").as_bytes()).expect("a content");
+    let binding = |(alias, model): &(&str, &ModelVersion)| NewModelBinding {
+        alias: (*alias).to_owned(),
+        name: model.name.clone(),
+        version: model.version,
+        digest: model.digest,
+    };
+    NewFunctionVersion {
+        tenant: tenant(owner),
+        name: name.parse().expect("a name"),
+        component,
+        compiled: store.write_compiled(&component, ENGINE, b"code").expect("code"),
+        manifest_json: "{}".to_owned(),
+        models: models.iter().map(binding).collect(),
+    }
+}
+
+fn pick(store: &Store, name: &ModelName, pick: &str) -> Option<u32> {
+    let pick: Pick = pick.parse().expect("a pick");
+    let found = store.model(&TenantName::default_tenant(), name, &pick).expect("an answer");
+    found.map(|model| model.version.get())
+}
+
+#[test]
+fn pushes_are_numbered_and_the_same_bytes_make_no_new_version() {
+    let Host { store, _dir } = &host();
+    let first = pushed(store, "default", "m", b"one", None);
+    assert_eq!((first.version, first.created, first.bytes), (Version::FIRST, true, 3));
+    let again = pushed(store, "default", "m", b"one", None);
+    assert_eq!((again.version, again.created), (Version::FIRST, false));
+    let second = pushed(store, "default", "m", b"two", None);
+    let third = pushed(store, "default", "m", b"one", None);
+    assert_eq!((second.version.get(), third.version.get()), (2, 3));
+    let versions = store.model_versions(&tenant("default"), &first.name).unwrap();
+    assert_eq!(versions.iter().map(|model| model.version.get()).collect::<Vec<_>>(), [3, 2, 1]);
+    assert_eq!(versions[2], ModelVersion { created: false, ..first });
+}
+
+#[test]
+fn a_version_is_picked_by_number_by_label_and_as_the_newest() {
+    let Host { store, _dir } = &host();
+    let first = pushed(store, "default", "m", b"one", Some("stable"));
+    pushed(store, "default", "m", b"two", None);
+    let picks = ["latest", "1", "2", "3", "stable", "other"].map(|text| pick(store, &first.name, text));
+    assert_eq!(picks, [Some(2), Some(1), Some(2), None, Some(1), None]);
+    let moved = pushed(store, "default", "m", b"two", Some("stable"));
+    assert_eq!((moved.created, moved.labels.len()), (false, 1));
+    assert_eq!(pick(store, &first.name, "stable"), Some(2));
+    let versions = store.model_versions(&tenant("default"), &first.name).unwrap();
+    assert!(versions[1].labels.is_empty());
+}
+
+#[test]
+fn tenants_do_not_see_each_others_models_and_functions() {
+    let Host { store, _dir } = &host();
+    store.create_tenant(&tenant("acme")).unwrap();
+    assert!(matches!(store.create_tenant(&tenant("acme")), Err(StoreError::TenantExists(_))));
+    assert_eq!(store.tenants().unwrap(), [tenant("acme"), tenant("default")]);
+    let theirs = pushed(store, "acme", "m", b"one", None);
+    assert_eq!(pick(store, &theirs.name, "latest"), None);
+    assert!(store.models(Some(&tenant("default"))).unwrap().is_empty());
+    assert_eq!(store.models(None).unwrap().len(), 1);
+    let refused = store.put_function(&deploy(store, "default", "f", &[("m", &theirs)]));
+    assert!(matches!(refused, Err(StoreError::NoModel { .. })));
+    let accepted = store.put_function(&deploy(store, "acme", "f", &[("m", &theirs)])).unwrap();
+    assert_eq!(accepted.models[0].owner, tenant("acme"));
+    assert!(store.functions(Some(&tenant("default"))).unwrap().is_empty());
+}
+
+#[test]
+fn what_belongs_to_nobody_or_is_not_there_is_refused_and_changes_nothing() {
+    let Host { store, _dir } = &host();
+    let before = store.events(0, 100).unwrap();
+    let digest = store.put_blob(b"x").unwrap();
+    let mut new = NewModelVersion {
+        tenant: tenant("ghost"),
+        name: "m".parse().unwrap(),
+        digest,
+        bytes: 1,
+        description_json: String::new(),
+        label: None,
+    };
+    assert!(matches!(store.put_model(&new), Err(StoreError::NoTenant(_))));
+    new.tenant = tenant("default");
+    new.digest = Digest::of(b"absent");
+    assert!(matches!(store.put_model(&new), Err(StoreError::NoBlob(_))));
+    let mut function = deploy(store, "ghost", "f", &[]);
+    assert!(matches!(store.put_function(&function), Err(StoreError::NoTenant(_))));
+    function.tenant = tenant("default");
+    function.component = Digest::of(b"absent");
+    assert!(matches!(store.put_function(&function), Err(StoreError::NoBlob(_))));
+    assert_eq!(store.events(0, 100).unwrap(), before);
+    assert!(store.functions(None).unwrap().is_empty() && store.models(None).unwrap().is_empty());
+}
+
+#[test]
+fn a_deploy_makes_a_new_version_live_and_keeps_the_old_one() {
+    let Host { store, _dir } = &host();
+    let model = pushed(store, "default", "m", b"one", None);
+    let first = store.put_function(&deploy(store, "default", "f", &[("b", &model), ("a", &model)])).unwrap();
+    assert!(first.is_live);
+    assert_eq!(first.models.iter().map(|bound| bound.alias.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let second = store.put_function(&deploy(store, "default", "f", &[])).unwrap();
+    assert_eq!((first.version.get(), second.version.get()), (1, 2));
+    assert_eq!(store.functions(None).unwrap(), std::slice::from_ref(&second));
+    assert_eq!(store.function(&second.tenant, &second.name).unwrap(), Some(second.clone()));
+    let versions = store.function_versions(&second.tenant, &second.name).unwrap();
+    assert_eq!(versions, [second, FunctionVersion { is_live: false, ..first }]);
+}
+
+#[test]
+fn a_failed_deploy_leaves_the_live_version_as_it_was() {
+    let Host { store, _dir } = &host();
+    let model = pushed(store, "default", "m", b"one", None);
+    let live = store.put_function(&deploy(store, "default", "f", &[("m", &model)])).unwrap();
+    let events = store.events(0, 100).unwrap();
+    let wrong = ModelVersion { digest: Digest::of(b"other"), ..model };
+    let refused = store.put_function(&deploy(store, "default", "f", &[("m", &wrong)]));
+    assert!(matches!(refused, Err(StoreError::NoModel { .. })));
+    assert_eq!(store.function_versions(&live.tenant, &live.name).unwrap(), [live]);
+    assert_eq!(store.events(0, 100).unwrap(), events);
+}
+
+#[test]
+fn compiled_code_counts_only_if_it_is_what_was_recorded() {
+    let Host { store, _dir } = &host();
+    let new = deploy(store, "default", "f", &[]);
+    let component = new.component;
+    assert_eq!(store.read_compiled(&component, ENGINE).unwrap(), None);
+    let version = store.put_function(&new).unwrap();
+    assert_eq!(store.read_compiled(&component, ENGINE).unwrap().as_deref(), Some(b"code".as_slice()));
+    assert_eq!(store.read_compiled(&component, "another engine").unwrap(), None);
+
+    let folder = store.data_dir().join("compiled");
+    let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    fs::write(&file, b"evil").unwrap();
+    assert_eq!(store.read_compiled(&component, ENGINE).unwrap(), None);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(store.read_compiled(&component, ENGINE).unwrap(), None);
+
+    let record = store.write_compiled(&component, "newer", b"newer code").unwrap();
+    assert_eq!(record, CompiledRecord { digest: Digest::of(b"newer code"), engine: "newer".to_owned() });
+    store.set_compiled(&version, &record).unwrap();
+    assert_eq!(store.read_compiled(&component, "newer").unwrap().as_deref(), Some(b"newer code".as_slice()));
+    assert_eq!(store.function(&version.tenant, &version.name).unwrap().unwrap().compiled, record);
+}
+
+#[test]
+fn a_key_is_replaced_by_its_id_and_two_keys_never_share_a_secret() {
+    let Host { store, _dir } = &host();
+    let key = |id: &str, secret: u8| StoredKey {
+        id: id.to_owned(),
+        tenant: tenant("default"),
+        scopes: vec!["deploy".to_owned(), "read".to_owned()],
+        hash: [secret; 32],
+    };
+    store.put_key(&key("a", 1)).unwrap();
+    store.put_key(&key("a", 2)).unwrap();
+    assert!(matches!(store.put_key(&key("b", 2)), Err(StoreError::Database(_))));
+    assert_eq!(store.keys().unwrap(), [key("a", 2)]);
+}
+
+#[test]
+fn every_change_is_an_event_and_listings_are_none() {
+    let Host { store, _dir } = &host();
+    store.create_tenant(&tenant("acme")).unwrap();
+    let model = pushed(store, "acme", "m", b"one", Some("stable"));
+    pushed(store, "acme", "m", b"one", Some("stable"));
+    let function = store.put_function(&deploy(store, "acme", "f", &[("m", &model)])).unwrap();
+    store.set_compiled(&function, &function.compiled).unwrap();
+    let events = store.events(0, 100).unwrap();
+    let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.subject.as_str())).collect();
+    let expected = [
+        ("tenant.create", "acme"),
+        ("model.push", "m@1"),
+        ("model.label", "m@1"),
+        ("function.deploy", "f@1"),
+        ("function.compile", "f@1"),
+    ];
+    assert_eq!(told, expected);
+    assert!(events.iter().all(|event| event.at_ms > 0 && event.tenant == tenant("acme")));
+    assert_eq!(store.events(events[1].id, 1).unwrap(), [events[2].clone()]);
+}
+
+#[test]
+fn all_of_it_is_there_after_a_restart() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("data");
+    let store = Store::open(&data).unwrap();
+    let model = pushed(&store, "default", "m", b"one", Some("stable"));
+    store.put_function(&deploy(&store, "default", "f", &[("m", &model)])).unwrap();
+    let before = (store.models(None).unwrap(), store.functions(None).unwrap(), store.events(0, 100).unwrap());
+    drop(store);
+    let store = Store::open(&data).unwrap();
+    let after = (store.models(None).unwrap(), store.functions(None).unwrap(), store.events(0, 100).unwrap());
+    assert_eq!(before, after);
+}
+
+#[test]
+fn threads_that_push_at_once_get_numbers_of_their_own() {
+    let Host { store, _dir } = &host();
+    let mut numbers: Vec<u32> = std::thread::scope(|scope| {
+        let push = |thread: u8| scope.spawn(move || pushed(store, "default", "m", &[thread], None).version.get());
+        let threads: Vec<_> = (0..8).map(push).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+}
