@@ -1,0 +1,39 @@
+//! How a model runs: ONNX Runtime, opened once; models loaded into it; runs, each on one session at a time.
+//!
+//! It has never heard of Wasm, tenants or HTTP: of who asks it sees a `Flow` (weight, priority, deadline) and no more.
+//!
+//! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]. The way of a run is in `model.rs`: the inputs are
+//! checked (`description.rs`), then it runs on the caller's thread if the model is quick (`inline.rs`, ended by
+//! `watchdog.rs` if it is not), else it waits for a session (`pool.rs`) and a thread (`worker.rs`). Under `onnx/` is what
+//! talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code.
+//!
+//! Limits: one arena for all models' memory, a bounded queue per model, bounded sessions, a deadline per run.
+
+mod buffer;
+mod description;
+mod element;
+mod error;
+mod inline;
+mod job;
+pub mod library;
+mod metrics;
+mod model;
+mod onnx;
+#[cfg(test)]
+mod overhead;
+mod pool;
+mod runtime;
+mod shape;
+mod tensor;
+mod watchdog;
+mod worker;
+
+pub use buffer::AlignedBuf;
+pub use description::{Description, Dim, Port};
+pub use element::ElementType;
+pub use error::{LibraryError, LoadError, OpenError, RunError, TensorError};
+pub use library::LibrarySource;
+pub use model::{Model, ModelOptions};
+pub use runtime::{Runtime, RuntimeConfig, RuntimeStats};
+pub use shape::Shape;
+pub use tensor::{ByteOwner, Tensor};

@@ -1,0 +1,13 @@
+//! ONNX Runtime behind types of our own: the environment, a session, the file's outline, and the C interface.
+
+mod control;
+mod environment;
+pub(crate) mod ffi;
+mod message;
+mod outline;
+mod proto;
+mod session;
+
+pub(crate) use control::{Control, RunId, Stop};
+pub(crate) use environment::Environment;
+pub(crate) use session::{Session, SessionSettings, load};

@@ -1,0 +1,211 @@
+//! The runtime: ONNX Runtime's one environment in this process, its worker threads, and the models loaded in it.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+
+use crate::error::{LoadError, OpenError};
+use crate::library::LibrarySource;
+use crate::metrics::ModelMetrics;
+use crate::model::{Model, ModelOptions};
+use crate::onnx::{self, Environment, Session};
+use crate::watchdog::Watchdog;
+use crate::worker::Workers;
+
+/// ONNX Runtime has one environment per process, and `ort` cannot make it a second time.
+static OPEN: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// Below this not even the arena's first chunk and a small model fit.
+const ARENA_MIN: u64 = 16 << 20;
+
+/// How models run on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeConfig {
+    /// Where the library is looked for.
+    pub library: LibrarySource,
+    /// Bytes that the weights and tensors of all models together may take; over it, the one run or load that asked
+    /// for more is refused. At least 16 MiB.
+    pub arena_max_bytes: u64,
+    /// Threads that run models; at least 1.
+    pub workers: usize,
+    /// Threads inside one operator; 1 is best where many small requests share the machine.
+    pub intra_threads: usize,
+    /// Runs shorter than this use their caller's thread; zero: never.
+    pub inline_under: Duration,
+    /// Runs that may wait, per model; zero: none.
+    pub queue_max: usize,
+}
+
+impl Default for RuntimeConfig {
+    /// 2 GiB, a worker per core, 100 µs, 256 waiting; no place for the library.
+    fn default() -> Self {
+        Self {
+            library: LibrarySource::default(),
+            arena_max_bytes: 2 << 30,
+            workers: cores(),
+            intra_threads: 1,
+            inline_under: Duration::from_micros(100),
+            queue_max: 256,
+        }
+    }
+}
+
+/// A handle to the open runtime; clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+/// What the runtime holds now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuntimeStats {
+    /// Sessions of all models, idle and busy.
+    pub sessions: usize,
+    /// Sessions in use.
+    pub sessions_busy: usize,
+    /// Runs that wait for a session.
+    pub queued: usize,
+    /// Runs since the runtime was opened, failed ones too.
+    pub runs: u64,
+    /// Bytes of live weights and tensors in the arena, if ONNX Runtime tells.
+    pub arena_in_use: Option<u64>,
+    /// Bytes that the arena has taken from the system so far; it keeps them for later runs.
+    pub arena_reserved: Option<u64>,
+    /// Bytes that the arena may take.
+    pub arena_max: u64,
+}
+
+/// What all models of the runtime use.
+pub(crate) struct Shared {
+    pub(crate) environment: Environment,
+    pub(crate) config: RuntimeConfig,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) watchdog: Watchdog,
+    /// Sessions a model may have if it does not say.
+    pub(crate) sessions_max: usize,
+    /// Loaded sessions of all models.
+    pub(crate) sessions: AtomicUsize,
+    pub(crate) runs: AtomicU64,
+    models: Mutex<Vec<Weak<Model>>>,
+}
+
+impl Runtime {
+    /// Finds and loads the library and opens the environment. Opening again with the same settings gives the same
+    /// runtime; it stays open until the process ends.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; each message names the fix. After [`OpenError::Library`] and [`OpenError::Unusable`] it may be
+    /// tried again.
+    pub fn open(config: &RuntimeConfig) -> Result<Self, OpenError> {
+        config.check()?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*open {
+            let same = runtime.shared.config == *config;
+            return if same { Ok(runtime.clone()) } else { Err(OpenError::AlreadyOpen) };
+        }
+        let path = config.library.find()?;
+        let environment = Environment::open(&path, config.arena_max_bytes)?;
+        let start = |error: std::io::Error| OpenError::Start(format!("no thread: {error}"));
+        let shared = Shared {
+            environment,
+            config: config.clone(),
+            workers: Workers::start(config.workers).map_err(start)?,
+            watchdog: Watchdog::start().map_err(start)?,
+            sessions_max: cores().min(4),
+            sessions: AtomicUsize::new(0),
+            runs: AtomicU64::new(0),
+            models: Mutex::default(),
+        };
+        tracing::info!(library = %path.display(), arena_max_bytes = config.arena_max_bytes, "ONNX Runtime is open");
+        let runtime = Self { shared: Arc::new(shared) };
+        *open = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// Loads a model of ONNX bytes. Blocks for as long as it takes, from a millisecond to seconds: not for an
+    /// executor's thread.
+    ///
+    /// # Errors
+    /// See [`LoadError`]: the bytes are no model, it needs what is not offered, or more memory than there is.
+    pub fn load(&self, bytes: impl Into<Arc<[u8]>>, options: ModelOptions) -> Result<Arc<Model>, LoadError> {
+        let bytes = bytes.into();
+        let shared = &self.shared;
+        let loaded = onnx::load(&shared.environment, &bytes, shared.config.intra_threads, options.optimise)?;
+        let model = Arc::new(Model::new(options, loaded, bytes, Arc::clone(shared)));
+        shared.models().push(Arc::downgrade(&model));
+        Ok(model)
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub fn stats(&self) -> RuntimeStats {
+        let models = self.shared.live();
+        RuntimeStats {
+            sessions: self.shared.sessions.load(Relaxed),
+            sessions_busy: models.iter().map(|model| model.sessions_busy()).sum(),
+            queued: models.iter().map(|model| model.queue_depth()).sum(),
+            runs: self.shared.runs.load(Relaxed),
+            arena_in_use: self.shared.environment.arena_in_use(),
+            arena_reserved: self.shared.environment.arena_reserved(),
+            arena_max: self.shared.config.arena_max_bytes,
+        }
+    }
+
+    /// Adds the metrics of this crate to a registry; see `metrics.rs` for their names.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(ModelMetrics::new(self.clone())));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn environment(&self) -> (&Environment, &ort::memory::MemoryInfo<'static>) {
+        (&self.shared.environment, &self.shared.environment.memory)
+    }
+
+    /// The models that are loaded now.
+    pub(crate) fn models(&self) -> Vec<Arc<Model>> {
+        self.shared.live()
+    }
+}
+
+impl Shared {
+    /// Counts a new session and puts it under the watchdog's eyes.
+    pub(crate) fn adopt(&self, session: &Session) {
+        self.sessions.fetch_add(1, Relaxed);
+        self.watchdog.watch(session.control());
+    }
+
+    /// The loaded models; forgets the unloaded ones.
+    fn live(&self) -> Vec<Arc<Model>> {
+        let mut models = self.models();
+        let live: Vec<Arc<Model>> = models.iter().filter_map(Weak::upgrade).collect();
+        models.retain(|model| model.strong_count() > 0);
+        live
+    }
+
+    fn models(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Model>>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RuntimeConfig {
+    fn check(&self) -> Result<(), OpenError> {
+        let fault = |setting, value: String, fix| Err(OpenError::Setting { setting, value, fix });
+        if self.arena_max_bytes < ARENA_MIN {
+            return fault("arena_max_bytes", self.arena_max_bytes.to_string(), "at least 16 MiB are needed");
+        }
+        if self.workers == 0 || self.workers > 1024 {
+            return fault("workers", self.workers.to_string(), "1 to 1024 are allowed");
+        }
+        if self.intra_threads == 0 || self.intra_threads > 1024 {
+            return fault("intra_threads", self.intra_threads.to_string(), "1 to 1024 are allowed");
+        }
+        Ok(())
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}

@@ -1,0 +1,164 @@
+//! A tensor: an element type, a shape, and data that is shared and never changes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::buffer::AlignedBuf;
+use crate::element::ElementType;
+use crate::error::TensorError;
+use crate::onnx::ffi::OutputValue;
+use crate::shape::Shape;
+
+/// An immutable tensor. A clone shares the data.
+#[derive(Clone)]
+pub struct Tensor {
+    element_type: ElementType,
+    shape: Shape,
+    data: Arc<Data>,
+}
+
+enum Data {
+    /// Bytes of ours, given by a caller.
+    Bytes(AlignedBuf),
+    /// Memory of a session's output; ONNX Runtime frees it when the last clone goes.
+    Output(OutputValue),
+    Strings(Vec<String>),
+}
+
+/// Keeps a tensor's bytes alive for whoever wants `AsRef<[u8]> + Send + 'static`, such as `Bytes::from_owner`.
+pub struct ByteOwner(Arc<Data>);
+
+impl Tensor {
+    /// A tensor of `bytes`, little-endian, row by row.
+    ///
+    /// # Errors
+    /// `bytes` is not exactly as long as the shape needs, or the elements are strings.
+    pub fn new(element_type: ElementType, shape: Shape, bytes: AlignedBuf) -> Result<Self, TensorError> {
+        let expected = shape.bytes(element_type)?;
+        if bytes.len() != expected {
+            return Err(length(element_type, &shape, expected, bytes.len(), "bytes"));
+        }
+        Ok(Self { element_type, shape, data: Arc::new(Data::Bytes(bytes)) })
+    }
+
+    /// A tensor of strings, row by row.
+    ///
+    /// # Errors
+    /// There are not exactly as many strings as the shape has elements.
+    pub fn strings(shape: Shape, strings: Vec<String>) -> Result<Self, TensorError> {
+        if strings.len() != shape.elements() {
+            return Err(length(ElementType::String, &shape, shape.elements(), strings.len(), "strings"));
+        }
+        Ok(Self { element_type: ElementType::String, shape, data: Arc::new(Data::Strings(strings)) })
+    }
+
+    /// The type of its elements.
+    #[must_use]
+    pub fn element_type(&self) -> ElementType {
+        self.element_type
+    }
+
+    /// Its dimensions.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Its bytes, without a copy; empty for strings.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.data.bytes()
+    }
+
+    /// Its bytes as something owned, without a copy; empty for strings.
+    #[must_use]
+    pub fn byte_owner(&self) -> ByteOwner {
+        ByteOwner(Arc::clone(&self.data))
+    }
+
+    /// Its strings, or `None` where the elements are not strings.
+    #[must_use]
+    pub fn as_strings(&self) -> Option<&[String]> {
+        match &*self.data {
+            Data::Strings(strings) => Some(strings),
+            Data::Bytes(_) | Data::Output(_) => None,
+        }
+    }
+
+    pub(crate) fn of_output(element_type: ElementType, shape: Shape, value: OutputValue) -> Self {
+        Self { element_type, shape, data: Arc::new(Data::Output(value)) }
+    }
+
+    /// The same data under another shape with as many elements.
+    pub(crate) fn reshaped(self, shape: Shape) -> Self {
+        debug_assert_eq!(self.shape.elements(), shape.elements());
+        Self { shape, ..self }
+    }
+
+    /// One byte per element, as ONNX Runtime wants booleans: 0 stays, all else is 1. Copies only if it must.
+    pub(crate) fn as_bool(&self) -> Self {
+        let data = if self.bytes().iter().all(|byte| *byte <= 1) {
+            Arc::clone(&self.data)
+        } else {
+            let mut bytes = AlignedBuf::copy_of(self.bytes());
+            bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+            Arc::new(Data::Bytes(bytes))
+        };
+        Self { element_type: ElementType::Bool, shape: self.shape.clone(), data }
+    }
+}
+
+impl Data {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Output(value) => value.bytes(),
+            Self::Strings(_) => &[],
+        }
+    }
+}
+
+impl AsRef<[u8]> for ByteOwner {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// The element type and shape, not the data: it may be large, or private.
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({} {})", self.element_type, self.shape)
+    }
+}
+
+fn length(element: ElementType, shape: &Shape, expected: usize, got: usize, unit: &'static str) -> TensorError {
+    TensorError::Length { element: element.name(), shape: shape.to_string(), expected, got, unit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_is_exactly_as_long_as_its_shape() {
+        let shape = Shape::new(&[2, 2]).unwrap();
+        let made = Tensor::new(ElementType::F32, shape.clone(), AlignedBuf::copy_of(&[1; 16])).unwrap();
+        assert_eq!(made.bytes(), &[1; 16]);
+        assert_eq!(made.byte_owner().as_ref(), &[1; 16]);
+        let short = Tensor::new(ElementType::F32, shape.clone(), AlignedBuf::copy_of(&[1; 15])).unwrap_err();
+        assert_eq!(short.to_string(), "f32 tensor of shape [2, 2] needs 16 bytes, got 15");
+        let bytes_of_strings = Tensor::new(ElementType::String, shape.clone(), AlignedBuf::copy_of(&[]));
+        assert_eq!(bytes_of_strings.unwrap_err(), TensorError::NoBytes);
+        assert!(Tensor::strings(shape, vec!["one".into()]).is_err());
+    }
+
+    #[test]
+    fn booleans_are_normalised_only_where_needed() {
+        let shape = Shape::new(&[3]).unwrap();
+        let clean = Tensor::new(ElementType::U8, shape.clone(), AlignedBuf::copy_of(&[0, 1, 1])).unwrap();
+        assert_eq!(clean.as_bool().bytes().as_ptr(), clean.bytes().as_ptr());
+        let odd = Tensor::new(ElementType::U8, shape, AlignedBuf::copy_of(&[0, 2, 255])).unwrap();
+        assert_eq!(odd.as_bool().bytes(), &[0, 1, 1]);
+        assert_eq!(odd.as_bool().element_type(), ElementType::Bool);
+    }
+}
