@@ -1,0 +1,70 @@
+//! The errors of the engine itself. What becomes of one invocation is an [`Outcome`](crate::Outcome) instead.
+
+use crate::inspect::Refused;
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine could not start: {message}")]
+pub struct EngineError {
+    /// What wasmtime said, with its causes.
+    pub message: String,
+}
+
+impl From<wasmtime::Error> for EngineError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self { message: format!("{error:#}") }
+    }
+}
+
+/// A component was refused at deploy.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The bytes are no WebAssembly at all.
+    #[error("not a WebAssembly component: {0}; build with `--target wasm32-wasip2`")]
+    NotWasm(String),
+    /// A core module instead of a component.
+    #[error("this is a core WebAssembly module, not a component; build with `--target wasm32-wasip2`")]
+    CoreModule,
+    /// More bytes than the operator allows.
+    #[error("the component has {bytes} bytes, {limit} are allowed (server limit `component`)")]
+    TooLarge {
+        /// The component's size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The component does not answer HTTP.
+    #[error(
+        "the component exports no `wasi:http/incoming-handler@0.2` (it exports: {}); \
+         export the `wasi:http/proxy` world, for instance with `modelet_sdk::handler!`",
+        if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+    )]
+    NoHandler {
+        /// What it exports instead.
+        exports: Vec<String>,
+    },
+    /// Imports that no host here offers.
+    #[error("the component needs what is not offered: {}", list(.0))]
+    Imports(Vec<Refused>),
+    /// wasmtime found the bytes invalid or could not compile them.
+    #[error("the component does not compile: {0}")]
+    Invalid(String),
+}
+
+/// Compiled code could not be turned into a function.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The code was made by another engine version or other settings: compile again.
+    #[error("the compiled code does not fit this engine: {0}")]
+    Stale(String),
+    /// The component's imports and exports do not fit what the host links.
+    #[error("the component does not link: {0}")]
+    Link(String),
+    /// The component needs more than an instance may have, before it ran at all.
+    #[error("the component needs more than its limits allow: {0}")]
+    Limits(String),
+}
+
+fn list(refused: &[Refused]) -> String {
+    refused.iter().map(|r| format!("`{}` ({})", r.import, r.why)).collect::<Vec<_>>().join(", ")
+}

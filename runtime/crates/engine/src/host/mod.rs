@@ -1,0 +1,20 @@
+//! What a guest can call: standard interfaces from wasmtime's crates, `wasi:nn` of our own.
+
+mod config;
+pub(crate) mod http;
+pub(crate) mod log;
+mod logging;
+pub(crate) mod nn;
+
+use wasmtime::component::Linker;
+
+use crate::state::GuestState;
+
+/// Links everything that a guest may import. The rest is refused at deploy by name, see [`crate::inspect`].
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    config::link(linker)?;
+    logging::link(linker)?;
+    nn::link(linker)
+}

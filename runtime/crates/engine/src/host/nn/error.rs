@@ -1,0 +1,60 @@
+//! `wasi:nn/errors`: what went wrong, as the guest reads it.
+
+use modelet_inference::RunError;
+use wasmtime::component::Resource;
+
+use super::wit::errors::{ErrorCode, Host, HostError};
+use crate::ports::ModelsError;
+use crate::state::GuestState;
+
+/// The resource behind `error`.
+pub struct GuestError {
+    pub(super) code: ErrorCode,
+    pub(super) data: String,
+}
+
+impl GuestError {
+    pub(super) fn new(code: ErrorCode, data: impl Into<String>) -> Self {
+        Self { code, data: data.into() }
+    }
+}
+
+impl From<RunError> for GuestError {
+    fn from(error: RunError) -> Self {
+        let code = match &error {
+            RunError::InvalidArgument(_) => ErrorCode::InvalidArgument,
+            RunError::TooLarge(_) => ErrorCode::TooLarge,
+            RunError::Timeout => ErrorCode::Timeout,
+            RunError::Busy { .. } | RunError::Cancelled | RunError::Failed(_) => ErrorCode::RuntimeError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ModelsError> for GuestError {
+    fn from(error: ModelsError) -> Self {
+        let code = match &error {
+            ModelsError::NotFound(_) => ErrorCode::NotFound,
+            ModelsError::TooLarge(_) => ErrorCode::TooLarge,
+            ModelsError::Failed(_) => ErrorCode::RuntimeError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl Host for GuestState {}
+
+impl HostError for GuestState {
+    fn code(&mut self, error: Resource<GuestError>) -> wasmtime::Result<ErrorCode> {
+        Ok(self.table.get(&error)?.code)
+    }
+
+    fn data(&mut self, error: Resource<GuestError>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&error)?.data.clone())
+    }
+
+    fn drop(&mut self, error: Resource<GuestError>) -> wasmtime::Result<()> {
+        self.table.delete(error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! `wasi:nn/graph`: from a name of the manifest to a model.
+
+use std::sync::Arc;
+
+use modelet_inference::Model;
+use wasmtime::component::Resource;
+
+use super::error::GuestError;
+use super::wit::errors::ErrorCode;
+use super::wit::graph::{ExecutionTarget, GraphBuilder, GraphEncoding, Host, HostGraph};
+use crate::state::GuestState;
+
+/// The resource behind `graph`.
+pub struct GuestGraph {
+    model: Arc<Model>,
+}
+
+/// The resource behind `graph-execution-context`: it has no state of its own, any session of the model serves it.
+pub struct GuestContext {
+    pub(super) model: Arc<Model>,
+}
+
+type Graph = Result<Resource<GuestGraph>, Resource<GuestError>>;
+
+impl Host for GuestState {
+    fn load(&mut self, _: Vec<GraphBuilder>, _: GraphEncoding, _: ExecutionTarget) -> wasmtime::Result<Graph> {
+        let why =
+            "loading a model from bytes is not enabled: list it under [models] in function.toml and call load-by-name";
+        Ok(Err(self.table.push(GuestError::new(ErrorCode::UnsupportedOperation, why))?))
+    }
+
+    async fn load_by_name(&mut self, name: String) -> wasmtime::Result<Graph> {
+        let models = self.models.clone();
+        Ok(match models.load(&name).await {
+            Ok(model) => Ok(self.table.push(GuestGraph { model })?),
+            Err(error) => Err(self.table.push(GuestError::from(error))?),
+        })
+    }
+}
+
+impl HostGraph for GuestState {
+    fn init_execution_context(
+        &mut self,
+        graph: Resource<GuestGraph>,
+    ) -> wasmtime::Result<Result<Resource<GuestContext>, Resource<GuestError>>> {
+        let model = self.table.get(&graph)?.model.clone();
+        Ok(Ok(self.table.push(GuestContext { model })?))
+    }
+
+    fn drop(&mut self, graph: Resource<GuestGraph>) -> wasmtime::Result<()> {
+        self.table.delete(graph)?;
+        Ok(())
+    }
+}

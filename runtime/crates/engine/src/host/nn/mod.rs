@@ -1,0 +1,94 @@
+//! `wasi:nn@0.2.0-rc-2024-10-28`, implemented here: async, all of its types, nothing a guest passes can panic.
+//!
+//! The interfaces `graph`, `inference` and `errors` are generated from the WIT; `tensor` is linked by hand in [`tensor`],
+//! because generated code would copy a tensor's bytes twice each way. Upstream's host blocks the executor's thread,
+//! shares one session behind a mutex and returns only `f32`.
+
+#![expect(unreachable_pub, reason = "the generated code re-exports the resources behind its handles")]
+
+mod compute;
+mod error;
+mod graph;
+mod tensor;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::limiter::OverLimit;
+use crate::outcome::FaultKind;
+use crate::state::GuestState;
+
+use bindings::wasi::nn as wit;
+
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from the WIT")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
+        world: "wasi:nn/ml",
+        imports: {
+            "wasi:nn/inference.[method]graph-execution-context.compute": async | trappable,
+            "wasi:nn/graph.load-by-name": async | trappable,
+            default: trappable,
+        },
+        with: {
+            "wasi:nn/tensor.tensor": super::tensor::GuestTensor,
+            "wasi:nn/graph.graph": super::graph::GuestGraph,
+            "wasi:nn/inference.graph-execution-context": super::graph::GuestContext,
+            "wasi:nn/errors.error": super::error::GuestError,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// Links the four interfaces of `wasi:nn`.
+pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wit::errors::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)?;
+    wit::graph::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)?;
+    wit::inference::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)?;
+    tensor::link(linker)
+}
+
+/// Counts the tensor bytes that an instance holds on the host.
+pub(crate) struct Tensors {
+    max: u64,
+    live: u64,
+}
+
+impl Tensors {
+    pub(crate) fn new(max: u64) -> Self {
+        Self { max, live: 0 }
+    }
+
+    /// Takes `bytes` from the account before they are allocated.
+    fn charge(&mut self, bytes: u64) -> Result<(), OverLimit> {
+        match self.live.checked_add(bytes).filter(|sum| *sum <= self.max) {
+            Some(sum) => {
+                self.live = sum;
+                Ok(())
+            }
+            None => {
+                let limit = format!("{} bytes", self.max);
+                Err(OverLimit { kind: FaultKind::Tensor, what: "tensor memory", limit })
+            }
+        }
+    }
+
+    /// Gives back what a dropped tensor took.
+    fn release(&mut self, bytes: u64) {
+        self.live = self.live.saturating_sub(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensor_bytes_are_charged_and_given_back() {
+        let mut tensors = Tensors::new(100);
+        tensors.charge(60).unwrap();
+        assert_eq!(tensors.charge(41).unwrap_err().kind, FaultKind::Tensor);
+        assert!(tensors.charge(u64::MAX).is_err());
+        tensors.release(60);
+        tensors.charge(100).unwrap();
+    }
+}

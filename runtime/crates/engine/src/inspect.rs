@@ -1,0 +1,137 @@
+//! What a component imports and exports, read from its bytes without compiling it.
+
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::error::CompileError;
+
+/// What a component asks for and offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The world it is built for: `wasi:http/proxy@0.2` or what else it exports.
+    pub kind: String,
+    /// Everything it imports, as written.
+    pub imports: Vec<String>,
+    /// Imports that are linked but empty: every language's std brings them, they give nothing.
+    pub standard: Vec<String>,
+    /// Imports that can do something: answer HTTP, run models, tell the time, give random numbers, send requests.
+    pub capabilities: Vec<String>,
+    /// Everything it exports, as written.
+    pub exports: Vec<String>,
+    /// Imports that are not offered; the component is refused for them.
+    pub refused: Vec<Refused>,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// An import that is not offered, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The import, as written.
+    pub import: String,
+    /// Why, in one clause.
+    pub why: &'static str,
+}
+
+/// Linked but empty (contract, section 4).
+const STANDARD: &[&str] = &["wasi:cli/", "wasi:filesystem/", "wasi:sockets/", "wasi:io/"];
+
+/// Linked, and able to do something.
+const CAPABILITIES: &[&str] = &["wasi:http/", "wasi:clocks/", "wasi:random/"];
+
+/// Drafts: linked in exactly this version.
+const DRAFTS: &[(&str, &str)] = &[
+    ("wasi:nn/", "0.2.0-rc-2024-10-28"),
+    ("wasi:config/", "0.2.0-rc.1"),
+    ("wasi:logging/", "0.1.0-draft"),
+];
+
+pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2";
+
+/// Reads the outer component of `wasm`.
+pub(crate) fn inspect(wasm: &[u8]) -> Result<Inspection, CompileError> {
+    let (imports, exports) = names(wasm)?;
+    let kind = if exports.iter().any(|name| name.starts_with(HANDLER)) {
+        "wasi:http/proxy@0.2".to_owned()
+    } else {
+        exports.first().cloned().unwrap_or_else(|| "nothing".to_owned())
+    };
+    let mut inspection = Inspection {
+        kind,
+        imports: imports.clone(),
+        standard: Vec::new(),
+        capabilities: Vec::new(),
+        exports,
+        refused: Vec::new(),
+        bytes: wasm.len() as u64,
+    };
+    for import in imports {
+        match why_refused(&import) {
+            Some(why) => inspection.refused.push(Refused { import, why }),
+            None if starts(&import, STANDARD) => inspection.standard.push(import),
+            None => inspection.capabilities.push(import),
+        }
+    }
+    Ok(inspection)
+}
+
+fn starts(import: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| import.starts_with(prefix))
+}
+
+fn why_refused(import: &str) -> Option<&'static str> {
+    let version = import.split_once('@').map_or("", |(_, version)| version);
+    if let Some((_, offered)) = DRAFTS.iter().find(|(package, _)| import.starts_with(package)) {
+        return (version != *offered).then_some("another draft of it is offered: see wit/ in Modelet's repository");
+    }
+    if !starts(import, STANDARD) && !starts(import, CAPABILITIES) {
+        return Some("not offered by this host");
+    }
+    (!version.starts_with("0.2.")).then_some("only WASI 0.2 is offered")
+}
+
+/// The names that the outermost component imports and exports.
+fn names(wasm: &[u8]) -> Result<(Vec<String>, Vec<String>), CompileError> {
+    let invalid = |error: wasmparser::BinaryReaderError| CompileError::NotWasm(error.message().to_owned());
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut depth = 0u32;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.map_err(invalid)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(CompileError::CoreModule),
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth = depth.saturating_add(1),
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    imports.push(import.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports.push(export.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_wasm_or_no_component_is_named() {
+        assert!(matches!(inspect(b"hello"), Err(CompileError::NotWasm(_))));
+        assert!(matches!(inspect(b"\0asm\x01\0\0\0"), Err(CompileError::CoreModule)));
+        assert_eq!(inspect(b"\0asm\x0d\0\x01\0").unwrap().kind, "nothing");
+    }
+
+    #[test]
+    fn imports_are_offered_by_package_and_version() {
+        assert_eq!(why_refused("wasi:cli/environment@0.2.6"), None);
+        assert_eq!(why_refused("wasi:nn/graph@0.2.0-rc-2024-10-28"), None);
+        assert!(why_refused("wasi:nn/graph@0.2.0-rc-2024-06-25").is_some());
+        assert!(why_refused("wasi:http/types@0.3.0").is_some());
+        assert!(why_refused("modelet:test/secret").is_some());
+    }
+}

@@ -1,0 +1,46 @@
+//! One live sandbox of a function.
+
+use std::time::Instant;
+
+use modelet_spec::InvocationId;
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
+
+use crate::function::Function;
+use crate::state::GuestState;
+
+/// A store with its instance. Used for one invocation at a time.
+pub(crate) struct Instance {
+    pub(crate) store: Store<GuestState>,
+    pub(crate) proxy: Proxy,
+    /// Invocations begun.
+    pub(crate) served: u32,
+}
+
+impl Instance {
+    /// Makes a fresh sandbox and runs the component's start functions, under the epoch like any guest code.
+    pub(crate) async fn new(function: &Function, id: InvocationId, deadline: Instant) -> wasmtime::Result<Box<Self>> {
+        let spec = function.spec();
+        let mut store = Store::try_new(function.pre().engine(), GuestState::new(spec, id))?;
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(spec.limits.hostcall_bytes);
+        store.epoch_deadline_async_yield_and_update(1);
+        store.set_epoch_deadline(1);
+        store.data_mut().begin(id, deadline);
+        let proxy = function.pre().instantiate_async(&mut store).await?;
+        function.counters().made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Box::new(Self { store, proxy, served: 0 }))
+    }
+
+    /// Bytes of linear memory.
+    pub(crate) fn memory(&self) -> u64 {
+        self.store.data().limiter.memory()
+    }
+
+    /// Whether a response body was begun and never finished: then what the client got is not the whole answer.
+    pub(crate) fn has_unfinished_body(&mut self) -> bool {
+        let table = &mut self.store.data_mut().table;
+        !table.is_empty() && table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>())
+    }
+}

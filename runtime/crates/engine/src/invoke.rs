@@ -1,0 +1,121 @@
+//! The way of one invocation through the engine: run the guest until it answers, name the outcome.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use modelet_spec::InvocationId;
+
+use crate::function::Function;
+use crate::outcome::{Ended, Fault, FaultKind, Outcome};
+use crate::request::RequestBody;
+use crate::response::Gather;
+use crate::run::{Answer, End, Run};
+
+/// One request on its way into a guest.
+pub struct Invocation {
+    /// Names the invocation in logs and answers.
+    pub id: InvocationId,
+    /// When the guest is stopped, whatever it does.
+    pub deadline: Instant,
+    /// The request, clean: no `modelet-*` of the client's, no key.
+    pub request: http::Request<RequestBody>,
+    /// Whether the client came by TLS.
+    pub https: bool,
+    /// Told once how the guest ended; after the answer when there was one.
+    pub ended: Option<Box<dyn FnOnce(Ended) + Send + Sync>>,
+}
+
+impl Function {
+    /// Runs the guest on one request. Dropping the future stops the guest.
+    ///
+    /// The answer is whole when the guest was done with it in its first turns (then its length is known and no task is
+    /// spawned), and streams otherwise, with the guest going on in a task of its own.
+    pub async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Outcome {
+        let mut run = Run::start(self.clone(), invocation);
+        let limit = self.spec().limits.response_body;
+        let (answer, end) = std::future::poll_fn(|cx| poll_answer(&mut run, cx)).await;
+        match (answer, end) {
+            (Some(Ok(response)), end) => Self::respond(run, response, end, limit).await,
+            (Some(Err(code)), end) => refused(run, &format!("{code:?}"), end),
+            (None, Some(end)) => failed(run, end),
+            (None, None) => {
+                Outcome::HostFault(Fault::new(FaultKind::Host, "an internal error", "no answer and no end"))
+            }
+        }
+    }
+
+    async fn respond(
+        mut run: Run,
+        response: http::Response<wasmtime_wasi_http::p2::body::HyperOutgoingBody>,
+        mut end: Option<End>,
+        limit: u64,
+    ) -> Outcome {
+        let (parts, body) = response.into_parts();
+        let mut gather = Gather::new(body, limit);
+        std::future::poll_fn(|cx| {
+            gather.poll(&mut run, &mut end, cx);
+            Poll::Ready(())
+        })
+        .await;
+        // Nothing is sent yet: an answer that broke off is a failure the client can still be told about.
+        if let Some(end) = end.take_if(|end| end.unfinished_body) {
+            return failed(run, end);
+        }
+        if gather.is_broken() {
+            return failed(run, end.unwrap_or(End::UNFINISHED));
+        }
+        if let Some(over) = gather.over_limit() {
+            run.tell(Ended::OverLimit(over.clone()));
+            return Outcome::OverLimit(over);
+        }
+        if let Some(end) = end {
+            run.tell(end.ended);
+            return Outcome::Answered(http::Response::from_parts(parts, gather.into_body(None)));
+        }
+        Outcome::Answered(http::Response::from_parts(parts, gather.into_body(Some(run))))
+    }
+}
+
+fn poll_answer(run: &mut Run, cx: &mut Context<'_>) -> Poll<(Option<Answer>, Option<End>)> {
+    let end = match run.poll_end(cx) {
+        Poll::Ready(end) => Some(end),
+        Poll::Pending => None,
+    };
+    match (run.take_answer(), end) {
+        (None, None) => Poll::Pending,
+        (answer, end) => Poll::Ready((answer, end)),
+    }
+}
+
+/// The guest answered with an error code of `wasi:http` instead of a response.
+fn refused(mut run: Run, code: &str, end: Option<End>) -> Outcome {
+    if let Some(end @ End { ended: Ended::Trapped(_) | Ended::OverLimit(_), .. }) = end {
+        return failed(run, end);
+    }
+    let fault = Fault::new(FaultKind::NoAnswer, "the function answered with an error instead of a response", code);
+    run.tell(Ended::NoAnswer(fault.clone()));
+    Outcome::NoAnswer(fault)
+}
+
+/// The guest ended and there is no answer to send.
+fn failed(mut run: Run, end: End) -> Outcome {
+    let (ended, outcome) = match end.ended {
+        _ if end.exhausted => return Outcome::Exhausted,
+        Ended::Finished if end.unfinished_body => no_answer("the function did not finish its answer"),
+        Ended::Finished => no_answer("the function returned without an answer"),
+        Ended::NoAnswer(fault) => (Ended::NoAnswer(fault.clone()), Outcome::NoAnswer(fault)),
+        Ended::Trapped(fault) => (Ended::Trapped(fault.clone()), Outcome::Trapped(fault)),
+        Ended::OverLimit(fault) => (Ended::OverLimit(fault.clone()), Outcome::OverLimit(fault)),
+        Ended::HostFault(fault) => (Ended::HostFault(fault.clone()), Outcome::HostFault(fault)),
+        Ended::TimedOut => (Ended::TimedOut, Outcome::TimedOut),
+        Ended::Cancelled => (Ended::Cancelled, Outcome::Cancelled),
+    };
+    run.tell(ended);
+    outcome
+}
+
+fn no_answer(why: &str) -> (Ended, Outcome) {
+    let fault = Fault::new(FaultKind::NoAnswer, why, why);
+    (Ended::NoAnswer(fault.clone()), Outcome::NoAnswer(fault))
+}

@@ -1,0 +1,40 @@
+//! How a function runs: compile, link, keep instances, invoke, name the outcome.
+//!
+//! What it is not: it has never heard of a socket, a store or a catalog. What it needs from outside are the ports in
+//! [`ports`]; what it hands out is an [`Outcome`], never a status code.
+//!
+//! Where to begin: [`Engine::compile`] at deploy, [`Engine::load`] to get a [`Function`], [`Function::invoke`] for each
+//! request. Inside, `invoke` → `pool` → `instance` → `run` → `response` is the way of one invocation, and `host/nn` is
+//! where a guest meets a model.
+
+mod admit;
+mod code;
+mod engine;
+mod error;
+mod function;
+mod host;
+mod inspect;
+mod instance;
+mod invoke;
+mod limiter;
+mod metrics;
+mod outcome;
+mod pool;
+pub mod ports;
+mod request;
+mod response;
+mod run;
+mod settings;
+mod state;
+mod ticker;
+
+pub use admit::{AdmitError, Permit};
+pub use engine::{Compiled, Engine, EngineConfig, FunctionSpec};
+pub use error::{CompileError, EngineError, LoadError};
+pub use function::Function;
+pub use inspect::{Inspection, Refused};
+pub use invoke::Invocation;
+pub use metrics::EngineStats;
+pub use outcome::{Ended, Fault, FaultKind, Outcome};
+pub use request::{RequestBody, RequestBodyError, request_body};
+pub use response::{ResponseBody, ResponseError};

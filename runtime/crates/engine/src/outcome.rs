@@ -1,0 +1,165 @@
+//! What became of an invocation, in the engine's words. The gateway alone turns it into a status code.
+
+use crate::limiter::OverLimit;
+use crate::response::ResponseBody;
+
+/// What the caller of [`Function::invoke`](crate::Function::invoke) gets.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every outcome is the large one; a box would cost an allocation each"
+)]
+pub enum Outcome {
+    /// The guest answered. Its body may still be streaming.
+    Answered(http::Response<ResponseBody>),
+    /// The guest returned and never set an answer, or set an error instead.
+    NoAnswer(Fault),
+    /// The guest trapped, aborted or exited before it answered.
+    Trapped(Fault),
+    /// The deadline passed before the guest answered.
+    TimedOut,
+    /// The guest went over one of its limits before it answered.
+    OverLimit(Fault),
+    /// Whoever asked has gone.
+    Cancelled,
+    /// The host failed, not the guest.
+    HostFault(Fault),
+    /// The engine has no room for another instance: the server's limit, not the function's.
+    Exhausted,
+}
+
+/// How the guest ended, told once per invocation and after the answer when there was one.
+#[derive(Debug)]
+pub enum Ended {
+    /// It returned.
+    Finished,
+    /// It returned without an answer.
+    NoAnswer(Fault),
+    /// It trapped.
+    Trapped(Fault),
+    /// It was stopped at its deadline.
+    TimedOut,
+    /// It went over a limit.
+    OverLimit(Fault),
+    /// Its caller went away and it was stopped.
+    Cancelled,
+    /// The host failed.
+    HostFault(Fault),
+}
+
+/// What went wrong in the guest: one part for the client, one for the operator.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Stable name for metrics.
+    pub kind: FaultKind,
+    /// What the client may read: no path, no address, no other tenant.
+    pub public: String,
+    /// What the operator needs: the whole error with the guest's backtrace.
+    pub detail: String,
+}
+
+/// The kinds of fault, as metrics and logs name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// An `unreachable` instruction: what a Rust panic becomes.
+    Unreachable,
+    /// The guest's stack is used up.
+    StackOverflow,
+    /// A read or write outside of linear memory.
+    OutOfBounds,
+    /// Any other trap of WebAssembly itself.
+    Trap,
+    /// The guest called `exit`.
+    Exit,
+    /// More linear memory than allowed.
+    Memory,
+    /// More table elements than allowed.
+    Table,
+    /// More host resources than allowed.
+    Resources,
+    /// More bytes in one host call than allowed.
+    Hostcall,
+    /// More host-side tensor bytes than allowed.
+    Tensor,
+    /// More random bytes in one call than allowed.
+    Random,
+    /// A longer answer than allowed.
+    Response,
+    /// No answer, or an error for an answer.
+    NoAnswer,
+    /// A fault of the host.
+    Host,
+}
+
+impl FaultKind {
+    /// The name in metrics and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::StackOverflow => "stack-overflow",
+            Self::OutOfBounds => "out-of-bounds",
+            Self::Trap => "trap",
+            Self::Exit => "exit",
+            Self::Memory => "memory",
+            Self::Table => "table",
+            Self::Resources => "resources",
+            Self::Hostcall => "hostcall",
+            Self::Tensor => "tensor",
+            Self::Random => "random",
+            Self::Response => "response",
+            Self::NoAnswer => "no-answer",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl Fault {
+    pub(crate) fn new(kind: FaultKind, public: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { kind, public: public.into(), detail: detail.into() }
+    }
+}
+
+/// Names the end of a guest that returned an error.
+///
+/// `memory_refused`: whether the limiter refused growth during this call. A guest whose allocator was refused memory
+/// aborts with a plain `unreachable`, and the limit is the truth behind it.
+pub(crate) fn ended_by(error: &wasmtime::Error, memory_refused: Option<OverLimit>) -> Ended {
+    let detail = format!("{error:?}");
+    if let Some(over) = error.downcast_ref::<OverLimit>() {
+        return Ended::OverLimit(Fault::new(over.kind, over.to_string(), detail));
+    }
+    if let Some(over) = memory_refused {
+        return Ended::OverLimit(Fault::new(over.kind, over.to_string(), detail));
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        let public = format!("the function called exit({}) instead of answering", exit.0);
+        return Ended::Trapped(Fault::new(FaultKind::Exit, public, detail));
+    }
+    if let Some(table) = error.downcast_ref::<wasmtime::component::ResourceTableError>() {
+        let public = format!("the function misused or used up its host resources: {table}");
+        return Ended::OverLimit(Fault::new(FaultKind::Resources, public, detail));
+    }
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        let kind = match trap {
+            wasmtime::Trap::UnreachableCodeReached => FaultKind::Unreachable,
+            wasmtime::Trap::StackOverflow => FaultKind::StackOverflow,
+            wasmtime::Trap::MemoryOutOfBounds | wasmtime::Trap::HeapMisaligned => FaultKind::OutOfBounds,
+            _ => FaultKind::Trap,
+        };
+        return Ended::Trapped(Fault::new(kind, format!("the function trapped: {trap}"), detail));
+    }
+    ended_by_message(error, detail)
+}
+
+/// wasmtime has no type for these errors; the texts are its own, and the tests of the hostile guests hold them.
+fn ended_by_message(error: &wasmtime::Error, detail: String) -> Ended {
+    let root = error.root_cause().to_string();
+    if root.contains("fuel allocated for hostcalls") {
+        return Ended::OverLimit(Fault::new(FaultKind::Hostcall, "one host call carried too many bytes", detail));
+    }
+    if root.starts_with("requested len") {
+        return Ended::OverLimit(Fault::new(FaultKind::Random, "one call asked for too many random bytes", detail));
+    }
+    Ended::Trapped(Fault::new(FaultKind::Trap, "the function was stopped by an error in a host call", detail))
+}

@@ -1,0 +1,225 @@
+//! The response body: what was ready at once in one piece, the rest as a stream with the guest behind it.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tokio::task::AbortHandle;
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+
+use crate::outcome::{Fault, FaultKind};
+use crate::run::{End, Run};
+
+/// How much of an answer is gathered before it is sent as a stream, in bytes.
+const GATHER_MAX: u64 = 64 << 10;
+
+/// The body of an answer. Dropping it before its end stops the guest behind it.
+#[derive(Debug)]
+pub struct ResponseBody {
+    ready: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+    rest: Option<Rest>,
+}
+
+/// Why a body broke off; the connection must then not look as if the answer were whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    /// The guest ended before it finished its body.
+    #[error("the function ended before it finished its answer")]
+    Broken,
+    /// The body is longer than the limit, in bytes.
+    #[error("the answer is longer than its limit of {0} bytes")]
+    TooLarge(u64),
+}
+
+/// The part that the guest has yet to write.
+struct Rest {
+    body: HyperOutgoingBody,
+    /// Bytes that the answer may still have.
+    left: u64,
+    limit: u64,
+    guest: Option<AbortHandle>,
+    /// The guest ended badly before the body's end.
+    broken: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rest").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if let Some(guest) = self.guest.take() {
+            guest.abort();
+        }
+    }
+}
+
+/// Collects what the guest writes without waiting.
+pub(crate) struct Gather {
+    body: HyperOutgoingBody,
+    chunks: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+    bytes: u64,
+    limit: u64,
+    over: bool,
+    done: bool,
+    /// The guest gave its body up, or wrote another length than it had announced.
+    broken: bool,
+}
+
+impl Gather {
+    pub(crate) fn new(body: HyperOutgoingBody, limit: u64) -> Self {
+        Self { body, chunks: VecDeque::new(), trailers: None, bytes: 0, limit, over: false, done: false, broken: false }
+    }
+
+    /// Takes turns with the guest until neither gets on.
+    pub(crate) fn poll(&mut self, run: &mut Run, end: &mut Option<End>, cx: &mut Context<'_>) {
+        self.drain(cx);
+        while end.is_none() && !self.over && self.bytes <= GATHER_MAX {
+            let before = self.bytes;
+            if let Poll::Ready(ended) = run.poll_end(cx) {
+                *end = Some(ended);
+            }
+            self.drain(cx);
+            if self.done || self.bytes == before {
+                return;
+            }
+        }
+    }
+
+    /// Takes the frames that are there.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        while !self.done && !self.over {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => self.add(frame),
+                Poll::Ready(None) => self.done = true,
+                Poll::Ready(Some(Err(_))) => (self.done, self.broken) = (true, true),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn add(&mut self, frame: Frame<Bytes>) {
+        match frame.into_data() {
+            Ok(data) => {
+                self.bytes = self.bytes.saturating_add(data.len() as u64);
+                self.over = self.bytes > self.limit;
+                self.chunks.push_back(data);
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                self.done = true;
+            }
+        }
+    }
+
+    /// The fault, when the answer is already longer than it may be.
+    pub(crate) fn over_limit(&self) -> Option<Fault> {
+        self.over.then(|| {
+            let why = format!("the answer is longer than its limit of {} bytes", self.limit);
+            Fault::new(FaultKind::Response, why.clone(), why)
+        })
+    }
+
+    /// Whether the guest broke its answer off.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// The body. `guest`: what still runs; it goes on in a task, and stops with the body when that is not at its end.
+    pub(crate) fn into_body(self, guest: Option<Run>) -> ResponseBody {
+        let broken = Arc::new(AtomicBool::new(false));
+        let task = guest.map(|run| tokio::spawn(run.outlive_answer(broken.clone())).abort_handle());
+        if self.done {
+            return ResponseBody { ready: joined(self.chunks), trailers: self.trailers, rest: None };
+        }
+        let left = self.limit.saturating_sub(self.bytes);
+        let rest = Rest { body: self.body, left, limit: self.limit, guest: task, broken };
+        ResponseBody { ready: self.chunks, trailers: None, rest: Some(rest) }
+    }
+}
+
+/// One piece: the server then writes head and body in one call.
+fn joined(mut chunks: VecDeque<Bytes>) -> VecDeque<Bytes> {
+    if chunks.len() <= 1 {
+        return chunks;
+    }
+    let mut all = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    chunks.drain(..).for_each(|chunk| all.extend_from_slice(&chunk));
+    VecDeque::from([all.freeze()])
+}
+
+impl Rest {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+        let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) if self.broken.load(Ordering::Acquire) => return self.fail(ResponseError::Broken),
+            Poll::Ready(None) => {
+                self.guest = None;
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Some(Err(_))) => return self.fail(ResponseError::Broken),
+            Poll::Ready(Some(Ok(frame))) => frame,
+        };
+        if frame.is_trailers() {
+            self.guest = None;
+        }
+        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None => return self.fail(ResponseError::TooLarge(self.limit)),
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn fail(&mut self, error: ResponseError) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+        if let Some(guest) = self.guest.take() {
+            guest.abort();
+        }
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = ResponseError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+        if let Some(data) = self.ready.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        let Some(rest) = self.rest.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let polled = rest.poll_frame(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.rest = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ready.is_empty() && self.trailers.is_none() && self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ready = self.ready.iter().map(Bytes::len).sum::<usize>() as u64;
+        let mut hint = SizeHint::with_exact(ready);
+        if self.rest.is_some() {
+            hint = SizeHint::default();
+            hint.set_lower(ready);
+        }
+        hint
+    }
+}

@@ -1,0 +1,225 @@
+//! One call of a guest, from the hand-over of the request to the end of the guest, which may come after the answer.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use modelet_spec::InvocationId;
+use modelet_spec::manifest::Reuse;
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+
+use crate::function::Function;
+use crate::instance::Instance;
+use crate::invoke::Invocation;
+use crate::outcome::{Ended, Fault, FaultKind, ended_by};
+
+/// What the guest set as its answer.
+pub(crate) type Answer = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
+
+type Call = Pin<Box<dyn Future<Output = (Option<Box<Instance>>, wasmtime::Result<()>)> + Send>>;
+type Told = Box<dyn FnOnce(Ended) + Send + Sync>;
+
+/// How a guest ended, and whether it left a body unfinished.
+pub(crate) struct End {
+    pub(crate) ended: Ended,
+    pub(crate) unfinished_body: bool,
+    /// The engine had no room for the instance.
+    pub(crate) exhausted: bool,
+}
+
+/// A running call. Dropping it stops the guest at once; the instance goes with it.
+pub(crate) struct Run {
+    function: Arc<Function>,
+    call: Option<Call>,
+    answer: oneshot::Receiver<Answer>,
+    deadline: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+    told: Option<Told>,
+    /// Set before the instance goes when its body is unfinished: the body's channel closes with the instance, and must not
+    /// look as if the answer were whole.
+    broken: Option<Arc<AtomicBool>>,
+}
+
+impl End {
+    /// The guest goes on, and has given its body up.
+    pub(crate) const UNFINISHED: Self = Self { ended: Ended::Finished, unfinished_body: true, exhausted: false };
+}
+
+impl Run {
+    /// Hands the request over. Nothing runs until the first poll.
+    pub(crate) fn start(function: Arc<Function>, invocation: Invocation) -> Self {
+        let (sender, answer) = oneshot::channel();
+        let deadline = invocation.deadline;
+        function.begin();
+        let told = invocation.ended;
+        let call = Box::pin(call(
+            function.clone(),
+            Handover { id: invocation.id, deadline, request: invocation.request, https: invocation.https, sender },
+        ));
+        Self { function, call: Some(call), answer, deadline, sleep: None, told, broken: None }
+    }
+
+    /// The answer, once the guest has set it.
+    pub(crate) fn take_answer(&mut self) -> Option<Answer> {
+        self.answer.try_recv().ok()
+    }
+
+    /// Runs the guest until it ends, waits, or has had its turn.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Some(call) = self.call.as_mut() else {
+            return Poll::Pending;
+        };
+        match std::panic::catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            Ok(Poll::Ready((instance, result))) => Poll::Ready(self.finish(instance, result)),
+            Ok(Poll::Pending) if self.is_late(cx) => Poll::Ready(self.stop(Ended::TimedOut)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => {
+                let detail = panic_text(panic.as_ref());
+                let fault = Fault::new(FaultKind::Host, "an internal error ended the function", detail);
+                Poll::Ready(self.stop(Ended::HostFault(fault)))
+            }
+        }
+    }
+
+    /// Runs the guest to its end and tells about it: for what is left to do after the answer.
+    pub(crate) async fn outlive_answer(mut self, broken: Arc<AtomicBool>) {
+        self.broken = Some(broken);
+        let end = std::future::poll_fn(|cx| self.poll_end(cx)).await;
+        self.tell(end.ended);
+    }
+
+    /// Tells how the guest ended, once.
+    pub(crate) fn tell(&mut self, ended: Ended) {
+        if let Some(told) = self.told.take() {
+            told(ended);
+        }
+    }
+
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        if Instant::now() >= self.deadline {
+            return true;
+        }
+        let deadline = self.deadline;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        sleep.as_mut().poll(cx).is_ready()
+    }
+
+    /// Keeps the instance when nothing speaks against it.
+    fn finish(&mut self, instance: Option<Box<Instance>>, result: wasmtime::Result<()>) -> End {
+        let mut end = End { ended: Ended::Finished, unfinished_body: false, exhausted: false };
+        if let Err(error) = &result {
+            end.exhausted = error.is::<wasmtime::PoolConcurrencyLimitError>();
+        }
+        match (instance, result) {
+            (Some(mut instance), result) => {
+                end.unfinished_body = instance.has_unfinished_body();
+                if end.unfinished_body {
+                    self.break_off();
+                }
+                instance.store.data().log.finish();
+                match result {
+                    Ok(()) if !end.unfinished_body => self.keep(instance),
+                    Ok(()) => {}
+                    Err(error) => end.ended = ended_by(&error, instance.store.data_mut().limiter.take_refused()),
+                }
+            }
+            (None, Err(error)) => end.ended = ended_by(&error, None),
+            (None, Ok(())) => {}
+        }
+        self.release();
+        end
+    }
+
+    fn keep(&self, instance: Box<Instance>) {
+        let instances = &self.function.spec().instances;
+        if instances.reuse == Reuse::Instance && instance.served < instances.max_requests {
+            self.function.pool().put(instance);
+        }
+    }
+
+    fn stop(&mut self, ended: Ended) -> End {
+        self.break_off();
+        self.release();
+        End { ended, unfinished_body: true, exhausted: false }
+    }
+
+    fn break_off(&self) {
+        if let Some(broken) = &self.broken {
+            broken.store(true, Ordering::Release);
+        }
+    }
+
+    /// The guest no longer runs; what is left of it goes.
+    fn release(&mut self) {
+        if self.call.take().is_some() {
+            self.function.end();
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.release();
+        self.tell(Ended::Cancelled);
+    }
+}
+
+struct Handover {
+    id: InvocationId,
+    deadline: Instant,
+    request: http::Request<crate::RequestBody>,
+    https: bool,
+    sender: oneshot::Sender<Answer>,
+}
+
+/// Takes a warm instance or makes one, and calls it.
+async fn call(function: Arc<Function>, handover: Handover) -> (Option<Box<Instance>>, wasmtime::Result<()>) {
+    let warm = function.pool().take();
+    let made = match warm {
+        Some(instance) => Ok(instance),
+        None => make(&function, handover.id, handover.deadline).await,
+    };
+    let mut instance = match made {
+        Ok(instance) => instance,
+        Err(error) => return (None, Err(error)),
+    };
+    let result = handle(&mut instance, handover).await;
+    (Some(instance), result)
+}
+
+/// A new instance; when the engine is full, once more after every idle instance of every function has gone.
+async fn make(function: &Function, id: InvocationId, deadline: Instant) -> wasmtime::Result<Box<Instance>> {
+    match Instance::new(function, id, deadline).await {
+        Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() && function.shared().make_room() => {
+            Instance::new(function, id, deadline).await
+        }
+        result => result,
+    }
+}
+
+async fn handle(instance: &mut Instance, handover: Handover) -> wasmtime::Result<()> {
+    instance.served = instance.served.saturating_add(1);
+    let store = &mut instance.store;
+    let state = store.data_mut();
+    state.begin(handover.id, handover.deadline);
+    let scheme = if handover.https { Scheme::Https } else { Scheme::Http };
+    state.hooks.admitting = true;
+    let mut http = wasmtime_wasi_http::WasiHttpView::http(state);
+    let request = http.new_incoming_request(scheme, handover.request);
+    let out = http.new_response_outparam(handover.sender)?;
+    state.hooks.admitting = false;
+    store.set_epoch_deadline(1);
+    instance.proxy.wasi_http_incoming_handler().call_handle(store, request?, out).await
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
+}

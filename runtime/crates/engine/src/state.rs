@@ -1,0 +1,90 @@
+//! What the host keeps for one instance.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use modelet_spec::{EffectiveLimits, Flow, InvocationId};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::engine::FunctionSpec;
+use crate::host::http::Hooks;
+use crate::host::log::{GuestLog, GuestStream};
+use crate::host::nn::Tensors;
+use crate::limiter::Limiter;
+use crate::ports::{Models, Stream};
+
+/// The data of a store. One per instance, used for one invocation at a time.
+pub(crate) struct GuestState {
+    pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) hooks: Hooks,
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) tensors: Tensors,
+    pub(crate) models: Arc<dyn Models>,
+    pub(crate) config: Arc<BTreeMap<String, String>>,
+    pub(crate) flow: Flow,
+    pub(crate) deadline: Instant,
+    pub(crate) log: Arc<GuestLog>,
+    log_bytes: u64,
+}
+
+impl GuestState {
+    /// A state without arguments, variables, files, sockets or input.
+    pub(crate) fn new(spec: &FunctionSpec, invocation: InvocationId) -> Self {
+        let limits = &spec.limits;
+        let log = Arc::new(GuestLog::new(spec.log.clone(), invocation));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits.header_bytes);
+        Self {
+            wasi: wasi(&log, limits),
+            http,
+            hooks: Hooks::default(),
+            table,
+            limiter: Limiter::new(limits.memory, limits.table_elements),
+            tensors: Tensors::new(limits.tensor_bytes),
+            models: spec.models.clone(),
+            config: spec.config.clone(),
+            flow: spec.flow,
+            deadline: Instant::now(),
+            log,
+            log_bytes: limits.log_bytes,
+        }
+    }
+
+    /// Makes the state that of this invocation.
+    pub(crate) fn begin(&mut self, invocation: InvocationId, deadline: Instant) {
+        self.deadline = deadline;
+        self.flow.deadline = Some(deadline);
+        self.log.begin(invocation, self.log_bytes);
+        self.limiter.take_refused();
+    }
+}
+
+fn wasi(log: &Arc<GuestLog>, limits: &EffectiveLimits) -> WasiCtx {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(GuestStream { log: log.clone(), stream: Stream::Out })
+        .stderr(GuestStream { log: log.clone(), stream: Stream::Err })
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(limits.random_bytes);
+    wasi.build()
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
