@@ -1,0 +1,128 @@
+//! One connection: HTTP/1.1 or HTTP/2, its limits, and the turn of each of its requests into an [`Invocation`].
+//!
+//! Below this file nobody sees hyper's server types.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use modelet_spec::InvocationId;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use crate::accept::Phase;
+use crate::activity::Activity;
+use crate::clock;
+use crate::gateway::Gateway;
+use crate::id;
+use crate::invoke::invoke;
+use crate::record::Record;
+use crate::reply::ReplyBody;
+
+/// One request on its way through the script.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    /// Names the request in answers, logs and metrics.
+    pub(crate) id: InvocationId,
+    /// When the server's own limit ends it; the function's may be earlier.
+    pub(crate) deadline: Instant,
+    /// As the client sent it.
+    pub(crate) request: Request<Incoming>,
+}
+
+/// What all requests of one connection share.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) activity: Activity,
+}
+
+/// The least that hyper takes as a bound for its buffers, in bytes.
+const BUFFER_MIN: usize = 8 << 10;
+/// What HTTP/2 buffers of one answer before the guest has to wait, in bytes.
+const HTTP2_SEND_BUFFER: usize = 64 << 10;
+/// Dead peers of HTTP/2 connections are found by pings; on HTTP/1.1 nothing but the time tells.
+const HTTP2_PING: Duration = Duration::from_secs(30);
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(gateway: Arc<Gateway>, socket: TcpStream, mut phase: watch::Receiver<Phase>) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended before it began");
+        return;
+    }
+    let keep_alive = gateway.config.keep_alive;
+    let builder = builder(&gateway);
+    let shared = Arc::new(Connection { gateway, activity: Activity::new(Instant::now()) });
+    let service = service_fn(|request| answer(shared.clone(), request));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut asked_to_end = false;
+    loop {
+        let closes_at = shared.activity.closes_at(keep_alive);
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => return log_end(result),
+            Ok(()) = phase.changed() => {
+                if *phase.borrow_and_update() == Phase::Closed {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+            () = sleep_until(closes_at.into()) => {
+                if shared.activity.closes_at(keep_alive) > closes_at {
+                    continue;
+                }
+                if std::mem::replace(&mut asked_to_end, true) {
+                    return;
+                }
+                // Nothing moved: an idle connection ends at once by this, a stuck one is cut at the next look.
+                connection.as_mut().graceful_shutdown();
+                shared.activity.moved(Instant::now());
+            }
+        }
+    }
+}
+
+/// The head of a request has arrived.
+async fn answer(shared: Arc<Connection>, request: Request<Incoming>) -> Result<Response<ReplyBody>, Infallible> {
+    let arrived = Instant::now();
+    let deadline = clock::after(arrived, shared.gateway.config.limits.time);
+    let id = id::next();
+    let record = Record::begin(shared.clone(), id, arrived, deadline);
+    Ok(invoke(&shared.gateway, Invocation { id, deadline, request }, record).await)
+}
+
+fn builder(gateway: &Gateway) -> Builder<TokioExecutor> {
+    let config = &gateway.config;
+    let head_bytes = config.limits.header_bytes.as_len();
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_read_timeout)
+        .max_headers(config.headers_max)
+        .max_buf_size(head_bytes.max(BUFFER_MIN));
+    // Against floods of resets hyper's own defaults stay: 20 pending, 1,024 by local errors.
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.http2_streams_max)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(HTTP2_SEND_BUFFER)
+        .keep_alive_interval(HTTP2_PING)
+        .keep_alive_timeout(HTTP2_PING);
+    builder
+}
+
+/// hyper has answered what could be answered (400, 431); the rest is only worth a line to who looks for it.
+fn log_end(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,55 @@
+//! Why the gateway itself does not let a request through to a function.
+//!
+//! The texts are what the client reads: no internal path, no other tenant's name.
+
+/// A request that no guest sees.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The client's request is no proper one.
+    #[error(transparent)]
+    Bad(#[from] BadRequest),
+    /// No route.
+    #[error("no function answers this host and path")]
+    NotFound,
+    /// A route, for other methods.
+    #[error("this path does not answer this method; it answers {}", .allow.join(", "))]
+    Method {
+        /// The methods it answers.
+        allow: Vec<String>,
+    },
+    /// The route wants a key and got none, or one that is not known.
+    #[error("this path needs a key: send `Authorization: Bearer KEY`")]
+    NoKey,
+    /// The key is known and does not open this route.
+    #[error("this key may not invoke this function")]
+    Forbidden,
+    /// More body than the function takes.
+    #[error("the request body is over the limit of {limit} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The function's own limit of concurrent requests is reached, and its queue is full or did not move.
+    #[error("the function is at its limit of concurrent requests; try again")]
+    FunctionFull,
+    /// The server's limit is reached.
+    #[error("the server is at its limit of concurrent requests; try again")]
+    ServerFull,
+}
+
+/// What is wrong with a request before anyone looked at what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadRequest {
+    /// HTTP/1.1 without `Host`.
+    #[error("an HTTP/1.1 request must have a Host header")]
+    NoHost,
+    /// More than one `Host`.
+    #[error("a request must have one Host header")]
+    ManyHosts,
+    /// `Host` or `:authority` names no host.
+    #[error("the Host header or the target's authority is not a host")]
+    Host,
+    /// The body broke off or was not in the form its headers announce.
+    #[error("the request body broke off or is malformed")]
+    Body,
+}

@@ -1,0 +1,44 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use modelet_catalog::{Catalog, Entry};
+use modelet_engine::Function;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+use crate::admit::Admission;
+use crate::config::GatewayConfig;
+use crate::metrics::Metrics;
+
+/// The snapshot of what serves, as whoever deploys swaps it.
+pub type Snapshot = Arc<ArcSwap<Catalog<Arc<Function>>>>;
+
+/// A function that serves, as the script holds it while a request runs.
+pub(crate) type Served = Arc<Entry<Arc<Function>>>;
+
+/// The data plane of one server.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(crate) config: GatewayConfig,
+    pub(crate) catalog: Snapshot,
+    pub(crate) admission: Admission,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Gateway {
+    /// A gateway over `catalog`; its metrics go into `registry`.
+    #[must_use]
+    pub fn new(config: GatewayConfig, catalog: Snapshot, registry: &mut Registry) -> Self {
+        let connections = usize::try_from(config.limits.connections).unwrap_or(usize::MAX);
+        Self {
+            admission: Admission::new(config.limits.concurrency_total, config.queue_wait),
+            connections: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
+            metrics: Metrics::new(registry),
+            config,
+            catalog,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The script of one request: down once, up once.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use modelet_catalog::Lookup;
+use modelet_engine::{Outcome, request_body};
+
+use crate::authorise::authorise;
+use crate::body::{Intake, LimitedBody};
+use crate::clock;
+use crate::connection::Invocation;
+use crate::error::Refusal;
+use crate::gateway::{Gateway, Served};
+use crate::headers;
+use crate::host;
+use crate::meter::Meter;
+use crate::metrics::Stage;
+use crate::record::Record;
+use crate::reply::ReplyBody;
+use crate::respond::respond;
+use crate::watch::Watch;
+
+/// Answers one request. Dropping the future gives the request up; the record is written either way.
+pub(crate) async fn invoke(gateway: &Gateway, invocation: Invocation, mut record: Record) -> Response<ReplyBody> {
+    let method = invocation.request.method().clone();
+    let end = run(gateway, invocation, &mut record).await;
+    respond(end, record, &method).await
+}
+
+/// The way down, to the guest's answer.
+async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record) -> Result<Outcome, Refusal> {
+    let (entry, meter) = route(gateway, &mut invocation.request, record)?;
+    let limits = &entry.limits;
+    refuse_announced(&invocation.request, limits.request_body)?;
+    record.stage(Stage::Route);
+
+    let permits = gateway.admission.admit(&entry.handle, invocation.deadline).await?;
+    record.stage(Stage::Queue);
+
+    let intake = Arc::new(Intake::default());
+    record.receiving(intake.clone());
+    let id = invocation.id;
+    let watch = Watch { id, function: entry.handle.clone(), meter, permits };
+    let limited = |body| request_body(LimitedBody::new(body, limits.request_body, intake.clone()));
+    let outcome = entry
+        .handle
+        .invoke(modelet_engine::Invocation {
+            id,
+            deadline: invocation.deadline.min(clock::after(Instant::now(), limits.time)),
+            request: invocation.request.map(limited),
+            https: false,
+            ended: Some(Box::new(move |ended| watch.ended(ended))),
+        })
+        .await;
+    record.stage(Stage::Guest);
+    // A guest that could not read its request and said nothing: the request was at fault. What a guest answers stands.
+    match (outcome, intake.fault(limits.request_body)) {
+        (Outcome::NoAnswer(_) | Outcome::Trapped(_), Some(refusal)) => Err(refusal),
+        (outcome, _) => Ok(outcome),
+    }
+}
+
+/// Finds the function and clears the headers, all on one snapshot of the catalog, which is not held any longer.
+fn route(
+    gateway: &Gateway,
+    request: &mut Request<Incoming>,
+    record: &mut Record,
+) -> Result<(Served, Arc<Meter>), Refusal> {
+    let catalog = gateway.catalog.load();
+    let authority = host::authority_of(request)?;
+    let (entry, route) = match catalog.find(authority, request.uri().path(), request.method().as_str()) {
+        Lookup::Found { entry, route } => (entry, route),
+        Lookup::MethodNotAllowed { allow } => return Err(Refusal::Method { allow }),
+        Lookup::NotFound => return Err(Refusal::NotFound),
+    };
+    let meter = gateway.metrics.meter(&entry.handle);
+    record.routed(meter.clone());
+    let has_authority = request.uri().authority().is_some();
+    authorise(&catalog, &entry.tenant, route.auth, request.headers_mut())?;
+    host::complete(has_authority, request.headers_mut());
+    Ok((entry.clone(), meter))
+}
+
+/// A body that announces more than the limit is refused before anything is read of it.
+fn refuse_announced<B: Body>(request: &Request<B>, limit: u64) -> Result<(), Refusal> {
+    let announced = headers::announced_length(request.headers()).unwrap_or(0);
+    if announced > limit || request.body().size_hint().lower() > limit {
+        return Err(Refusal::BodyTooLarge { limit });
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The counters of one function's version.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+
+use crate::histogram::Seconds;
+use crate::metrics::{BytesLabels, Families, FunctionLabels, RejectedLabels, RequestLabels, TrapLabels};
+use crate::respond::OK;
+
+/// The reason of a request that was answered by its function.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// Handles to the series of one function's version.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    labels: FunctionLabels,
+    families: Families,
+    /// 200 by the function itself: what nearly every request adds to.
+    ok: Counter,
+    others: RwLock<Vec<(RequestLabels, Counter)>>,
+    kinds: RwLock<Vec<&'static str>>,
+    seconds: Seconds,
+    received: Counter,
+    sent: Counter,
+}
+
+impl Meter {
+    /// Makes the series that every function has.
+    pub(crate) fn new(labels: FunctionLabels, families: Families) -> Self {
+        let bytes = |direction| {
+            let labels = BytesLabels { tenant: labels.tenant.clone(), direction };
+            families.bytes.get_or_create(&labels).clone()
+        };
+        let ok = families.requests.get_or_create(&request_labels(&labels, OK, ANSWERED)).clone();
+        let seconds = families.seconds.get_or_create(&labels).clone();
+        let (received, sent) = (bytes("in"), bytes("out"));
+        Self { labels, families, ok, others: RwLock::default(), kinds: RwLock::default(), seconds, received, sent }
+    }
+
+    /// Whose counters these are.
+    pub(crate) fn labels(&self) -> &FunctionLabels {
+        &self.labels
+    }
+
+    /// Counts one request, at its end.
+    ///
+    /// `status` is a label of [`respond`](crate::respond), never a guest's own number.
+    pub(crate) fn request(&self, status: &'static str, reason: &'static str, duration: Duration) {
+        self.seconds.observe(duration);
+        if status == OK && reason == ANSWERED {
+            self.ok.inc();
+        } else {
+            self.other(status, reason).inc();
+        }
+    }
+
+    /// Counts the bytes of one request's bodies.
+    pub(crate) fn bytes(&self, received: u64, sent: u64) {
+        if received > 0 {
+            self.received.inc_by(received);
+        }
+        if sent > 0 {
+            self.sent.inc_by(sent);
+        }
+    }
+
+    /// Counts a request that no guest saw.
+    pub(crate) fn rejected(&self, reason: &'static str) {
+        let labels = RejectedLabels { tenant: self.labels.tenant.clone(), reason };
+        self.families.rejected.get_or_create(&labels).inc();
+    }
+
+    /// Counts a guest that was stopped.
+    pub(crate) fn trap(&self, kind: &'static str) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+        self.families.traps.get_or_create(&self.trap_labels(kind)).inc();
+    }
+
+    /// Takes the series of a removed version out of the registry; `is_last`: no other version of this function is left.
+    pub(crate) fn remove_series(&self, is_last: bool) {
+        self.families.seconds.remove(&self.labels);
+        self.families.requests.remove(&request_labels(&self.labels, OK, ANSWERED));
+        for (labels, _) in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.families.requests.remove(labels);
+        }
+        if is_last {
+            for kind in self.kinds.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                self.families.traps.remove(&self.trap_labels(kind));
+            }
+        }
+    }
+
+    fn other(&self, status: &'static str, reason: &'static str) -> Counter {
+        let find = |others: &[(RequestLabels, Counter)]| {
+            others
+                .iter()
+                .find(|(labels, _)| labels.status == status && labels.reason == reason)
+                .map(|(_, counter)| counter.clone())
+        };
+        if let Some(counter) = find(&self.others.read().unwrap_or_else(PoisonError::into_inner)) {
+            return counter;
+        }
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = find(&others) {
+            return counter;
+        }
+        let labels = request_labels(&self.labels, status, reason);
+        let counter = self.families.requests.get_or_create(&labels).clone();
+        others.push((labels, counter.clone()));
+        counter
+    }
+
+    fn trap_labels(&self, kind: &'static str) -> TrapLabels {
+        TrapLabels { function: self.labels.function.clone(), kind }
+    }
+}
+
+fn request_labels(function: &FunctionLabels, status: &'static str, reason: &'static str) -> RequestLabels {
+    let FunctionLabels { tenant, function, version } = function.clone();
+    RequestLabels { tenant, function, version, status, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::registry::Registry;
+
+    #[test]
+    fn series_of_a_removed_version_go() {
+        let mut registry = Registry::default();
+        let families = Families::default();
+        registry.register("requests", "", families.requests.clone());
+        registry.register("seconds", "", families.seconds.clone());
+        registry.register("traps", "", families.traps.clone());
+        let labels = FunctionLabels { tenant: "t".into(), function: "f".into(), version: "1".into() };
+        let meter = Meter::new(labels, families);
+        meter.request("404", ANSWERED, Duration::from_millis(1));
+        meter.request("404", ANSWERED, Duration::from_millis(1));
+        meter.request(OK, ANSWERED, Duration::from_millis(1));
+        meter.trap("unreachable");
+
+        let text = |registry: &Registry| {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+            text
+        };
+        let full = text(&registry);
+        assert!(
+            full.contains(r#"requests_total{tenant="t",function="f",version="1",status="404",reason="answered"} 2"#),
+            "{full}"
+        );
+        assert!(full.contains(r#"seconds_count{tenant="t",function="f",version="1"} 3"#), "{full}");
+        assert!(full.contains(r#"traps_total{function="f",kind="unreachable"} 1"#), "{full}");
+
+        meter.remove_series(false);
+        let rest = text(&registry);
+        assert!(!rest.contains("version=\"1\"") && rest.contains("unreachable"), "{rest}");
+        meter.remove_series(true);
+        assert!(!text(&registry).contains("function="), "{}", text(&registry));
+    }
+}

@@ -1,0 +1,155 @@
+//! What the data plane counts, under the names of the user's contract.
+//!
+//! Labels come from deployed names, from the status codes that HTTP has, and from this crate's own words: no client can
+//! make a series.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use modelet_engine::Function;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::histogram::Seconds;
+use crate::meter::Meter;
+use crate::meters::Meters;
+
+/// A function's version, by its deployed names; all empty for a request that no route took.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct FunctionLabels {
+    pub(crate) tenant: String,
+    pub(crate) function: String,
+    pub(crate) version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    pub(crate) tenant: String,
+    pub(crate) function: String,
+    pub(crate) version: String,
+    pub(crate) status: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct BytesLabels {
+    pub(crate) tenant: String,
+    pub(crate) direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RejectedLabels {
+    pub(crate) tenant: String,
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TrapLabels {
+    pub(crate) function: String,
+    pub(crate) kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+}
+
+/// A part of an invocation's time that the gateway sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// From the head's arrival to a route and, where it wants one, a key.
+    Route,
+    /// Waiting for permits.
+    Queue,
+    /// From there to the head of the answer, an instance's making included.
+    Guest,
+}
+
+impl Stage {
+    /// The stage in metrics and in `server-timing`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Queue => "queue",
+            Self::Guest => "guest",
+        }
+    }
+}
+
+/// The families that handles are made from. A clone is the same families.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Families {
+    pub(crate) requests: Family<RequestLabels, Counter>,
+    pub(crate) seconds: Family<FunctionLabels, Seconds>,
+    pub(crate) bytes: Family<BytesLabels, Counter>,
+    pub(crate) rejected: Family<RejectedLabels, Counter>,
+    pub(crate) traps: Family<TrapLabels, Counter>,
+}
+
+/// All metrics of the data plane, as handles that the hot path need not look up.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    route: Seconds,
+    queue: Seconds,
+    guest: Seconds,
+    unrouted: Arc<Meter>,
+    meters: Meters,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let families = Families::default();
+        let stages = Family::<StageLabels, Seconds>::default();
+        registry.register("modelet_requests", "Requests answered, or given up", families.requests.clone());
+        registry.register(
+            "modelet_request_seconds",
+            "From the arrival of a request's head to the end of its answer",
+            families.seconds.clone(),
+        );
+        registry.register("modelet_stage_seconds", "Parts of an invocation's time", stages.clone());
+        registry.register("modelet_bytes", "Bytes of bodies", families.bytes.clone());
+        registry.register("modelet_rejected", "Requests that no guest saw", families.rejected.clone());
+        registry.register(
+            "modelet_guest_traps",
+            "Guests that were stopped: traps, limits, deadlines",
+            families.traps.clone(),
+        );
+        let stage = |stage: Stage| stages.get_or_create(&StageLabels { stage: stage.name() }).clone();
+        Self {
+            route: stage(Stage::Route),
+            queue: stage(Stage::Queue),
+            guest: stage(Stage::Guest),
+            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone())),
+            meters: Meters::new(families),
+        }
+    }
+
+    /// Counts the time of one stage.
+    pub(crate) fn stage(&self, stage: Stage, duration: Duration) {
+        match stage {
+            Stage::Route => self.route.observe(duration),
+            Stage::Queue => self.queue.observe(duration),
+            Stage::Guest => self.guest.observe(duration),
+        }
+    }
+
+    /// The counters of requests that no route took.
+    pub(crate) fn unrouted(&self) -> &Meter {
+        &self.unrouted
+    }
+
+    /// The counters of a function's version.
+    pub(crate) fn meter(&self, function: &Arc<Function>) -> Arc<Meter> {
+        self.meters.of(function, || {
+            let spec = function.spec();
+            FunctionLabels {
+                tenant: spec.tenant.to_string(),
+                function: spec.function.to_string(),
+                version: spec.version.to_string(),
+            }
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! The one entry that every request makes in the metrics, whatever became of it.
+//!
+//! A record lives from the head's arrival to the end of the answer's body and writes itself when it is dropped: a client
+//! that leaves at any point in between drops it, too.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use modelet_spec::InvocationId;
+
+use crate::body::Intake;
+use crate::connection::Connection;
+use crate::meter::{ANSWERED, Meter};
+use crate::metrics::Stage;
+use crate::respond::CLIENT_LEFT;
+
+/// The reason of a request whose client left before, or while, it was answered.
+const CANCELLED: &str = "cancelled";
+/// The reason of an answer that its function did not finish.
+const CUT: &str = "answer-cut";
+
+/// What is known of one request so far.
+#[derive(Debug)]
+pub(crate) struct Record {
+    connection: Arc<Connection>,
+    id: InvocationId,
+    arrived: Instant,
+    /// When the last stage ended.
+    marked: Instant,
+    stages: Vec<(Stage, Duration)>,
+    meter: Option<Arc<Meter>>,
+    intake: Option<Arc<Intake>>,
+    status: &'static str,
+    reason: &'static str,
+    sent: u64,
+}
+
+impl Record {
+    /// A request arrived.
+    pub(crate) fn begin(connection: Arc<Connection>, id: InvocationId, arrived: Instant, deadline: Instant) -> Self {
+        connection.activity.begin(arrived, deadline);
+        Self {
+            connection,
+            id,
+            arrived,
+            marked: arrived,
+            stages: Vec::new(),
+            meter: None,
+            intake: None,
+            // What stands when nothing else is written: the future was dropped.
+            status: CLIENT_LEFT,
+            reason: CANCELLED,
+            sent: 0,
+        }
+    }
+
+    /// The invocation's id.
+    pub(crate) fn id(&self) -> InvocationId {
+        self.id
+    }
+
+    /// Whose request it is.
+    pub(crate) fn routed(&mut self, meter: Arc<Meter>) {
+        self.meter = Some(meter);
+    }
+
+    /// Where the request's body is counted.
+    pub(crate) fn receiving(&mut self, intake: Arc<Intake>) {
+        self.intake = Some(intake);
+    }
+
+    /// A stage ended.
+    pub(crate) fn stage(&mut self, stage: Stage) {
+        let now = Instant::now();
+        let duration = now.saturating_duration_since(self.marked);
+        self.marked = now;
+        self.connection.gateway.metrics.stage(stage, duration);
+        if self.connection.gateway.config.server_timing {
+            self.stages.push((stage, duration));
+        }
+    }
+
+    /// The stages so far; empty unless `server_timing` is on.
+    pub(crate) fn stages(&self) -> &[(Stage, Duration)] {
+        &self.stages
+    }
+
+    /// No guest sees the request.
+    pub(crate) fn rejected(&self, code: &'static str) {
+        self.meter().rejected(code);
+    }
+
+    /// The head of the answer is decided. `code`: why it is the gateway's own, or `None` when the guest answered.
+    pub(crate) fn answering(&mut self, status: &'static str, code: Option<&'static str>) {
+        self.status = status;
+        self.reason = code.unwrap_or(ANSWERED);
+    }
+
+    /// So many bytes of the answer went out.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.connection.activity.moved(Instant::now());
+    }
+
+    /// Bytes of the answer that went out.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The guest did not finish its answer.
+    pub(crate) fn cut(&mut self) {
+        self.reason = CUT;
+    }
+
+    /// The client did not wait for the end of the answer.
+    pub(crate) fn cancelled(&mut self) {
+        if self.reason == ANSWERED {
+            self.reason = CANCELLED;
+        }
+    }
+
+    fn meter(&self) -> &Meter {
+        self.meter.as_deref().unwrap_or_else(|| self.connection.gateway.metrics.unrouted())
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.connection.activity.end(now);
+        let meter = self.meter();
+        let duration = now.saturating_duration_since(self.arrived);
+        tracing::debug!(invocation = %self.id, status = self.status, reason = self.reason, ?duration, "a request ended");
+        meter.request(self.status, self.reason, duration);
+        meter.bytes(self.intake.as_ref().map_or(0, |intake| intake.bytes()), self.sent);
+    }
+}
