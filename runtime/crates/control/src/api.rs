@@ -1,0 +1,162 @@
+//! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
+
+mod extract;
+mod functions;
+mod models;
+mod respond;
+mod server;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http::{Method, header};
+use modelet_catalog::Scope;
+use prometheus_client::registry::Registry;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::control::Control;
+use crate::error::ControlError;
+
+/// A body of JSON: a manifest with its cases is far below this.
+const JSON_BYTES_MAX: usize = 4 << 20;
+
+/// What every handler sees.
+#[derive(Clone)]
+pub(crate) struct Api {
+    control: Arc<Control>,
+    registry: Arc<Registry>,
+    openapi: Arc<str>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Modelet", description = "The admin API: all that the command line does."),
+    modifiers(&BearerKey),
+    security(("key" = []))
+)]
+struct Document;
+
+struct BearerKey;
+
+impl Modify for BearerKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+impl Control {
+    /// The admin API. `registry` is what `/metrics` shows.
+    pub fn router(self: Arc<Self>, registry: Arc<Registry>) -> Router {
+        let (router, document) = paths().split_for_parts();
+        let openapi = document.to_pretty_json().unwrap_or_default().into();
+        let api = Api { control: self, registry, openapi };
+        // Inside the guard: an unknown path is told to those only who may know the known ones.
+        router
+            .fallback(unknown_path)
+            .method_not_allowed_fallback(unknown_method)
+            .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+            .layer(middleware::from_fn_with_state(api.clone(), guard))
+            .with_state(api)
+    }
+}
+
+fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(server::healthz))
+        .routes(routes!(server::readyz))
+        .routes(routes!(server::metrics))
+        .routes(routes!(server::openapi))
+        .routes(routes!(server::server))
+        .routes(routes!(server::push_blob))
+        .routes(routes!(functions::list, functions::deploy))
+        .routes(routes!(functions::show))
+        .routes(routes!(models::list))
+        .routes(routes!(models::show, models::push))
+}
+
+/// Paths that need no key: whoever reaches this listener may know how the server is.
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
+
+/// Lets a request pass that has a key with the right scope, or needs none.
+async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if OPEN.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    match authorise(&api, &request) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+fn authorise(api: &Api, request: &Request) -> Result<(), ControlError> {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let secret = header.and_then(bearer).ok_or(ControlError::Unauthorised)?;
+    let catalog = api.control.catalog.load();
+    let key = catalog.authorise(secret).ok_or(ControlError::Unauthorised)?;
+    let needed = match *request.method() {
+        Method::GET | Method::HEAD => Scope::Read,
+        _ => Scope::Deploy,
+    };
+    if key.allows(needed) {
+        return Ok(());
+    }
+    Err(ControlError::Forbidden { scope: if needed == Scope::Read { "read" } else { "deploy" } })
+}
+
+/// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+async fn unknown_path(request: Request) -> ControlError {
+    ControlError::UnknownPath(request.uri().path().to_owned())
+}
+
+async fn unknown_method(request: Request) -> ControlError {
+    ControlError::Method { path: request.uri().path().to_owned(), method: request.method().to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_read_whatever_the_case_of_the_scheme() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc"), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("abc"), None);
+    }
+
+    #[test]
+    fn the_document_describes_every_route_with_its_refusals() {
+        let (_, document) = paths().split_for_parts();
+        let paths: Vec<&String> = document.paths.paths.keys().collect();
+        let known = [
+            "/healthz",
+            "/metrics",
+            "/openapi.json",
+            "/readyz",
+            "/v1/blobs",
+            "/v1/functions",
+            "/v1/functions/{name}",
+            "/v1/models",
+            "/v1/models/{name}",
+            "/v1/server",
+        ];
+        assert_eq!(paths, known);
+        let json = document.to_json().unwrap();
+        for schema in ["Problem", "Deploy", "Function", "Model", "Readiness"] {
+            assert!(json.contains(&format!("\"#/components/schemas/{schema}\"")), "{schema}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The only table from an error of the control plane to a status code.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::error::ControlError;
+use crate::wire::{Problem, Readiness};
+
+/// Something new is there.
+pub(crate) const CREATED: StatusCode = StatusCode::CREATED;
+/// All is as it was asked for.
+pub(crate) const OK: StatusCode = StatusCode::OK;
+/// The media type of a problem.
+const PROBLEM_JSON: &str = "application/problem+json";
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        let (status, code) = describe(&self);
+        match &self {
+            Self::Store(cause) => tracing::error!(code, error = %with_sources(cause), "an admin request failed"),
+            Self::Internal(cause) => tracing::error!(code, error = %cause, "an admin request failed"),
+            refused => tracing::debug!(code, reason = %refused, "an admin request was refused"),
+        }
+        problem(status, code, self.to_string())
+    }
+}
+
+/// The answer of `/readyz`: 503 sends a load balancer elsewhere.
+pub(crate) fn readiness(readiness: Readiness) -> Response {
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(readiness)).into_response()
+}
+
+/// The answer to a request that was refused: RFC 9457.
+fn problem(status: StatusCode, code: &str, detail: String) -> Response {
+    let problem = Problem {
+        kind: "about:blank".to_owned(),
+        title: status.canonical_reason().unwrap_or_default().to_owned(),
+        status: status.as_u16(),
+        code: code.to_owned(),
+        detail,
+        invocation: None,
+    };
+    let mut response = (status, axum::Json(problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Status and stable code of each error.
+fn describe(error: &ControlError) -> (StatusCode, &'static str) {
+    use ControlError as E;
+    match error {
+        E::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
+        E::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        E::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
+        E::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+        E::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+        E::Body(_) => (StatusCode::BAD_REQUEST, "bad-body"),
+        E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+        E::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
+        E::NoFunction(_) => (StatusCode::NOT_FOUND, "no-function"),
+        E::NoModel(_) => (StatusCode::NOT_FOUND, "no-model"),
+        E::NoBlob(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-blob"),
+        E::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-manifest"),
+        E::NoModelFile { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no-model-file"),
+        E::StrayModel(_) => (StatusCode::UNPROCESSABLE_ENTITY, "stray-model"),
+        E::NoSuchModel { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no-such-model"),
+        E::Model(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-model"),
+        E::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-component"),
+        E::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-link"),
+        E::NewCapabilities(_) => (StatusCode::CONFLICT, "new-capabilities"),
+        E::Route(_) => (StatusCode::CONFLICT, "bad-route"),
+        E::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        E::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
+        E::Key { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key"),
+        E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// An error with everything that caused it, for the log.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,131 @@
+//! The control plane of one server: what it holds, and how it starts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
+use modelet_engine::{Engine, Function};
+use modelet_spec::{FunctionName, ServerLimits, TenantName};
+use modelet_store::Store;
+use prometheus_client::registry::Registry;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::error::ControlError;
+use crate::models::{Inference, ModelCache};
+use crate::{keys, metrics};
+
+/// What serves: the gateway reads it, control writes it.
+pub type FunctionCatalog = Catalog<Arc<Function>>;
+/// One function that serves.
+pub(crate) type FunctionEntry = Entry<Arc<Function>>;
+
+/// What control is made with.
+#[derive(Debug, Clone)]
+pub struct ControlConfig {
+    /// Where the admin key's file goes.
+    pub data_dir: PathBuf,
+    /// Where functions are served, for who asks.
+    pub data_url: String,
+    /// Whether the data plane can only be reached from this machine: then the default tenant's routes need no key,
+    /// unless they ask for one.
+    pub data_is_loopback: bool,
+    /// What no tenant and no function may exceed.
+    pub limits: ServerLimits,
+    /// Modelet's version.
+    pub version: &'static str,
+}
+
+/// What control works with; made by the assembly.
+pub struct Parts {
+    /// Where artifacts and desired state live.
+    pub store: Arc<Store>,
+    /// Compiles and links functions.
+    pub engine: Engine,
+    /// Loads models.
+    pub inference: Inference,
+    /// What the gateway reads.
+    pub catalog: Arc<ArcSwap<FunctionCatalog>>,
+}
+
+/// The control plane of one server.
+pub struct Control {
+    pub(crate) config: ControlConfig,
+    pub(crate) store: Arc<Store>,
+    pub(crate) engine: Engine,
+    pub(crate) inference: Inference,
+    pub(crate) models: Arc<ModelCache>,
+    pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
+    /// One compilation at a time: each takes all cores and much memory by itself.
+    pub(crate) compiling: Semaphore,
+    /// Held from the first look at the catalog to the swap of the next one.
+    pub(crate) publishing: Mutex<()>,
+    pub(crate) state: ArcSwap<State>,
+}
+
+/// How far the start has come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// Whether all functions of the store were looked at.
+    pub(crate) loaded: bool,
+    /// Functions that could not be loaded, as `name: why`.
+    pub(crate) failed: Vec<String>,
+}
+
+impl Control {
+    /// Makes sure that there is an admin key and publishes the keys; no function serves before [`Control::load`].
+    ///
+    /// # Errors
+    /// When the store or the key's file cannot be read or written.
+    pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
+        keys::ensure_admin_key(&parts.store, &config.data_dir)?;
+        let bytes_max = config.limits.inference_memory.0;
+        let models = ModelCache::new(Arc::clone(&parts.store), parts.inference.clone(), bytes_max);
+        metrics::register(registry, Arc::clone(&parts.catalog));
+        let control = Arc::new(Self {
+            config,
+            store: parts.store,
+            engine: parts.engine,
+            inference: parts.inference,
+            models,
+            catalog: parts.catalog,
+            compiling: Semaphore::new(1),
+            publishing: Mutex::new(()),
+            state: ArcSwap::default(),
+        });
+        control.catalog.store(Arc::new(control.catalog_builder()?.build()));
+        Ok(control)
+    }
+
+    /// A builder with the store's keys and no function.
+    pub(crate) fn catalog_builder(&self) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
+        let mut builder = CatalogBuilder::new();
+        for key in self.store.keys()? {
+            let scopes = key.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+            builder.key(KeyRecord { id: key.id, tenant: key.tenant, scopes, hash: key.hash });
+        }
+        Ok(builder)
+    }
+
+    /// The entry of a function in the catalog that serves now.
+    pub(crate) fn serving(&self, tenant: &TenantName, name: &FunctionName) -> Option<Arc<FunctionEntry>> {
+        let catalog = self.catalog.load();
+        catalog.functions().find(|e| e.tenant == *tenant && e.function == *name).cloned()
+    }
+
+    /// The tenant that is meant, if it exists. Part of the plan is more than one; so far there is `default`.
+    pub(crate) fn tenant(&self, named: Option<TenantName>) -> Result<TenantName, ControlError> {
+        let default = TenantName::default_tenant();
+        match named {
+            Some(tenant) if tenant != default => Err(ControlError::NoTenant(tenant)),
+            _ => Ok(default),
+        }
+    }
+}
+
+/// Runs what blocks (the disk, the compiler, a model's load) where that is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
+) -> Result<T, ControlError> {
+    tokio::task::spawn_blocking(work).await?
+}

@@ -1,0 +1,71 @@
+//! The models of a function: each name of its manifest becomes one version, for good.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use modelet_spec::manifest::{Manifest, ModelSource};
+use modelet_spec::{Digest, ModelRef, TenantName};
+
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::models::Pinned;
+use crate::push;
+use crate::wire::GivenModel;
+
+/// A function's models by the names that it uses.
+pub(crate) type Bound = BTreeMap<String, Pinned>;
+
+/// Resolves every model of the manifest. Files become versions of the model that is named like the alias.
+///
+/// Those versions stay when a later step of the deploy fails: they serve nothing, and the same push finds them again.
+pub(crate) async fn bind(
+    control: &Arc<Control>,
+    tenant: &TenantName,
+    manifest: &Manifest,
+    given: &BTreeMap<String, GivenModel>,
+) -> Result<Bound, ControlError> {
+    let mut bound = Bound::new();
+    for (alias, source) in &manifest.models {
+        let pinned = match (given.get(alias), source) {
+            (Some(GivenModel::Blob { blob }), _) => push_file(control, tenant, alias, *blob).await?,
+            (Some(GivenModel::Ref(reference)), _) | (None, ModelSource::Ref(reference)) => {
+                find(control, tenant, alias, reference.clone()).await?
+            }
+            (None, ModelSource::File(file)) => {
+                return Err(ControlError::NoModelFile { alias: alias.clone(), file: file.clone() });
+            }
+        };
+        bound.insert(alias.clone(), pinned);
+    }
+    Ok(bound)
+}
+
+async fn push_file(
+    control: &Arc<Control>,
+    tenant: &TenantName,
+    alias: &str,
+    blob: Digest,
+) -> Result<Pinned, ControlError> {
+    let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
+    let pushed = push::push(control, tenant, &name, blob, None).await?;
+    Ok(Pinned { name, version: pushed.version, digest: pushed.digest })
+}
+
+async fn find(
+    control: &Arc<Control>,
+    tenant: &TenantName,
+    alias: &str,
+    reference: ModelRef,
+) -> Result<Pinned, ControlError> {
+    let (control, tenant, alias) = (Arc::clone(control), tenant.clone(), alias.to_owned());
+    blocking(move || {
+        // Another tenant's model is a grant's business; without grants it does not exist for this one.
+        let is_own = reference.owner.as_ref().is_none_or(|owner| *owner == tenant);
+        let found = if is_own { control.store.model(&tenant, &reference.name, &reference.pick)? } else { None };
+        match found {
+            Some(model) => Ok(Pinned { name: model.name, version: model.version, digest: model.digest }),
+            None => Err(ControlError::NoSuchModel { alias, reference }),
+        }
+    })
+    .await
+}

@@ -1,0 +1,177 @@
+//! From compiled code to a catalog that has it: link, check the routes, store, swap.
+
+use std::sync::Arc;
+
+use modelet_catalog::{Entry, Route};
+use modelet_engine::FunctionSpec;
+use modelet_spec::manifest::Manifest;
+use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
+use modelet_store::{NewFunctionVersion, NewModelBinding};
+
+use super::{Bound, Code};
+use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
+use crate::error::ControlError;
+use crate::guest_log::GuestLog;
+use crate::models::{FunctionModels, Pinned};
+use crate::wire;
+
+/// A function that may become a version.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    /// Its owner.
+    pub(crate) tenant: TenantName,
+    /// What its author wrote.
+    pub(crate) manifest: Manifest,
+    /// Its component.
+    pub(crate) component: Digest,
+    /// Its models.
+    pub(crate) bound: Bound,
+}
+
+impl Draft {
+    /// The models as the API shows them.
+    pub(crate) fn models(&self) -> Vec<wire::BoundModel> {
+        let view = |(alias, pinned): (&String, &Pinned)| wire::BoundModel {
+            alias: alias.clone(),
+            name: pinned.name.clone(),
+            version: pinned.version,
+            digest: pinned.digest,
+        };
+        self.bound.iter().map(view).collect()
+    }
+
+    /// Links the code and makes what a catalog holds. Blocks for as long as mapping the code takes.
+    pub(crate) fn entry(
+        &self,
+        control: &Control,
+        version: Version,
+        code: &[u8],
+    ) -> Result<FunctionEntry, ControlError> {
+        let limits = self.limits(control);
+        let function = self.manifest.name.clone();
+        let spec = FunctionSpec {
+            tenant: self.tenant.clone(),
+            function: function.clone(),
+            version,
+            limits: limits.clone(),
+            instances: self.manifest.instances.clone(),
+            flow: flow(&self.tenant, &function),
+            models: Arc::new(FunctionModels { bound: self.bound.clone(), cache: Arc::clone(&control.models) }),
+            config: Arc::new(self.manifest.config.clone()),
+            log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),
+        };
+        let handle = control.engine.load(code, spec)?;
+        Ok(Entry {
+            tenant: self.tenant.clone(),
+            function,
+            version,
+            digest: self.component,
+            limits,
+            routes: self.routes(control),
+            handle,
+        })
+    }
+
+    /// What holds for it. Tenants have no limits of their own yet.
+    pub(crate) fn limits(&self, control: &Control) -> EffectiveLimits {
+        EffectiveLimits::of(&control.config.limits, &TenantLimits::default(), &self.manifest.limits)
+    }
+
+    /// Where it answers, and whom.
+    pub(crate) fn routes(&self, control: &Control) -> Vec<Route> {
+        let is_default = self.tenant == TenantName::default_tenant();
+        let unsaid = if is_default && control.config.data_is_loopback { Auth::None } else { Auth::Key };
+        let route = |spec: &modelet_spec::manifest::RouteSpec| Route {
+            host: spec.host.clone(),
+            path: spec.path.clone(),
+            methods: spec.methods.clone(),
+            auth: spec.auth.unwrap_or(unsaid),
+        };
+        self.manifest.route.iter().map(route).collect()
+    }
+}
+
+/// Puts a draft into service. One at a time: each sees the catalog that the one before made.
+pub(super) async fn publish(
+    control: &Arc<Control>,
+    draft: Draft,
+    code: Code,
+) -> Result<(FunctionEntry, Vec<wire::BoundModel>), ControlError> {
+    let _publishing = control.publishing.lock().await;
+    if !control.state.load().loaded {
+        return Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()));
+    }
+    let control = Arc::clone(control);
+    blocking(move || {
+        let models = draft.models();
+        let name = &draft.manifest.name;
+        let newest = control.store.function_versions(&draft.tenant, name)?.into_iter().next();
+        let expected = newest.map_or(Version::FIRST, |newest| newest.version.next());
+        let entry = draft.entry(&control, expected, &code.bytes)?;
+        // Built before anything is stored: a route that cannot be served must leave no version behind.
+        let next = with(&control, copy(&entry))?;
+        let stored = control.store.put_function(&stored_form(&draft, &control, &code)?)?;
+        if stored.version != expected {
+            // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.
+            let text = format!("version {} was stored where {expected} was expected", stored.version);
+            return Err(ControlError::Internal(text));
+        }
+        control.catalog.store(Arc::new(next));
+        Ok((entry, models))
+    })
+    .await
+}
+
+/// The catalog that serves, with this entry in the place of the same function's version before.
+fn with(control: &Control, entry: FunctionEntry) -> Result<FunctionCatalog, ControlError> {
+    let mut builder = control.catalog_builder()?;
+    let serving = control.catalog.load();
+    let others = serving.functions().filter(|e| e.tenant != entry.tenant || e.function != entry.function);
+    for other in others {
+        builder.add(copy(other))?;
+    }
+    builder.add(entry)?;
+    Ok(builder.build())
+}
+
+/// The same entry again; the function behind it is shared.
+fn copy(entry: &FunctionEntry) -> FunctionEntry {
+    Entry {
+        tenant: entry.tenant.clone(),
+        function: entry.function.clone(),
+        version: entry.version,
+        digest: entry.digest,
+        limits: entry.limits.clone(),
+        routes: entry.routes.clone(),
+        handle: Arc::clone(&entry.handle),
+    }
+}
+
+fn stored_form(draft: &Draft, control: &Control, code: &Code) -> Result<NewFunctionVersion, ControlError> {
+    let manifest = serde_json::to_string(&draft.manifest);
+    let manifest_json = manifest.map_err(|e| ControlError::Internal(format!("a manifest as JSON: {e}")))?;
+    let compiled = control.store.write_compiled(&code.component, control.engine.id(), &code.bytes)?;
+    let binding = |(alias, pinned): (&String, &Pinned)| NewModelBinding {
+        alias: alias.clone(),
+        name: pinned.name.clone(),
+        version: pinned.version,
+        digest: pinned.digest,
+    };
+    Ok(NewFunctionVersion {
+        tenant: draft.tenant.clone(),
+        name: draft.manifest.name.clone(),
+        component: draft.component,
+        compiled,
+        manifest_json,
+        models: draft.bound.iter().map(binding).collect(),
+    })
+}
+
+/// What inference sees of a function: two numbers made of the names.
+fn flow(tenant: &TenantName, function: &FunctionName) -> Flow {
+    let number = |text: &str| {
+        let digest = Digest::of(text.as_bytes());
+        digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    };
+    Flow::new(number(&format!("{tenant}/{function}")), number(tenant.as_str()))
+}

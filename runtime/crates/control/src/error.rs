@@ -1,0 +1,123 @@
+//! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
+
+use std::path::PathBuf;
+
+use modelet_spec::{Digest, ModelRef, TenantName};
+
+/// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No key, or none that is known.
+    #[error(
+        "the admin API needs its key: send `Authorization: Bearer KEY` (the CLI reads it from `admin.key` in the data directory, or from MODELET_KEY)"
+    )]
+    Unauthorised,
+    /// The key is known and may not do this.
+    #[error("this key has not the scope `{scope}` that this needs")]
+    Forbidden {
+        /// The scope that is missing.
+        scope: &'static str,
+    },
+    /// The admin API has no such path.
+    #[error("the admin API has no path `{0}`; see /openapi.json")]
+    UnknownPath(String),
+    /// The path is there, for other methods.
+    #[error("`{path}` does not take {method}; see /openapi.json")]
+    Method {
+        /// The path.
+        path: String,
+        /// The method it does not take.
+        method: String,
+    },
+    /// The query, the path or the JSON is not what the API describes.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The body broke off, or its sender stopped sending.
+    #[error("the request's body could not be read: {0}")]
+    Body(String),
+    /// More bytes than this upload may have.
+    #[error("the {what} is over the limit of {limit} bytes (server limit `{key}`)")]
+    TooLarge {
+        /// What was uploaded.
+        what: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+        /// The key of the configuration that sets it.
+        key: &'static str,
+    },
+    /// No such tenant.
+    #[error("there is no tenant `{0}`")]
+    NoTenant(TenantName),
+    /// No such function.
+    #[error("there is no function `{0}`; `modelet function list` lists them")]
+    NoFunction(String),
+    /// No such model.
+    #[error(
+        "there is no model `{0}`; `modelet model list` lists them, `modelet model push FILE.onnx --name NAME` adds one"
+    )]
+    NoModel(String),
+    /// A blob that was not pushed.
+    #[error("the bytes {0} are not here: push them first with POST /v1/blobs")]
+    NoBlob(Digest),
+    /// The manifest asks for what cannot be.
+    #[error("function.toml: {0}")]
+    Manifest(String),
+    /// A model of the manifest is a file, and the deploy did not bring it.
+    #[error("the model `{alias}` is the file {}, and the deploy brought no bytes for it: deploy with `modelet deploy`, or push it as a blob and name its digest under `models`", file.display())]
+    NoModelFile {
+        /// The function's name for it.
+        alias: String,
+        /// The file in the manifest.
+        file: PathBuf,
+    },
+    /// The deploy brought a model that the manifest does not name.
+    #[error("the deploy brings a model `{0}` that function.toml does not list under [models]")]
+    StrayModel(String),
+    /// A model of the manifest leads nowhere.
+    #[error("the model `{alias}` is `{reference}`, and there is no such model: push it with `modelet model push FILE.onnx --name {}`", reference.name)]
+    NoSuchModel {
+        /// The function's name for it.
+        alias: String,
+        /// Where it should lead.
+        reference: ModelRef,
+    },
+    /// The bytes are no model that ONNX Runtime loads.
+    #[error("the model was refused: {0}")]
+    Model(String),
+    /// The component was refused.
+    #[error(transparent)]
+    Component(#[from] modelet_engine::CompileError),
+    /// The component does not fit what the host links, or its limits.
+    #[error(transparent)]
+    Link(#[from] modelet_engine::LoadError),
+    /// The new version can do more than the one before.
+    #[error("the new version has capabilities that the one before had not: {}; deploy with --allow-new-capabilities if that is meant", .0.join(", "))]
+    NewCapabilities(Vec<String>),
+    /// A route cannot be served beside the others.
+    #[error("{0}")]
+    Route(#[from] modelet_catalog::CatalogError),
+    /// Something that this needs is not there.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store failed. What it says is for the operator.
+    #[error("the server could not read or write its data directory; its log says more")]
+    Store(#[from] modelet_store::StoreError),
+    /// The key file failed.
+    #[error("the admin key {}: {message}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// A fault of the server itself. The text is for the operator.
+    #[error("the server failed inside; its log says more")]
+    Internal(String),
+}
+
+/// A blocking task that ended without a result: it panicked, or the server is stopping.
+impl From<tokio::task::JoinError> for ControlError {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Internal(format!("a task of the control plane ended early: {error}"))
+    }
+}

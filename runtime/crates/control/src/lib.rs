@@ -1,0 +1,29 @@
+//! The control plane: deploys functions, takes models, keeps the admin key, and writes the catalogs that the gateway reads.
+//!
+//! What it is not: no request of a function passes here, and the gateway is never called. All that the two planes share
+//! is a catalog, swapped whole.
+//!
+//! Where to begin: [`Control::open`] and [`Control::load`] at the start of a server; `deploy` is the script from a
+//! component to a route that answers; `models` are the models in memory; [`Control::router`] is the admin API, with
+//! [`wire`] for what it reads and writes.
+
+mod api;
+mod control;
+mod deploy;
+mod description;
+mod error;
+mod guest_log;
+mod keys;
+mod metrics;
+mod models;
+mod push;
+mod restore;
+mod upload;
+mod views;
+pub mod wire;
+
+pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
+pub use description::describe;
+pub use error::ControlError;
+pub use keys::ADMIN_KEY_FILE;
+pub use models::Inference;

@@ -1,0 +1,84 @@
+//! A request's body becomes a blob: streamed, counted against its limit, never whole in memory.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use modelet_spec::Digest;
+use modelet_store::Store;
+use tokio::sync::mpsc;
+
+use crate::error::ControlError;
+
+/// Pieces between the socket and the disk; each is at most what hyper reads at once.
+const PIECES_MAX: usize = 8;
+/// A sender that sends nothing for so long has gone.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// What the writer is told. Dropping the channel without `End` throws everything away.
+enum Piece {
+    Bytes(Bytes),
+    End,
+}
+
+/// How much of what may be uploaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UploadLimit {
+    /// What it is called in the refusal.
+    pub(crate) what: &'static str,
+    /// Bytes.
+    pub(crate) bytes: u64,
+    /// The server limit behind it.
+    pub(crate) key: &'static str,
+}
+
+/// Stores a body. A body that breaks off or goes over the limit leaves nothing.
+pub(crate) async fn receive(store: &Arc<Store>, body: Body, limit: UploadLimit) -> Result<(Digest, u64), ControlError> {
+    let (pieces, mut received) = mpsc::channel(PIECES_MAX);
+    let store = Arc::clone(store);
+    let writer = tokio::task::spawn_blocking(move || -> Result<Option<(Digest, u64)>, ControlError> {
+        let mut blob = store.begin_blob()?;
+        while let Some(piece) = received.blocking_recv() {
+            match piece {
+                Piece::Bytes(bytes) => {
+                    blob.write_all(&bytes).map_err(|e| ControlError::Internal(format!("a blob: {e}")))?;
+                }
+                Piece::End => return Ok(Some(blob.finish()?)),
+            }
+        }
+        Ok(None)
+    });
+    let sent = send(body, limit, pieces).await;
+    // The writer's own failure (a full disk) is the cause when both failed.
+    let written = writer.await??;
+    sent?;
+    written.ok_or_else(|| ControlError::Internal("a blob was not finished".to_owned()))
+}
+
+async fn send(mut body: Body, limit: UploadLimit, pieces: mpsc::Sender<Piece>) -> Result<(), ControlError> {
+    let too_large = || ControlError::TooLarge { what: limit.what, limit: limit.bytes, key: limit.key };
+    if http_body::Body::size_hint(&body).lower() > limit.bytes {
+        return Err(too_large());
+    }
+    let mut left = limit.bytes;
+    loop {
+        let frame = tokio::time::timeout(IDLE_MAX, body.frame()).await;
+        let Some(frame) =
+            frame.map_err(|_| ControlError::Body(format!("nothing came for {} s", IDLE_MAX.as_secs())))?
+        else {
+            break;
+        };
+        let frame = frame.map_err(|e| ControlError::Body(e.to_string()))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        left = left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?;
+        if pieces.send(Piece::Bytes(bytes)).await.is_err() {
+            // The writer has ended with an error, and that is the one to tell.
+            return Ok(());
+        }
+    }
+    let _ = pieces.send(Piece::End).await;
+    Ok(())
+}

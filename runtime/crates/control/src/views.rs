@@ -1,0 +1,86 @@
+//! What the store and the catalog know, in the words of the API.
+
+use modelet_engine::Function;
+use modelet_spec::EffectiveLimits;
+use modelet_store::{FunctionVersion, ModelVersion};
+
+use crate::control::{Control, FunctionEntry};
+use crate::deploy::Draft;
+use crate::error::ControlError;
+use crate::wire;
+
+/// A function that serves.
+pub(crate) fn function(entry: &FunctionEntry, models: Vec<wire::BoundModel>) -> wire::Function {
+    wire::Function {
+        tenant: entry.tenant.clone(),
+        name: entry.function.clone(),
+        version: entry.version,
+        digest: entry.digest,
+        serving: true,
+        routes: entry.routes.iter().map(route).collect(),
+        models,
+        limits: limits(&entry.limits),
+        instances: instances(&entry.handle),
+    }
+}
+
+/// A function that is stored and could not be loaded.
+pub(crate) fn not_serving(control: &Control, version: &FunctionVersion, draft: &Draft) -> wire::Function {
+    wire::Function {
+        tenant: version.tenant.clone(),
+        name: version.name.clone(),
+        version: version.version,
+        digest: version.component,
+        serving: false,
+        routes: draft.routes(control).iter().map(route).collect(),
+        models: draft.models(),
+        limits: limits(&draft.limits(control)),
+        instances: wire::Instances::default(),
+    }
+}
+
+/// The live sandboxes of a function.
+pub(crate) fn instances(function: &Function) -> wire::Instances {
+    let (busy, idle) = function.instances();
+    wire::Instances { busy: busy as u64, idle: idle as u64 }
+}
+
+/// A model's version.
+pub(crate) fn model(version: ModelVersion) -> Result<wire::Model, ControlError> {
+    let description = serde_json::from_str(&version.description_json);
+    let described = description.map_err(|e| ControlError::Internal(format!("a stored description: {e}")))?;
+    Ok(wire::Model {
+        tenant: version.tenant,
+        name: version.name,
+        version: version.version,
+        digest: version.digest,
+        bytes: version.bytes,
+        created: None,
+        labels: version.labels.iter().map(ToString::to_string).collect(),
+        description: described,
+    })
+}
+
+/// What a function may use at most.
+fn limits(limits: &EffectiveLimits) -> wire::Limits {
+    // A limit over u64::MAX milliseconds is no limit that anyone set.
+    let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    wire::Limits {
+        memory_bytes: limits.memory,
+        time_ms: ms(limits.time),
+        cpu_ms: ms(limits.cpu),
+        request_body_bytes: limits.request_body,
+        response_body_bytes: limits.response_body,
+        concurrency: limits.concurrency,
+        queue: limits.queue,
+    }
+}
+
+fn route(route: &modelet_catalog::Route) -> wire::Route {
+    wire::Route {
+        host: route.host.clone(),
+        path: route.path.to_string(),
+        methods: route.methods.clone(),
+        auth: route.auth,
+    }
+}

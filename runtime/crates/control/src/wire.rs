@@ -1,0 +1,292 @@
+//! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
+
+use std::collections::BTreeMap;
+
+use modelet_spec::manifest::Manifest;
+use modelet_spec::{Auth, Digest, FunctionName, ModelName, ModelRef, TenantName, Version};
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+/// Whose things are meant.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TenantQuery {
+    /// The tenant; `default` when left out.
+    #[param(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantName>,
+}
+
+/// Where a pushed model goes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PushQuery {
+    /// The tenant; `default` when left out.
+    #[param(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantName>,
+    /// A label that the new version gets, such as `stable`.
+    #[param(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<modelet_spec::Label>,
+}
+
+/// Bytes that were stored, by their content.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Blob {
+    /// `sha256:…` of the bytes.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// A deploy: a component and its manifest, and the models that come with it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deploy {
+    /// The tenant; `default` when left out.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantName>,
+    /// `function.toml`, as JSON.
+    #[schema(value_type = Object)]
+    pub manifest: Manifest,
+    /// The component's bytes, pushed before by `POST /v1/blobs`.
+    #[schema(value_type = String)]
+    pub component: Digest,
+    /// For each alias of the manifest's `[models]` that is a file: its bytes. A reference here replaces the manifest's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, GivenModel>,
+    /// Whether the new version may have capabilities that the one before had not.
+    #[serde(default)]
+    pub allow_new_capabilities: bool,
+}
+
+/// A model given with a deploy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a model reference such as \"magika@1\", or {\"blob\": \"sha256:…\"}")]
+pub enum GivenModel {
+    /// A model that was pushed before: `NAME[@VERSION|@LABEL]`.
+    Ref(ModelRef),
+    /// A file, pushed as a blob; it becomes a version of the model that is named like the alias.
+    Blob {
+        /// The file's digest.
+        blob: Digest,
+    },
+}
+
+impl PartialSchema for GivenModel {
+    /// By hand: the macro cannot say of an unnamed field that it travels as a string.
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let reference = text().description(Some("A model that was pushed before: NAME[@VERSION|@LABEL]"));
+        let blob = ObjectBuilder::new().property("blob", text()).required("blob").description(Some("A pushed blob"));
+        OneOfBuilder::new().item(reference).item(blob).into()
+    }
+}
+
+impl ToSchema for GivenModel {}
+
+/// A deployed version of a function.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Function {
+    /// Its owner.
+    #[schema(value_type = String)]
+    pub tenant: TenantName,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: FunctionName,
+    /// Its version: 1, 2, 3 …
+    #[schema(value_type = u32)]
+    pub version: Version,
+    /// `sha256:…` of the component.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// Whether the data plane serves it. False only for a function that could not be loaded when the server started.
+    pub serving: bool,
+    /// Where it answers.
+    pub routes: Vec<Route>,
+    /// The models it may load.
+    pub models: Vec<BoundModel>,
+    /// The limits it runs under: the minimum of the server's, the tenant's and its own.
+    pub limits: Limits,
+    /// Its live sandboxes at this moment.
+    pub instances: Instances,
+}
+
+/// All functions that the caller may see.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Functions {
+    /// One entry per function: the version that serves.
+    pub functions: Vec<Function>,
+}
+
+/// Where a function answers.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Route {
+    /// The host, when the route is for one host only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The path pattern.
+    pub path: String,
+    /// The methods; empty is all.
+    pub methods: Vec<String>,
+    /// `key` or `none`.
+    #[schema(value_type = String)]
+    pub auth: Auth,
+}
+
+/// A model as a function sees it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BoundModel {
+    /// The name that the function uses.
+    pub alias: String,
+    /// The model's name.
+    #[schema(value_type = String)]
+    pub name: ModelName,
+    /// Its version, fixed at the deploy.
+    #[schema(value_type = u32)]
+    pub version: Version,
+    /// `sha256:…` of its bytes.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+}
+
+/// What a function may use at most. Sizes in bytes, times in milliseconds.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// Linear memory of one instance.
+    pub memory_bytes: u64,
+    /// Wall-clock time of one request.
+    pub time_ms: u64,
+    /// CPU time of one request.
+    pub cpu_ms: u64,
+    /// A request's body.
+    pub request_body_bytes: u64,
+    /// An answer's body.
+    pub response_body_bytes: u64,
+    /// Requests at the same time.
+    pub concurrency: u32,
+    /// Requests that wait for their turn.
+    pub queue: u32,
+}
+
+/// The live sandboxes of a function.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+pub struct Instances {
+    /// Answering a request.
+    pub busy: u64,
+    /// Warm and waiting.
+    pub idle: u64,
+}
+
+/// A version of a model.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Model {
+    /// Its owner.
+    #[schema(value_type = String)]
+    pub tenant: TenantName,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: ModelName,
+    /// Its version: 1, 2, 3 …
+    #[schema(value_type = u32)]
+    pub version: Version,
+    /// `sha256:…` of its bytes.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// The size of its file.
+    pub bytes: u64,
+    /// Whether a push made this version; false when the newest version already had these bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<bool>,
+    /// The labels that stand at this version.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// What goes in and what comes out.
+    pub description: ModelDescription,
+}
+
+/// All models that the caller may see.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Models {
+    /// One entry per model: its newest version.
+    pub models: Vec<Model>,
+}
+
+/// The versions of one model.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ModelVersions {
+    /// Newest first.
+    pub versions: Vec<Model>,
+}
+
+/// What a model takes and gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelDescription {
+    /// What goes in.
+    pub inputs: Vec<ModelPort>,
+    /// What comes out.
+    pub outputs: Vec<ModelPort>,
+    /// The version of each operator set; the empty name is ONNX's own.
+    #[serde(default)]
+    pub opsets: BTreeMap<String, i64>,
+}
+
+/// One input or output of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelPort {
+    /// Its name.
+    pub name: String,
+    /// Its element type, such as `f32`.
+    pub element_type: String,
+    /// Its dimensions: a number, the name of a dimension that varies, or `?`. Left out when the model says not how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<String>>,
+}
+
+/// The server: what it is and where it listens.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Server {
+    /// Modelet's version.
+    pub version: String,
+    /// Where functions are served.
+    pub data_url: String,
+    /// The WebAssembly engine: its version and settings.
+    pub engine: String,
+}
+
+/// Whether the server can do its work.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Whether it can.
+    pub ready: bool,
+    /// What is missing, each with its fix. Empty when ready.
+    pub missing: Vec<String>,
+    /// Functions that could not be loaded at the start; the others serve.
+    pub failed: Vec<String>,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: `code` says more than a page could.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The phrase of the status.
+    pub title: String,
+    /// The status code again.
+    pub status: u16,
+    /// A stable name for programs.
+    pub code: String,
+    /// What happened here, and what to do.
+    pub detail: String,
+    /// The invocation, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<String>,
+}

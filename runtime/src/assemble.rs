@@ -1,0 +1,150 @@
+//! Builds the server, in order: the store and its lock, the sockets, the engine, inference, the two planes.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use arc_swap::ArcSwap;
+use modelet_catalog::Catalog;
+use modelet_control::{Control, ControlConfig, Inference, Parts};
+use modelet_engine::{Engine, EngineConfig};
+use modelet_gateway::{Gateway, GatewayConfig};
+use modelet_inference::{Runtime, RuntimeConfig};
+use modelet_store::Store;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::cli::find::{Listening, SERVER_FILE};
+use crate::cli::library;
+use crate::config::Config;
+
+/// A server, ready to be run.
+pub(crate) struct Server {
+    /// The control plane; its functions are not loaded yet.
+    pub(crate) control: Arc<Control>,
+    /// The data plane.
+    pub(crate) gateway: Arc<Gateway>,
+    /// The admin API.
+    pub(crate) router: axum::Router,
+    /// The data plane's socket.
+    pub(crate) data_listener: TcpListener,
+    /// The admin API's socket.
+    pub(crate) admin_listener: TcpListener,
+    /// Where both are.
+    pub(crate) listening: Listening,
+}
+
+/// Builds everything. Nothing is accepted yet.
+pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
+    let store = Store::open(&config.data_dir)?;
+    let data_listener = bind(config.server.listen, "--listen").await?;
+    let admin_listener = bind(config.server.admin_listen, "--admin-listen").await?;
+    let listening = Listening {
+        admin_url: format!("http://{}", admin_listener.local_addr()?),
+        data_url: format!("http://{}", data_listener.local_addr()?),
+        pid: std::process::id(),
+    };
+    let engine = Engine::new(EngineConfig { limits: config.limits.clone() })?;
+    let mut registry = Registry::default();
+    let inference = inference(config, &mut registry);
+    let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
+    let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
+    let control_config = ControlConfig {
+        data_dir: config.data_dir.clone(),
+        data_url: listening.data_url.clone(),
+        data_is_loopback: data_listener.local_addr()?.ip().is_loopback(),
+        limits: config.limits.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let parts = Parts { store: Arc::new(store), engine, inference, catalog };
+    let control = Control::open(control_config, parts, &mut registry)?;
+    let router = Arc::clone(&control).router(Arc::new(registry));
+    Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })
+}
+
+/// How models run. Also `doctor` and `inspect` open the runtime with it.
+pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
+    RuntimeConfig {
+        library: library::source(config.inference.library.as_deref()),
+        arena_max_bytes: config.limits.inference_memory.0,
+        workers: config.inference.workers,
+        ..RuntimeConfig::default()
+    }
+}
+
+/// Functions without models are served without ONNX Runtime, too; `/readyz` says that it is missing.
+fn inference(config: &Config, registry: &mut Registry) -> Inference {
+    match Runtime::open(&runtime_config(config)) {
+        Ok(runtime) => {
+            runtime.register(registry);
+            Inference::Ready(runtime)
+        }
+        Err(error) => {
+            tracing::error!(%error, "no model can be loaded");
+            Inference::Missing(error.to_string())
+        }
+    }
+}
+
+fn gateway_config(config: &Config) -> GatewayConfig {
+    GatewayConfig {
+        limits: config.limits.clone(),
+        server_timing: config.server.server_timing,
+        drain: config.server.drain,
+        ..GatewayConfig::default()
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| anyhow!("cannot listen on {address}: {e}; stop what listens there, or choose another by {flag}"))
+}
+
+/// The file that tells the command line where the server is; removed when the server ends.
+pub(crate) struct Announced(PathBuf);
+
+/// Writes where the server listens into the data directory, for its owner's eyes only.
+pub(crate) fn announce(data_dir: &Path, listening: &Listening) -> anyhow::Result<Announced> {
+    let path = data_dir.join(SERVER_FILE);
+    let aside = data_dir.join(format!("{SERVER_FILE}.new"));
+    let json = serde_json::to_vec_pretty(listening)?;
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        file.write_all(&json)?;
+        // Renamed, so that nobody reads half of it. Not synced: after a crash of the machine the server is gone, too.
+        std::fs::rename(&aside, &path)
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(Announced(path))
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!(file = %self.0.display(), %error, "could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_announcement_is_private_and_goes_with_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let listening = Listening { admin_url: "http://a".to_owned(), data_url: "http://d".to_owned(), pid: 1 };
+        let announced = announce(dir.path(), &listening).unwrap();
+        let file = dir.path().join(SERVER_FILE);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let read: Listening = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(read.data_url, "http://d");
+        drop(announced);
+        assert!(!file.exists());
+    }
+}

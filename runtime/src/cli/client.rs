@@ -1,0 +1,136 @@
+//! The admin API's client: blocking, one request at a time, every failure a line for a person.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use modelet_control::wire::{Blob, Problem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::Response;
+use ureq::{Agent, Body, SendBody};
+
+use super::ServerArgs;
+use super::find::Found;
+use super::output::Progress;
+
+/// A server that does not take a connection in this time is taken for gone.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than any answer of the admin API has.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// A client of one server.
+pub(crate) struct Client {
+    agent: Agent,
+    found: Found,
+}
+
+impl Client {
+    /// A client of the server that the flags mean.
+    pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
+        Ok(Self { agent: agent(), found: Found::of(args)? })
+    }
+
+    /// The address of the data plane.
+    pub(crate) fn data_url(&self) -> anyhow::Result<String> {
+        match &self.found.data_url {
+            Some(url) => Ok(url.clone()),
+            None => Ok(self.get::<modelet_control::wire::Server>("/v1/server")?.data_url),
+        }
+    }
+
+    /// Reads a resource.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let request = self.agent.get(self.url(path));
+        self.answer(self.signed(request).call())
+    }
+
+    /// Sends JSON.
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let request = self.agent.post(self.url(path));
+        self.answer(self.signed(request).send_json(body))
+    }
+
+    /// Sends a file as a new blob.
+    pub(crate) fn push_blob(&self, file: &Path) -> anyhow::Result<Blob> {
+        let (reader, bytes) = open(file)?;
+        let request = self.signed(self.agent.post(self.url("/v1/blobs")));
+        self.answer(request.header("content-length", bytes).send(SendBody::from_owned_reader(reader)))
+    }
+
+    /// Sends a file to `path`.
+    pub(crate) fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+        let (reader, bytes) = open(file)?;
+        let request = self.signed(self.agent.put(self.url(path)));
+        self.answer(request.header("content-length", bytes).send(SendBody::from_owned_reader(reader)))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.found.admin_url)
+    }
+
+    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.found.key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
+        }
+    }
+
+    fn answer<T: DeserializeOwned>(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<T> {
+        let response = result.map_err(|e| unreachable(&self.found.admin_url, &e))?;
+        let status = response.status();
+        let text = read(response)?;
+        if status.is_success() {
+            return serde_json::from_str(&text).with_context(|| {
+                format!("{} does not answer like a Modelet server of this version", self.found.admin_url)
+            });
+        }
+        Err(refused(&text)
+            .unwrap_or_else(|| anyhow!("{} answered {status}: is it a Modelet server?", self.found.admin_url)))
+    }
+}
+
+/// An agent that leaves the judgement of a status to its user.
+pub(crate) fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(CONNECT_TIMEOUT));
+    // No proxy: a local server is not to be asked for through one, and its key not to be shown to it.
+    config.proxy(None).build().into()
+}
+
+/// A problem's text as an error.
+pub(crate) fn refused(body: &str) -> Option<anyhow::Error> {
+    let problem: Problem = serde_json::from_str(body).ok()?;
+    let invocation = problem.invocation.map(|id| format!(", invocation {id}")).unwrap_or_default();
+    Some(anyhow!("{} ({}{invocation})", problem.detail, problem.code))
+}
+
+/// A transport's failure as an error.
+pub(crate) fn unreachable(url: &str, error: &ureq::Error) -> anyhow::Error {
+    match error {
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
+            anyhow!(
+                "no server listens at {url}: start one with `modelet serve`, or name another by --data-dir or --url"
+            )
+        }
+        other => anyhow!("{url} could not be asked: {other}"),
+    }
+}
+
+fn read(mut response: Response<Body>) -> anyhow::Result<String> {
+    response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().context("the server's answer broke off")
+}
+
+fn open(file: &Path) -> anyhow::Result<(impl Read + 'static, String)> {
+    let open = || -> std::io::Result<_> {
+        let handle = std::fs::File::open(file)?;
+        let metadata = handle.metadata()?;
+        Ok((handle, metadata))
+    };
+    let (handle, metadata) = open().map_err(|e| anyhow!("{}: {e}", file.display()))?;
+    if metadata.is_dir() {
+        bail!("{} is a folder: name a file", file.display());
+    }
+    let bytes = metadata.len();
+    Ok((Progress::new(handle.take(bytes), &format!("sending {}", file.display()), bytes), bytes.to_string()))
+}

@@ -1,0 +1,173 @@
+//! `modelet deploy [DIR|FILE.wasm]`: sends the component, the models and the manifest.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
+use modelet_control::wire::{Blob, Deploy, Function, GivenModel};
+use modelet_spec::manifest::{Manifest, ModelSource, RouteSpec};
+use modelet_spec::{FunctionName, ModelRef};
+
+use super::client::Client;
+use super::output;
+use super::project::Project;
+use super::{DeployArgs, ServerArgs};
+
+pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> {
+    let mut source = Source::of(args)?;
+    apply_flags(&mut source.manifest, args)?;
+    let client = Client::new(server)?;
+    let component: Blob = client.push_blob(&source.component)?;
+    let mut models = BTreeMap::new();
+    for (alias, model) in &source.manifest.models {
+        if let ModelSource::File(file) = model {
+            let blob: Blob = client.push_blob(&source.model_file(alias, file)?)?;
+            models.insert(alias.clone(), GivenModel::Blob { blob: blob.digest });
+        }
+    }
+    output::step("compiling and linking");
+    let deploy = Deploy {
+        tenant: server.tenant.clone(),
+        manifest: source.manifest,
+        component: component.digest,
+        models,
+        allow_new_capabilities: args.allow_new_capabilities,
+    };
+    let function: Function = client.post("/v1/functions", &deploy)?;
+    if args.json {
+        return output::json(&function);
+    }
+    output::line(&format!("{} version {} is live", function.name, function.version));
+    let data_url = client.data_url()?;
+    for route in &function.routes {
+        let methods = if route.methods.is_empty() { String::new() } else { format!("{} ", route.methods.join(",")) };
+        let host = route.host.as_ref().map(|host| format!("  (host {host})")).unwrap_or_default();
+        output::line(&format!("  {methods}{data_url}{}{host}", route.path));
+    }
+    if function.routes.is_empty() {
+        output::line("  it has no route: add [[route]] to function.toml, or deploy with --route /PATH");
+    }
+    Ok(())
+}
+
+/// What is deployed, before the flags.
+struct Source {
+    manifest: Manifest,
+    component: PathBuf,
+    /// What model files are relative to.
+    dir: PathBuf,
+}
+
+impl Source {
+    fn of(args: &DeployArgs) -> anyhow::Result<Self> {
+        if args.source.is_dir() {
+            let project = Project::open(&args.source)?;
+            let component = project.component()?;
+            return Ok(Self { manifest: project.manifest, component, dir: project.dir });
+        }
+        if !args.source.exists() {
+            bail!("{} is not there: name a function's folder or a component", args.source.display());
+        }
+        let name = match &args.name {
+            Some(name) => name.clone(),
+            None => name_of(&args.source)?,
+        };
+        let route = if args.routes.is_empty() { format!("\n[[route]]\npath = \"/{name}\"\n") } else { String::new() };
+        let manifest = Manifest::parse(&format!("name = \"{name}\"\n{route}"), "the manifest made of the flags");
+        Ok(Self {
+            manifest: manifest.map_err(|e| anyhow!("{e}"))?,
+            component: args.source.clone(),
+            dir: PathBuf::new(),
+        })
+    }
+
+    /// A model's file. One from a flag is relative to the current folder, one from the manifest to the function's.
+    fn model_file(&self, alias: &str, file: &Path) -> anyhow::Result<PathBuf> {
+        let path = self.dir.join(file);
+        if path.is_file() {
+            return Ok(path);
+        }
+        bail!(
+            "the model `{alias}` is {}, which is not there: `cargo xtask setup` fetches the models of this repository, \
+             or name another by --model {alias}=FILE.onnx",
+            path.display()
+        )
+    }
+}
+
+/// A function's name from its component's: `file_type.wasm` is `file-type`.
+fn name_of(component: &Path) -> anyhow::Result<FunctionName> {
+    let stem = component.file_stem().map(|stem| stem.to_string_lossy().to_lowercase().replace('_', "-"));
+    stem.unwrap_or_default().parse().map_err(|e| anyhow!("{e}; give the function a name by --name"))
+}
+
+/// The flags win over the manifest.
+fn apply_flags(manifest: &mut Manifest, args: &DeployArgs) -> anyhow::Result<()> {
+    if let Some(name) = &args.name {
+        manifest.name = name.clone();
+    }
+    if !args.routes.is_empty() {
+        manifest.route = args.routes.iter().map(|route| parse_route(route)).collect::<anyhow::Result<_>>()?;
+    }
+    for model in &args.models {
+        let (alias, source) = parse_model(model)?;
+        manifest.models.insert(alias, source);
+    }
+    for pair in &args.config {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| anyhow!("--config `{pair}` has no `=`: write KEY=VALUE"))?;
+        manifest.config.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(())
+}
+
+fn parse_route(text: &str) -> anyhow::Result<RouteSpec> {
+    let slash = text.find('/').ok_or_else(|| anyhow!("--route `{text}` has no path: write /PATH or HOST/PATH"))?;
+    let (host, path) = text.split_at(slash);
+    let path = path.parse().map_err(|e| anyhow!("--route `{text}`: {e}"))?;
+    Ok(RouteSpec { host: (!host.is_empty()).then(|| host.to_owned()), path, methods: Vec::new(), auth: None })
+}
+
+fn parse_model(text: &str) -> anyhow::Result<(String, ModelSource)> {
+    let (alias, model) = text
+        .split_once('=')
+        .ok_or_else(|| anyhow!("--model `{text}` has no `=`: write ALIAS=NAME or ALIAS=FILE.onnx"))?;
+    let path = Path::new(model);
+    if path.extension().is_some_and(|e| e == "onnx") {
+        let absolute = std::path::absolute(path)?;
+        return Ok((alias.to_owned(), ModelSource::File(absolute)));
+    }
+    let reference: ModelRef =
+        model.parse().map_err(|e| anyhow!("--model `{text}`: {e}, or a file that ends with .onnx"))?;
+    Ok((alias.to_owned(), ModelSource::Ref(reference)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_has_a_path_and_may_have_a_host() {
+        let route = parse_route("/a/{b}").unwrap();
+        assert_eq!((route.host, route.path.to_string()), (None, "/a/{b}".to_owned()));
+        let route = parse_route("api.example/a").unwrap();
+        assert_eq!((route.host.as_deref(), route.path.to_string()), (Some("api.example"), "/a".to_owned()));
+        assert!(parse_route("nothing").unwrap_err().to_string().contains("HOST/PATH"));
+    }
+
+    #[test]
+    fn a_model_is_a_reference_or_a_file() {
+        let (alias, source) = parse_model("m=magika@1").unwrap();
+        assert_eq!(alias, "m");
+        assert!(matches!(source, ModelSource::Ref(reference) if reference.to_string() == "magika@1"));
+        let (_, source) = parse_model("m=models/x.onnx").unwrap();
+        assert!(matches!(source, ModelSource::File(file) if file.is_absolute()));
+        assert!(parse_model("magika").is_err());
+    }
+
+    #[test]
+    fn a_component_names_its_function() {
+        assert_eq!(name_of(Path::new("out/File_Type.wasm")).unwrap().as_str(), "file-type");
+        assert!(name_of(Path::new("-.wasm")).unwrap_err().to_string().contains("--name"));
+    }
+}

@@ -1,0 +1,218 @@
+//! The command line: what may be typed, and which file does it.
+
+mod build;
+mod check;
+mod client;
+mod deploy;
+mod doctor;
+pub(crate) mod find;
+mod function;
+mod inspect;
+mod invoke;
+pub(crate) mod library;
+mod model;
+mod output;
+mod project;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use modelet_spec::{FunctionName, Label, ModelName, TenantName};
+
+/// WebAssembly functions with machine-learning models inside.
+#[derive(Debug, Parser)]
+#[command(name = "modelet", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which server is meant.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The data directory of a server on this machine [default: the nearest .modelet]
+    #[arg(long, global = true, value_name = "DIR", env = "MODELET_SERVER_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The admin address of a server; its key is read from MODELET_KEY
+    #[arg(long, global = true, value_name = "URL", env = "MODELET_URL")]
+    pub(crate) url: Option<String>,
+    /// Whose functions and models are meant
+    #[arg(long, global = true, value_name = "T")]
+    pub(crate) tenant: Option<TenantName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    #[command(after_long_help = crate::config::help())]
+    Serve(ConfigArgs),
+    /// Report every fault of the configuration at once
+    Check(ConfigArgs),
+    /// Report what this machine lacks, and the fix
+    Doctor(DoctorArgs),
+    /// Build the function in DIR and check the result
+    Build(BuildArgs),
+    /// Show what a component or a model is made of
+    Inspect(InspectArgs),
+    /// Deploy the function in DIR, or a single component
+    Deploy(DeployArgs),
+    /// Send a request to a function
+    Invoke(InvokeArgs),
+    /// Functions: list, show
+    #[command(subcommand)]
+    Function(FunctionCommand),
+    /// Models: push, list, show
+    #[command(subcommand)]
+    Model(ModelCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file [default: modelet.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where functions are served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where the admin API listens [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The configuration file [default: modelet.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The function's folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A component (.wasm) or a model (.onnx)
+    #[arg(value_name = "FILE.wasm|FILE.onnx")]
+    pub(crate) file: PathBuf,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The function's folder, or a component
+    #[arg(default_value = ".", value_name = "DIR|FILE.wasm")]
+    pub(crate) source: PathBuf,
+    /// The function's name [default: the manifest's, or the component's file name]
+    #[arg(long, value_name = "N")]
+    pub(crate) name: Option<FunctionName>,
+    /// Where it answers, as [HOST]/PATH; replaces the manifest's routes
+    #[arg(long = "route", value_name = "R")]
+    pub(crate) routes: Vec<String>,
+    /// A model that it may load: ALIAS=NAME[@VERSION|@LABEL] or ALIAS=FILE.onnx
+    #[arg(long = "model", value_name = "ALIAS=MODEL")]
+    pub(crate) models: Vec<String>,
+    /// A value that it reads by wasi:config
+    #[arg(long = "config", value_name = "K=V")]
+    pub(crate) config: Vec<String>,
+    /// Accept capabilities that the version before had not
+    #[arg(long)]
+    pub(crate) allow_new_capabilities: bool,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArgs {
+    /// The route's path, such as /file-type, or a whole URL
+    pub(crate) route: String,
+    /// The body, or @FILE; makes the request a POST
+    #[arg(short = 'd', long = "data", value_name = "BODY|@FILE")]
+    pub(crate) data: Option<String>,
+    /// A header of the request, as NAME: VALUE
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub(crate) headers: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FunctionCommand {
+    /// List all functions
+    List(ListArgs),
+    /// Show one function
+    Show {
+        /// The function
+        name: FunctionName,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Push an ONNX model
+    Push(PushArgs),
+    /// List all models
+    List(ListArgs),
+    /// Show one model and its versions
+    Show {
+        /// The model
+        name: ModelName,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// The model
+    #[arg(value_name = "FILE.onnx")]
+    pub(crate) file: PathBuf,
+    /// Its name
+    #[arg(long, value_name = "N")]
+    pub(crate) name: ModelName,
+    /// A label for the new version, such as stable
+    #[arg(long, value_name = "L")]
+    pub(crate) label: Option<Label>,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Does what was typed.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(args) => serve::run(&args, cli.server.data_dir),
+        Command::Check(args) => check::run(&args, cli.server.data_dir),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Deploy(args) => deploy::run(&args, &cli.server),
+        Command::Invoke(args) => invoke::run(&args, &cli.server),
+        Command::Function(command) => function::run(&command, &cli.server),
+        Command::Model(command) => model::run(&command, &cli.server),
+    }
+}

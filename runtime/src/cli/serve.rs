@@ -1,0 +1,100 @@
+//! `modelet serve`: from the configuration to the end of the process.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::sync::watch;
+
+use super::ConfigArgs;
+use super::check::sources;
+use super::output;
+use crate::assemble::{self, Server};
+use crate::config::{Config, Sources};
+use crate::shutdown::Signals;
+use crate::telemetry::{self, LogHandle};
+
+/// What the admin API gets for its open requests, after the data plane has drained.
+const ADMIN_DRAIN: Duration = Duration::from_secs(2);
+/// A compilation or a model's load that still runs at the end is not waited for longer.
+const BLOCKING_DRAIN: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(args: &ConfigArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let sources = sources(args, data_dir);
+    let config = Config::load(&sources)?;
+    let log = telemetry::start(&config.server.log)?;
+    let threads = config.server.threads;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let result = runtime.block_on(serve(config, &sources, &log));
+    runtime.shutdown_timeout(BLOCKING_DRAIN);
+    result
+}
+
+async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let server = assemble::assemble(&config).await?;
+    let Server { control, gateway, router, data_listener, admin_listener, listening } = server;
+    let _file = assemble::announce(&config.data_dir, &listening)?;
+    output::line(&format!("functions  {}", listening.data_url));
+    output::line(&format!("admin      {}", listening.admin_url));
+
+    let (stop, stopped) = watch::channel(false);
+    let admin = axum::serve(admin_listener, router).with_graceful_shutdown(told(stopped.clone()));
+    let admin = tokio::spawn(async move { admin.await });
+    // The admin API answers from here on; functions are served once the catalog is loaded.
+    let loading = tokio::spawn({
+        let control = Arc::clone(&control);
+        async move { control.load().await }
+    });
+    let data = async move {
+        loading.await.context("loading the functions ended early")??;
+        tracing::info!("ready");
+        anyhow::Ok(gateway.serve(data_listener, told(stopped)).await)
+    };
+    tokio::pin!(data);
+
+    let hangup = || reread(sources, &config, log);
+    let signal = tokio::select! {
+        ended = &mut data => {
+            ended?;
+            bail!("the data plane ended by itself: restart the server");
+        }
+        signal = signals.stop(hangup) => signal,
+    };
+    tracing::info!(signal, drain_s = config.server.drain.as_secs(), "stopping: no new connections, draining");
+    let _ = stop.send(true);
+    tokio::select! {
+        ended = tokio::time::timeout(config.server.drain + ADMIN_DRAIN, &mut data) => match ended {
+            Ok(drained) => tracing::info!(cut = drained?.cut, "drained"),
+            Err(_) => tracing::warn!("the drain ended with requests still open"),
+        },
+        signal = signals.stop(|| ()) => tracing::warn!(signal, "a second signal: not draining any longer"),
+    }
+    if tokio::time::timeout(ADMIN_DRAIN, admin).await.is_err() {
+        tracing::warn!("admin requests were still open");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Done when the server is to stop.
+async fn told(mut stop: watch::Receiver<bool>) {
+    // An error is a sender that has gone: then nothing else will ever tell.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What SIGHUP does: of the whole configuration, the log filter can change while the server runs.
+fn reread(sources: &Sources, running: &Config, log: &LogHandle) {
+    let config = match Config::load(sources) {
+        Ok(config) => config,
+        Err(faults) => {
+            return tracing::error!(%faults, "SIGHUP: the configuration has faults; the running one stays");
+        }
+    };
+    if let Err(error) = log.set(&config.server.log) {
+        return tracing::error!(%error, "SIGHUP: the log filter could not be changed");
+    }
+    let needs_restart = config.needs_restart(running);
+    tracing::info!(log = %config.server.log, needs_restart, "SIGHUP: configuration read again");
+}

@@ -1,0 +1,63 @@
+//! What can be typed, as the user reads it: a change here is a change of the contract.
+
+use clap::CommandFactory;
+
+use super::*;
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn help_is_as_agreed() {
+    // A variable of the machine that runs the test must not show.
+    let mut command = Cli::command().mut_args(|arg| arg.hide_env_values(true)).term_width(100);
+    command.build();
+    let mut text = command.render_long_help().to_string();
+    for subcommand in command.get_subcommands_mut() {
+        let subcommand_name = subcommand.get_name().to_owned();
+        text.push_str(&format!("\n=== {subcommand_name}\n"));
+        // The keys of the configuration have a test of their own, and defaults that differ by machine.
+        text.push_str(&subcommand.render_help().to_string());
+        for nested in subcommand.get_subcommands_mut() {
+            let name = format!("{} {}", subcommand_name, nested.get_name());
+            text.push_str(&format!("\n=== {name}\n{}", nested.render_help()));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("modelet").chain(line.split_whitespace()))
+}
+
+#[test]
+fn the_rows_of_the_contract_can_be_typed() {
+    for line in [
+        "serve --config f --data-dir d --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0",
+        "check --config f",
+        "doctor",
+        "build",
+        "build functions/x",
+        "inspect f.wasm",
+        "inspect f.onnx --json",
+        "deploy",
+        "deploy f.wasm --tenant t --name n --route /a --route /b --model m=n@1 --model o=f.onnx --config k=v --allow-new-capabilities",
+        "invoke /a -d body -H a:b -H c:d",
+        "function list --json",
+        "function show f --url http://127.0.0.1:1",
+        "model push f.onnx --name n --label stable",
+        "model list --data-dir d",
+        "model show m --json",
+    ] {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().unwrap());
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_status_2() {
+    for line in ["", "serv", "deploy --name", "function show", "model push f.onnx --name UPPER", "invoke"] {
+        assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+    }
+}

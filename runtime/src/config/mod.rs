@@ -1,0 +1,189 @@
+//! The server's configuration: as typed in [`raw`], checked here, valid by construction afterwards.
+//!
+//! All faults are found at once and before any socket opens. Only this folder and `cli/` read the environment.
+
+mod fault;
+mod keys;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modelet_spec::ServerLimits;
+
+pub(crate) use fault::Faults;
+use fault::{Fault, Origin};
+use raw::{Setting, Value};
+
+/// The file that is read when none is named and it exists.
+pub(crate) const FILE_DEFAULT: &str = "modelet.toml";
+/// The data directory when none is named.
+pub(crate) const DATA_DIR_DEFAULT: &str = ".modelet";
+/// More threads than any machine here has cores: a typing error.
+const THREADS_MAX: usize = 4096;
+/// A longer drain would outlive whatever sent the signal.
+const DRAIN_MAX: Duration = Duration::from_secs(3600);
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where everything is kept.
+    pub(crate) data_dir: PathBuf,
+    /// The listeners and their threads.
+    pub(crate) server: ServerConfig,
+    /// What no tenant and no function may exceed.
+    pub(crate) limits: ServerLimits,
+    /// How models run.
+    pub(crate) inference: InferenceConfig,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerConfig {
+    /// The data plane's address.
+    pub(crate) listen: SocketAddr,
+    /// The admin API's address.
+    pub(crate) admin_listen: SocketAddr,
+    /// Threads that run functions.
+    pub(crate) threads: usize,
+    /// Whether answers carry `server-timing`.
+    pub(crate) server_timing: bool,
+    /// How long a stop waits for running requests.
+    pub(crate) drain: Duration,
+    /// What is logged, as `tracing` filters.
+    pub(crate) log: String,
+}
+
+/// `[inference]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InferenceConfig {
+    /// The ONNX Runtime library, when it is not to be searched for.
+    pub(crate) library: Option<PathBuf>,
+    /// Threads that run models.
+    pub(crate) workers: usize,
+}
+
+/// Where the configuration comes from: what the command line says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    /// `--config`
+    pub(crate) file: Option<PathBuf>,
+    /// Flags that set a key: section, name, value and the flag's own name.
+    pub(crate) flags: Vec<(&'static str, &'static str, &'static str, String)>,
+}
+
+impl Config {
+    /// Reads and checks everything: the file, this process's environment, the flags.
+    pub(crate) fn load(sources: &Sources) -> Result<Self, Faults> {
+        // A variable that is not UTF-8 cannot be one of ours: their names and values are ASCII.
+        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let (file, text) = read(sources.file.as_deref())?;
+        Self::from_parts(text.as_deref().map(|text| (file.as_path(), text)), env, &sources.flags)
+    }
+
+    /// The same from given parts, for tests.
+    fn from_parts(
+        file: Option<(&Path, &str)>,
+        env: impl Iterator<Item = (String, String)>,
+        flags: &[(&'static str, &'static str, &'static str, String)],
+    ) -> Result<Self, Faults> {
+        let keys = keys::all();
+        let mut faults = Vec::new();
+        let mut settings = Vec::new();
+        if let Some((path, text)) = file {
+            settings.extend(raw::from_file(path, text, &keys, &mut faults));
+        }
+        settings.extend(raw::from_env(env, &keys, &mut faults));
+        for (section, name, flag, value) in flags {
+            if let Some(key) = keys.iter().position(|k| k.section == *section && k.name == *name) {
+                let value = Value::Text(value.clone());
+                settings.push(Setting { key, value, origin: Origin::Flag(flag) });
+            }
+        }
+        let mut config = Self::defaults();
+        for setting in &settings {
+            let Some(key) = keys.get(setting.key) else { continue };
+            if let Err(what) = key.apply(&mut config, setting) {
+                faults.push(Fault { origin: setting.origin.clone(), what });
+            }
+        }
+        config.check(|name| origin_of(&keys, &settings, name), &mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+    }
+
+    /// Whether this differs from `running` in what only a restart can change: all but the log filter.
+    pub(crate) fn needs_restart(&self, running: &Self) -> bool {
+        let same_log = ServerConfig { log: running.server.log.clone(), ..self.server.clone() };
+        Self { server: same_log, ..self.clone() } != *running
+    }
+
+    fn defaults() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            data_dir: PathBuf::from(DATA_DIR_DEFAULT),
+            server: ServerConfig {
+                listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                admin_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+                threads: cores,
+                server_timing: false,
+                drain: Duration::from_secs(30),
+                log: "info".to_owned(),
+            },
+            limits: ServerLimits::default(),
+            inference: InferenceConfig { library: None, workers: cores },
+        }
+    }
+
+    /// What no single key can say.
+    fn check(&self, origin: impl Fn(&str) -> Origin, faults: &mut Vec<Fault>) {
+        let mut fault = |name: &str, what: String| faults.push(Fault { origin: origin(name), what });
+        if !self.server.admin_listen.ip().is_loopback() {
+            let what = "the admin API is served on loopback only (127.0.0.1 or [::1]): reach it from elsewhere through \
+                        an SSH tunnel or a proxy that encrypts";
+            fault("admin_listen", format!("`server.admin_listen` is {}; {what}", self.server.admin_listen));
+        }
+        if self.server.listen.port() != 0 && self.server.listen == self.server.admin_listen {
+            let what = format!("`server.listen` and `server.admin_listen` are both {}", self.server.listen);
+            fault("admin_listen", format!("{what}: give each its own port"));
+        }
+        if self.server.drain > DRAIN_MAX {
+            fault("drain", "`server.drain` is over an hour: give at most \"60m\"".to_owned());
+        }
+        if let Err(why) = crate::telemetry::check(&self.server.log) {
+            fault("log", format!("`server.log` is no log filter: {why}; write a level such as \"info\""));
+        }
+    }
+}
+
+/// The lines of `modelet serve --help` that list every key.
+pub(crate) fn help() -> String {
+    let mut text =
+        String::from("Configuration keys, as `[section] key` in modelet.toml and as environment variables:\n");
+    for key in keys::all() {
+        let name = format!("[{}] {}", key.section, key.name);
+        let what = if key.help.is_empty() { String::new() } else { format!("{}; ", key.help) };
+        text.push_str(&format!("  {name:34} {:40} {what}default {}\n", keys::env_name(&key), key.default));
+    }
+    text
+}
+
+fn origin_of(keys: &[keys::Key], settings: &[Setting], name: &str) -> Origin {
+    let is_it = |s: &&Setting| keys.get(s.key).is_some_and(|k| k.section == "server" && k.name == name);
+    settings.iter().rfind(is_it).map_or(Origin::Default, |s| s.origin.clone())
+}
+
+/// The text of the configuration file. Not to find one is a fault only when it was named.
+fn read(named: Option<&Path>) -> Result<(PathBuf, Option<String>), Faults> {
+    let path = named.unwrap_or(Path::new(FILE_DEFAULT));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.to_owned(), Some(text))),
+        Err(e) if named.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok((path.to_owned(), None)),
+        Err(e) => {
+            let what = format!("cannot be read: {e}; name another file with --config");
+            Err(Faults(vec![Fault { origin: Origin::File(path.to_owned(), 0), what }]))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A configuration is refused as a whole, with every fault and its place.
+
+use std::path::Path;
+
+use super::*;
+
+fn load(text: &str) -> Result<Config, Faults> {
+    Config::from_parts(Some((Path::new("modelet.toml"), text)), std::iter::empty(), &[])
+}
+
+fn faults(text: &str) -> Vec<String> {
+    load(text).expect_err("the configuration has faults").0.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nothing_set_is_the_defaults_of_the_contract() {
+    let config = load("").unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.data_dir, Path::new(".modelet"));
+    assert_eq!(config.server.drain, Duration::from_secs(30));
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_its_line() {
+    let text = "\
+[server]
+lisen = \"127.0.0.1:1\"
+threads = 0
+server_timing = \"yes\"
+drain = \"soon\"
+
+[sever]
+[inference]
+workers = \"many\"
+[limits]
+banana = 1
+";
+    let faults = faults(text);
+    let starts = |n: usize, start: &str| assert!(faults[n].starts_with(start), "{n}: {faults:#?}");
+    assert_eq!(faults.len(), 7, "{faults:#?}");
+    let has = |what: &str| assert!(faults.iter().any(|f| f.starts_with(what)), "{what}: {faults:#?}");
+    has("modelet.toml:2: unknown key `lisen` in [server]; did you mean `listen`?");
+    has("modelet.toml:3: `server.threads` must be a whole number");
+    has("modelet.toml:4: `server.server_timing` must be true or false");
+    has("modelet.toml:5: `server.drain` is `soon`");
+    has("modelet.toml:7: unknown section or key `sever`; did you mean `server`?");
+    has("modelet.toml:9: `inference.workers` must be a whole number");
+    has("modelet.toml:11: unknown key `banana` in [limits]");
+    starts(0, "modelet.toml:");
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    let faults = faults("[server]\nlisten = \n");
+    assert!(faults[0].starts_with("modelet.toml:2: not TOML"), "{faults:#?}");
+}
+
+#[test]
+fn a_key_at_the_top_is_sent_to_its_section() {
+    assert_eq!(faults("listen = \"127.0.0.1:1\""), ["modelet.toml:1: `listen` belongs into [server]"]);
+}
+
+#[test]
+fn an_admin_listener_off_loopback_is_refused() {
+    let faults = faults("[server]\nadmin_listen = \"0.0.0.0:8081\"\n");
+    assert!(faults[0].starts_with("modelet.toml:2: `server.admin_listen` is 0.0.0.0:8081"), "{faults:#?}");
+}
+
+#[test]
+fn two_listeners_need_two_ports() {
+    let faults = faults("[server]\nlisten = \"127.0.0.1:8081\"\n");
+    assert!(faults[0].contains("both 127.0.0.1:8081"), "{faults:#?}");
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_a_flag_overrides_both() {
+    let file = Some((Path::new("modelet.toml"), "[server]\nthreads = 1\nlisten = \"127.0.0.1:1\"\n"));
+    let env = || {
+        let set = [("MODELET_SERVER_THREADS", "2"), ("MODELET_SERVER_LISTEN", "127.0.0.1:2"), ("MODELET_URL", "x")];
+        set.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()))
+    };
+    let config = Config::from_parts(file, env(), &[]).unwrap();
+    assert_eq!((config.server.threads, config.server.listen.port()), (2, 2));
+    let flags = [("server", "listen", "--listen", "127.0.0.1:3".to_owned())];
+    let config = Config::from_parts(file, env(), &flags).unwrap();
+    assert_eq!((config.server.threads, config.server.listen.port()), (2, 3));
+}
+
+#[test]
+fn an_unknown_variable_of_ours_is_a_fault() {
+    let env = [("MODELET_SERVER_LISTN".to_owned(), "x".to_owned())].into_iter();
+    let faults = Config::from_parts(None, env, &[]).expect_err("unknown");
+    let text = faults.to_string();
+    assert_eq!(text, "MODELET_SERVER_LISTN: unknown configuration variable; did you mean `MODELET_SERVER_LISTEN`?");
+}
+
+#[test]
+fn a_path_in_a_file_is_relative_to_that_file() {
+    let text = "[server]\ndata_dir = \"data\"\n";
+    let config = Config::from_parts(Some((Path::new("/etc/modelet.toml"), text)), std::iter::empty(), &[]).unwrap();
+    assert_eq!(config.data_dir, Path::new("/etc/data"));
+}
+
+#[test]
+fn every_key_has_a_variable_and_a_line_of_help() {
+    let help = help();
+    for key in keys::all() {
+        assert!(help.contains(&keys::env_name(&key)), "{}", key.name);
+    }
+}
