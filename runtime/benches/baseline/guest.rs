@@ -1,0 +1,88 @@
+//! What both drivers share: the component, the host's state for it, and the engine's very settings.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hyper::http;
+use modelet_spec::ServerLimits;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+#[path = "../../crates/engine/src/settings.rs"]
+mod settings;
+
+/// As the engine's ticker.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The least that a guest of `wasi:http` needs.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Offline,
+    table: ResourceTable,
+}
+
+/// Nothing is sent: wasmtime's own client is no part of this workspace.
+struct Offline;
+
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Offline {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+/// Compiles and links a component, and starts the epoch's ticks.
+///
+/// `concurrent`: with the bookkeeping of the component model's async support, which `wasmtime_wasi_http::handler` needs.
+pub(crate) fn load(guest: &Path, concurrent: bool) -> Result<ProxyPre<State>> {
+    let mut config = settings::config(&ServerLimits::default());
+    config.concurrency_support(concurrent);
+    let engine = Engine::new(&config)?;
+    let mut linker = Linker::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    let wasm = std::fs::read(guest).with_context(|| format!("reading {}", guest.display()))?;
+    let component = Component::new(&engine, wasm)?;
+    let pre = ProxyPre::new(linker.instantiate_pre(&component)?)?;
+    thread::spawn(move || {
+        loop {
+            thread::sleep(TICK);
+            engine.increment_epoch();
+        }
+    });
+    Ok(pre)
+}
+
+/// A store for one instance.
+pub(crate) fn store(pre: &ProxyPre<State>) -> Store<State> {
+    let wasi = WasiCtx::builder().build();
+    let state = State { wasi, http: WasiHttpCtx::new(), hooks: Offline, table: ResourceTable::new() };
+    let mut store = Store::new(pre.engine(), state);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    store
+}

@@ -1,0 +1,116 @@
+//! The servers that are measured: child processes on one core, the load generator on the other.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+
+/// The core of the servers; they take turns.
+const SERVER_CORE: &str = "0";
+/// The core of this process.
+const OWN_CORE: &str = "1";
+/// A server that has not said where it listens by then has failed.
+const START: Duration = Duration::from_secs(60);
+
+/// How a server says where it listens: a line that holds this and then its address.
+pub(crate) const LISTENING: &str = "listening on ";
+
+/// A running server. Dropping it kills it.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it answers.
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a program that says [`LISTENING`] on stdout or stderr, pinned to the servers' core.
+    ///
+    /// # Errors
+    /// When it does not start, or ends or stays silent instead of listening.
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut child = pinned(program, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (sender, lines) = mpsc::channel();
+        let stdout = child.stdout.take().context("its stdout")?;
+        let stderr = child.stderr.take().context("its stderr")?;
+        watch(stdout, sender.clone());
+        watch(stderr, sender);
+        match wait_for_address(&lines) {
+            Ok(address) => Ok(Self { child, address }),
+            Err(error) => {
+                stop(&mut child);
+                Err(error.context(format!("starting {} {}", program.display(), arguments.join(" "))))
+            }
+        }
+    }
+
+    /// CPU time that all its threads have had. Threads that have ended do not count: the servers keep theirs.
+    ///
+    /// # Errors
+    /// Where the system does not tell (`/proc/PID/task/*/schedstat`).
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanoseconds += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        stop(&mut self.child);
+    }
+}
+
+/// A command on the servers' core, without the variables that make errors slow.
+pub(crate) fn pinned(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", SERVER_CORE]).arg(program).args(arguments);
+    command.env_remove("RUST_BACKTRACE").env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Puts this process on its own core, and says so when it cannot.
+pub(crate) fn pin_self() {
+    let own = std::process::id().to_string();
+    let arguments = ["--all-tasks", "--cpu-list", "--pid", OWN_CORE, &own];
+    let done = Command::new("taskset").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !done.is_ok_and(|status| status.success()) {
+        eprintln!("bench: the load generator is not pinned (`taskset` and two cores are needed): expect more noise");
+    }
+}
+
+fn stop(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Hands its lines on, and goes on reading after nobody wants them so that the child never waits for a full pipe.
+fn watch(stream: impl Read + Send + 'static, lines: mpsc::Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+}
+
+fn wait_for_address(lines: &mpsc::Receiver<String>) -> Result<SocketAddr> {
+    let mut said = Vec::new();
+    loop {
+        let line =
+            lines.recv_timeout(START).map_err(|_| anyhow!("it does not listen; it said: {}", said.join(" | ")))?;
+        if let Some((_, after)) = line.split_once(LISTENING) {
+            let address = after.trim_start_matches("http://");
+            let address = address.split([' ', '/', ',']).next().unwrap_or_default();
+            return address.parse().with_context(|| format!("the address in {line:?}"));
+        }
+        said.push(line);
+    }
+}

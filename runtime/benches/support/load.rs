@@ -1,0 +1,169 @@
+//! The load generator: a closed loop over keep-alive connections, on the calling thread.
+//!
+//! Each connection sends the same HTTP/1.1 request again as soon as it has its whole answer. One thread and one epoll, so
+//! that the generator stays on the core it was pinned to; its own cost is part of every figure and the same for all.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
+use super::answer::{self, Answer};
+
+/// An answer that takes longer than this ends the measurement.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What one measurement saw.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// Answers with status 200 per second.
+    pub(crate) rate: f64,
+    /// Half of the answers came within this.
+    pub(crate) p50: Duration,
+    /// All but a hundredth came within this.
+    pub(crate) p99: Duration,
+    /// Answers with status 200.
+    pub(crate) answers: u64,
+    /// Answers with any other status.
+    pub(crate) failures: u64,
+}
+
+/// A request as it goes over the wire.
+pub(crate) struct Request(Vec<u8>);
+
+impl Request {
+    /// A GET.
+    pub(crate) fn get(path: &str) -> Self {
+        Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes())
+    }
+
+    /// A POST of JSON.
+    pub(crate) fn post(path: &str, json: &str) -> Self {
+        let length = json.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n");
+        Self(format!("{head}content-length: {length}\r\n\r\n{json}").into_bytes())
+    }
+
+    /// Asks once and gives the whole answer.
+    ///
+    /// # Errors
+    /// When nothing answers at `server` or what it says is no HTTP.
+    pub(crate) fn ask(&self, server: SocketAddr) -> Result<Answer> {
+        let mut connection = Connection::open(server)?;
+        connection.stream.set_nonblocking(false)?;
+        connection.stream.set_read_timeout(Some(PATIENCE))?;
+        connection.send(self)?;
+        loop {
+            connection.receive()?;
+            if let Some(answer) = answer::parse(&connection.received)? {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// Keeps `connections` connections busy with `request` for `duration`.
+///
+/// # Errors
+/// When a connection breaks, an answer is no HTTP, or none comes for ten seconds.
+pub(crate) fn run(server: SocketAddr, request: &Request, connections: usize, duration: Duration) -> Result<Seen> {
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut open = Vec::with_capacity(connections);
+    for index in 0..connections {
+        let connection = Connection::open(server)?;
+        let data = epoll::EventData::new_u64(index as u64);
+        epoll::add(&poll, &connection.stream, data, epoll::EventFlags::IN)?;
+        open.push(connection);
+    }
+    let mut tally = Tally::default();
+    let begun = Instant::now();
+    for connection in &mut open {
+        connection.send(request)?;
+    }
+    let mut events = Vec::with_capacity(connections);
+    let patience = Timespec::try_from(PATIENCE)?;
+    while begun.elapsed() < duration {
+        epoll::wait(&poll, spare_capacity(&mut events), Some(&patience))?;
+        if events.is_empty() {
+            bail!("no answer for {} s", PATIENCE.as_secs());
+        }
+        for event in events.drain(..) {
+            let index = usize::try_from(event.data.u64())?;
+            let connection = open.get_mut(index).context("an event for no connection")?;
+            connection.turn(request, &mut tally)?;
+        }
+    }
+    tally.seen(begun.elapsed())
+}
+
+#[derive(Default)]
+struct Tally {
+    /// One per answer with status 200, in nanoseconds.
+    latencies: Vec<u64>,
+    failures: u64,
+}
+
+impl Tally {
+    fn seen(mut self, time: Duration) -> Result<Seen> {
+        self.latencies.sort_unstable();
+        let at = |share: f64| {
+            let index = (self.latencies.len() as f64 * share) as usize;
+            self.latencies.get(index).copied().map(Duration::from_nanos)
+        };
+        let answers = self.latencies.len() as u64;
+        let (Some(p50), Some(p99)) = (at(0.5), at(0.99)) else {
+            bail!("no answer with status 200 ({} with others)", self.failures);
+        };
+        Ok(Seen { rate: answers as f64 / time.as_secs_f64(), p50, p99, answers, failures: self.failures })
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    asked: Instant,
+}
+
+impl Connection {
+    fn open(server: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(server).with_context(|| format!("connecting to {server}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, received: Vec::with_capacity(16 << 10), asked: Instant::now() })
+    }
+
+    /// Reads what is there, and asks again after a whole answer.
+    fn turn(&mut self, request: &Request, tally: &mut Tally) -> Result<()> {
+        self.receive()?;
+        let Some(answer) = answer::measure(&self.received)? else {
+            return Ok(());
+        };
+        if answer.bytes != self.received.len() {
+            bail!("{} bytes follow an answer", self.received.len() - answer.bytes);
+        }
+        match answer.status {
+            200 => tally.latencies.push(u64::try_from(self.asked.elapsed().as_nanos())?),
+            _ => tally.failures += 1,
+        }
+        self.send(request)
+    }
+
+    fn send(&mut self, request: &Request) -> Result<()> {
+        self.received.clear();
+        self.asked = Instant::now();
+        self.stream.write_all(&request.0).context("sending a request")
+    }
+
+    fn receive(&mut self) -> Result<()> {
+        let mut piece = [0; 16 << 10];
+        let length = self.stream.read(&mut piece).context("receiving an answer")?;
+        if length == 0 {
+            bail!("the server closed a connection");
+        }
+        self.received.extend_from_slice(piece.get(..length).unwrap_or_default());
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! The rows on stdout, as `cargo xtask bench` promises them:
+//! `row<TAB>name<TAB>ours<TAB>baseline<TAB>ratio<TAB>bar<TAB>holds|below`, and last `rows N holds H below B`.
+
+use std::fmt::Display;
+
+/// What a figure has to reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bar {
+    /// The ratio of ours to the baseline is at least this.
+    RatioFrom(f64),
+    /// Ours is at most this many microseconds.
+    MicrosecondsTo(f64),
+}
+
+/// Prints rows and counts them.
+#[derive(Default)]
+pub(crate) struct Rows {
+    holds: u32,
+    below: u32,
+}
+
+impl Bar {
+    fn holds(self, ours: f64, ratio: f64) -> bool {
+        match self {
+            Self::RatioFrom(least) => ratio >= least,
+            Self::MicrosecondsTo(most) => ours <= most,
+        }
+    }
+}
+
+impl Display for Bar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::RatioFrom(least) => write!(f, ">={least:.2}"),
+            Self::MicrosecondsTo(most) => write!(f, "<={most:.0}us"),
+        }
+    }
+}
+
+impl Rows {
+    /// A figure that was measured. `unit` is written after ours and the baseline.
+    pub(crate) fn measured(&mut self, name: &str, unit: &str, [ours, baseline, ratio]: [f64; 3], bar: Bar) {
+        let holds = bar.holds(ours, ratio);
+        self.print(name, &format!("{ours:.1}{unit}\t{baseline:.1}{unit}\t{ratio:.2}"), bar, holds);
+    }
+
+    /// A figure that could not be measured, and why.
+    pub(crate) fn failed(&mut self, name: &str, why: &anyhow::Error, bar: Bar) {
+        let why = format!("{why:#}").replace(['\t', '\n', '\r'], " ");
+        self.print(name, &format!("{why}\t-\t-"), bar, false);
+    }
+
+    /// Says how many there were.
+    pub(crate) fn finish(self) {
+        let (holds, below) = (self.holds, self.below);
+        println!("rows {} holds {holds} below {below}", holds + below);
+    }
+
+    fn print(&mut self, name: &str, figures: &str, bar: Bar, holds: bool) {
+        let verdict = if holds { "holds" } else { "below" };
+        *(if holds { &mut self.holds } else { &mut self.below }) += 1;
+        println!("row\t{name}\t{figures}\t{bar}\t{verdict}");
+    }
+}
+
+/// The middle one; of an even number the upper of the two.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

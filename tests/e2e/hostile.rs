@@ -1,0 +1,198 @@
+//! Guests that misbehave: each is answered as it deserves, and nobody else notices.
+
+use modelet_tests::raw::Wire;
+use modelet_tests::{Function, TestHost, shared};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+/// One guest, what it is asked, and what its caller and its operator get.
+struct Hostile {
+    function: Function,
+    query: &'static str,
+    status: u16,
+    code: &'static str,
+    /// In the lines of the log that begin with the invocation's id.
+    logged: &'static [&'static str],
+}
+
+fn hostile(guest: &str, query: &'static str, status: u16, code: &'static str, logged: &'static [&'static str]) -> Hostile {
+    let limits = "[limits]\nmemory = \"16MiB\"\ntime = \"2s\"\ncpu = \"500ms\"\ntensors = \"16MiB\"\n";
+    Hostile { function: Function::guest(guest).with(limits), query, status, code, logged }
+}
+
+fn all() -> Vec<Hostile> {
+    const TRAPPED: (u16, &str) = (502, "function-trapped");
+    const OVER: (u16, &str) = (502, "function-over-limit");
+    const NONE: (u16, &str) = (502, "function-no-answer");
+    let (trapped, code) = TRAPPED;
+    let (over, over_code) = OVER;
+    let (none, none_code) = NONE;
+    vec![
+        hostile("trap", "", trapped, code, &["wasm backtrace", "unreachable"]),
+        hostile("trap", "?pause_ms=20", trapped, code, &["wasm backtrace", "unreachable"]),
+        hostile("panic", "", trapped, code, &["wasm backtrace", "unreachable"]),
+        hostile("exit", "?code=0", trapped, code, &["exit"]),
+        hostile("exit", "?code=1", trapped, code, &["exit"]),
+        hostile("stack_overflow", "", trapped, code, &["wasm backtrace", "stack"]),
+        hostile("no_answer", "", none, none_code, &["no-answer"]),
+        hostile("error_answer", "", none, none_code, &["no-answer", "a secret of the guest"]),
+        hostile("infinite_loop", "", 504, "function-timed-out", &[]),
+        hostile("eat_memory", "", over, over_code, &["memory"]),
+        hostile("many_resources", "", over, over_code, &["resources"]),
+        hostile("many_resources", "?of=pollables", over, over_code, &["resources"]),
+        hostile("many_resources", "?of=tensors", over, over_code, &["resources"]),
+        hostile("random_flood", "", over, over_code, &["random"]),
+        hostile("nn_huge_tensor", "?mib=10", 200, "", &[]),
+    ]
+}
+
+#[test]
+fn hostile_guests_are_answered_and_their_neighbour_keeps_answering() {
+    let host = TestHost::start();
+    let hello = host.guest("hello");
+    let over = AtomicBool::new(false);
+    let served = AtomicU32::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                assert_eq!(host.get(&hello).ok().text(), "hello\n");
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for guest in all().iter().filter(|guest| guest.status != 200) {
+            let before = served.load(Ordering::Relaxed);
+            check(&host, guest);
+            modelet_tests::until("the neighbour was served meanwhile", || {
+                (served.load(Ordering::Relaxed) > before).then_some(())
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let metrics = host.metrics();
+    for (function, kind) in [("trap", "unreachable"), ("exit", "exit"), ("eat-memory", "memory"), ("stack-overflow", "stack-overflow")] {
+        assert!(metrics.sum("modelet_guest_traps_total", &[("function", function), ("kind", kind)]) >= 1.0, "{function}: {}", metrics.text);
+    }
+    assert_eq!(metrics.sum("modelet_requests_total", &[("function", "hello"), ("status", "200")]), f64::from(served.into_inner()));
+    host.stop();
+}
+
+/// Twice: the first may make the instance, the second must find a server that has forgotten the first.
+fn check(host: &TestHost, guest: &Hostile) {
+    let route = host.once(&guest.function);
+    for _ in 0..2 {
+        let answer = host.get(&format!("{route}{}", guest.query));
+        assert_eq!(answer.status, guest.status, "{route}{}: {}", guest.query, answer.text());
+        answer.problem(guest.status, guest.code);
+        assert!(!answer.text().contains("secret"), "{}", answer.text());
+        if !guest.logged.is_empty() {
+            let words: Vec<&str> = [&[answer.invocation()], guest.logged].concat();
+            let _ = host.logged(&words);
+        }
+    }
+}
+
+#[test]
+fn a_trap_after_the_answer_does_not_change_the_answer() {
+    let host = shared();
+    let route = host.guest("trap_after");
+    for _ in 0..3 {
+        let answer = host.get(&route).ok();
+        assert_eq!(answer.text(), "answered\n");
+        let _ = host.logged(&[answer.invocation(), "wasm backtrace"]);
+    }
+}
+
+#[test]
+fn a_loop_after_the_answer_does_not_hold_the_answer() {
+    let host = shared();
+    let route = host.once(&Function::guest("infinite_loop").named("loop-after").with("[limits]\ntime = \"1s\"\n"));
+    let answer = host.get(&format!("{route}?after=answer")).ok();
+    assert_eq!(answer.text(), "answered\n");
+    modelet_tests::until("the guest is stopped at its deadline", || {
+        (host.metrics().sum("modelet_guest_traps_total", &[("function", "loop-after")]) >= 1.0).then_some(())
+    });
+}
+
+#[test]
+fn a_guest_that_lingers_after_its_answer_is_left_to_end() {
+    let host = shared();
+    let route = host.guest("early_answer");
+    assert_eq!(host.get(&format!("{route}?pause_ms=50")).ok().text(), "answered\n");
+    assert_eq!(host.get(&format!("{route}?pause_ms=0")).ok().text(), "answered\n");
+    assert_eq!(host.metrics().sum("modelet_guest_traps_total", &[("function", "early-answer")]), 0.0);
+}
+
+#[test]
+fn an_answer_shorter_than_it_promised_is_broken_off_and_not_passed_off_as_whole() {
+    let host = shared();
+    let route = host.guest("short_answer");
+    for then in ["drop", "trap", "finish"] {
+        let mut wire = Wire::connect(&host.data_url);
+        wire.send(format!("GET {route}?then={then} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+        let text = String::from_utf8_lossy(&wire.rest()).to_lowercase();
+        let whole_error = text.starts_with("http/1.1 502");
+        let cut = text.starts_with("http/1.1 200") && text.ends_with("short") && text.contains("content-length: 100");
+        assert!(whole_error || cut, "{then}: {text}");
+    }
+    assert_eq!(host.get(&host.guest("hello")).status, 200);
+}
+
+#[test]
+fn a_guest_that_answers_more_than_its_limit_is_stopped() {
+    let host = shared();
+    let route = host.once(&Function::guest("big_body").named("bounded-body").with("[limits]\nresponse = \"64KiB\"\n"));
+    assert_eq!(host.get(&format!("{route}?bytes=65536")).ok().body.len(), 65_536);
+    let mut wire = Wire::connect(&host.data_url);
+    wire.send(format!("GET {route}?bytes=1000000&length=1 HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+    let received = wire.rest().len();
+    assert!(received < 200_000, "{received} bytes of an answer that may have 65536");
+    modelet_tests::until("the overrun is counted", || {
+        let traps = host.metrics().sum("modelet_guest_traps_total", &[("function", "bounded-body"), ("kind", "response")]);
+        (traps >= 1.0).then_some(())
+    });
+}
+
+#[test]
+fn headers_over_the_limit_are_refused_to_the_guest() {
+    let host = shared();
+    let route = host.guest("big_headers");
+    assert_eq!(host.get(&format!("{route}?bytes=1000&count=3")).ok().text(), "taken\n");
+    let answer = host.get(&format!("{route}?bytes=200000"));
+    let refused = answer.status == 200 && answer.text().starts_with("refused");
+    let stopped = answer.status == 502;
+    assert!(refused || stopped, "{}: {} bytes", answer.status, answer.body.len());
+}
+
+#[test]
+fn a_guest_that_never_reads_its_body_still_answers() {
+    let host = shared();
+    let route = host.guest("slow_body");
+    let answer = host.post(&format!("{route}?never=1"), &[b'x'; 300_000]).ok();
+    assert_eq!(answer.json()["end"], "unread");
+    let answer = host.post(&format!("{route}?bytes=7&pause_ms=1"), &[b'x'; 70]).ok();
+    assert_eq!((&answer.json()["bytes"], &answer.json()["end"]), (&70.into(), &"closed".into()));
+}
+
+#[test]
+fn requests_over_a_functions_concurrency_wait_and_over_its_queue_are_429() {
+    let host = shared();
+    let limits = "[limits]\nconcurrency = 1\nqueue = 1\ntime = \"30s\"\n";
+    let route = host.once(&Function::guest("early_answer").named("narrow").with(limits));
+    let drip = host.once(&Function::guest("drip").named("narrow-drip").with(limits));
+    assert_eq!(host.get(&route).status, 200);
+    let mut first = Wire::connect(&host.data_url);
+    first.send(format!("GET {drip}?n=100000 HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+    let _ = first.read_until(b"\n0\n");
+    let mut second = Wire::connect(&host.data_url);
+    second.send(format!("GET {drip}?n=1 HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+    // Whichever of the two comes first takes the one place in the queue.
+    let refused = modelet_tests::until("the queue is full", || {
+        let mut third = Wire::connect(&host.data_url);
+        third.send(format!("GET {drip}?n=1 HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+        third.answer().filter(|answer| answer.status == 429)
+    });
+    assert!(refused.text().contains("function-busy"), "{}", refused.text());
+    assert!(refused.header("retry-after").is_some(), "{}", refused.head);
+    drop(first);
+    assert_eq!(second.answer().unwrap().status, 200, "who waited is served when the first has gone");
+}

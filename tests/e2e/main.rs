@@ -1,0 +1,23 @@
+//! Everything a user sees, through the front door. One file per subject; a test's name is the sentence that it shows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests do"
+)]
+
+mod admin;
+mod cli;
+mod conformance;
+mod deploy;
+mod file_type;
+mod garbage;
+mod headers;
+mod hostile;
+mod idle;
+mod lifecycle;
+mod nn;
+mod nn_memory;
+mod sandbox;
+mod serving;

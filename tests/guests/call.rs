@@ -1,0 +1,151 @@
+//! One call of a model that a query describes, for the guests which make it over and over.
+
+use modelet_sdk::wasi::nn::errors::{Error as NnError, ErrorCode};
+use modelet_sdk::wasi::nn::graph::load_by_name;
+use modelet_sdk::wasi::nn::inference::GraphExecutionContext;
+use modelet_sdk::wasi::nn::tensor::{Tensor, TensorType};
+use modelet_sdk::{Error, Request, Response};
+use serde::Serialize;
+
+use crate::frame::Kind;
+
+/// A model and an input of zeros for it, from `model`, `input`, `type` (default `fp32`) and `dims` (`1,64`) of the query.
+/// By default it is one picture for the digits model.
+#[derive(Debug)]
+pub struct Call {
+    /// The manifest's name of the model.
+    pub model: String,
+    /// The name of its one input.
+    pub input: String,
+    /// The element type of the input.
+    pub kind: Kind,
+    /// The dimensions of the input.
+    pub dims: Vec<u32>,
+    /// The elements, all zero.
+    pub data: Vec<u8>,
+}
+
+impl Call {
+    /// Reads the query.
+    ///
+    /// # Errors
+    /// 400 if it does not describe a call.
+    pub fn of(request: &Request) -> Result<Self, Error> {
+        let text = |name: &str, default: &str| request.param(name).unwrap_or_else(|| default.to_owned());
+        let kind = text("type", "fp32");
+        let kind: Kind = serde_json::from_value(kind.clone().into())
+            .map_err(|_| Error::bad_request(format!("`type` is no element type: {kind:?}")))?;
+        let dims = text("dims", "1,64");
+        let dims: Vec<u32> = dims
+            .split(',')
+            .filter(|dim| !dim.is_empty())
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| Error::bad_request(format!("`dims` is no list of numbers: {dims:?}")))?;
+        let len = dims.iter().try_fold(element_bytes(kind), |bytes, dim| bytes.checked_mul(*dim as usize));
+        let data = vec![0; len.ok_or_else(|| Error::bad_request("`dims` is over the address space"))?];
+        Ok(Self { model: text("model", "digits"), input: text("input", "X"), kind, dims, data })
+    }
+
+    /// The model, ready to run.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn context(&self) -> Result<GraphExecutionContext, NnError> {
+        load_by_name(&self.model)?.init_execution_context()
+    }
+
+    /// The input.
+    #[must_use]
+    pub fn tensor(&self) -> Tensor {
+        Tensor::new(&self.dims, tensor_type(self.kind), &self.data)
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn compute(&self, context: &GraphExecutionContext) -> Result<Vec<(String, Tensor)>, NnError> {
+        context.compute(vec![(self.input.clone(), self.tensor())])
+    }
+}
+
+/// What a `wasi:nn` call failed with, as a guest reports it.
+#[derive(Debug, Serialize)]
+pub struct Refusal {
+    /// Where: `load`, `init` or `compute`.
+    pub stage: &'static str,
+    /// The error's code as WIT spells it, such as `invalid-argument`.
+    pub code: &'static str,
+    /// The error's text.
+    pub data: String,
+}
+
+impl Refusal {
+    /// Asks the host for the error's code and text.
+    #[must_use]
+    pub fn of(stage: &'static str, error: &NnError) -> Self {
+        Self { stage, code: code_name(error.code()), data: error.data() }
+    }
+
+    /// The answer 422 with this as JSON.
+    ///
+    /// # Errors
+    /// None that can be brought about.
+    pub fn answer(&self) -> Result<Response, Error> {
+        Ok(Response::json(self)?.with_status(422))
+    }
+}
+
+/// The error code as WIT spells it.
+#[must_use]
+pub fn code_name(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::InvalidArgument => "invalid-argument",
+        ErrorCode::InvalidEncoding => "invalid-encoding",
+        ErrorCode::Timeout => "timeout",
+        ErrorCode::RuntimeError => "runtime-error",
+        ErrorCode::UnsupportedOperation => "unsupported-operation",
+        ErrorCode::TooLarge => "too-large",
+        ErrorCode::NotFound => "not-found",
+        ErrorCode::Security => "security",
+        ErrorCode::Unknown => "unknown",
+    }
+}
+
+/// What the raw bindings call an element type.
+#[must_use]
+pub fn tensor_type(kind: Kind) -> TensorType {
+    match kind {
+        Kind::Fp16 => TensorType::Fp16,
+        Kind::Fp32 => TensorType::Fp32,
+        Kind::Fp64 => TensorType::Fp64,
+        Kind::Bf16 => TensorType::Bf16,
+        Kind::U8 => TensorType::U8,
+        Kind::I32 => TensorType::I32,
+        Kind::I64 => TensorType::I64,
+    }
+}
+
+/// What a frame calls an element type.
+#[must_use]
+pub fn kind(element: TensorType) -> Kind {
+    match element {
+        TensorType::Fp16 => Kind::Fp16,
+        TensorType::Fp32 => Kind::Fp32,
+        TensorType::Fp64 => Kind::Fp64,
+        TensorType::Bf16 => Kind::Bf16,
+        TensorType::U8 => Kind::U8,
+        TensorType::I32 => Kind::I32,
+        TensorType::I64 => Kind::I64,
+    }
+}
+
+fn element_bytes(kind: Kind) -> usize {
+    match kind {
+        Kind::U8 => 1,
+        Kind::Fp16 | Kind::Bf16 => 2,
+        Kind::Fp32 | Kind::I32 => 4,
+        Kind::Fp64 | Kind::I64 => 8,
+    }
+}

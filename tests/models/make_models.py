@@ -1,0 +1,184 @@
+"""Makes every model of this folder but digits.onnx: python3 make_models.py [FOLDER]
+
+Deterministic: with the packages of requirements.txt the same bytes come out each time. check_models.py then runs them.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+
+F32, I64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+
+# name -> ONNX element type, and the opset from which Identity takes it.
+ELEMENT_TYPES = {
+    "f32": (F32, 17),
+    "f64": (TensorProto.DOUBLE, 17),
+    "f16": (TensorProto.FLOAT16, 17),
+    "bf16": (TensorProto.BFLOAT16, 17),
+    "u8": (TensorProto.UINT8, 17),
+    "u16": (TensorProto.UINT16, 17),
+    "u32": (TensorProto.UINT32, 17),
+    "u64": (TensorProto.UINT64, 17),
+    "i8": (TensorProto.INT8, 17),
+    "i16": (TensorProto.INT16, 17),
+    "i32": (TensorProto.INT32, 17),
+    "i64": (I64, 17),
+    "bool": (BOOL, 17),
+    "string": (TensorProto.STRING, 17),
+    "f8e4m3fn": (TensorProto.FLOAT8E4M3FN, 19),
+    "f8e4m3fnuz": (TensorProto.FLOAT8E4M3FNUZ, 19),
+    "f8e5m2": (TensorProto.FLOAT8E5M2, 19),
+    "f8e5m2fnuz": (TensorProto.FLOAT8E5M2FNUZ, 19),
+}
+
+# The deepest nesting that protobuf's limit of 100 messages lets ONNX Runtime read; one more is refused (check_models.py).
+DEEPEST_IF = 31
+
+
+def value(name, element_type, dims):
+    """The declaration of an input or output; a dimension that is a string is dynamic."""
+    return helper.make_tensor_value_info(name, element_type, dims)
+
+
+def model(nodes, inputs, outputs, constants=(), opset=17, check=True) -> ModelProto:
+    graph = helper.make_graph(list(nodes), "g", inputs, outputs, list(constants))
+    # IR 10 is the first that has 4-bit integers; 8 goes with opset 17 and is read by every runtime of the last years.
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10 if opset > 17 else 8)
+    if check:
+        checker.check_model(made)
+    return made
+
+
+def identity(name):
+    """x -> y, the same, one dynamic dimension."""
+    element_type, opset = ELEMENT_TYPES[name]
+    node = helper.make_node("Identity", ["x"], ["y"])
+    return model([node], [value("x", element_type, ["n"])], [value("y", element_type, ["n"])], opset=opset)
+
+
+def cast_4_bit(element_type):
+    """y = x as i32, where x has two elements to a byte: Identity does not take these types."""
+    node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.INT32)
+    return model([node], [value("x", element_type, ["n"])], [value("y", TensorProto.INT32, ["n"])], opset=21)
+
+
+def add_scalars():
+    """sum = a + b, all of rank 0."""
+    node = helper.make_node("Add", ["a", "b"], ["sum"])
+    return model([node], [value("a", F32, []), value("b", F32, [])], [value("sum", F32, [])])
+
+
+def dynamic_batch():
+    """y[batch, 3] = x[batch, 4] times a matrix whose column j holds j + 1: each y is the row's sum times 1, 2, 3."""
+    weights = np.tile(np.array([1, 2, 3], dtype=np.float32), (4, 1))
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    return model([node], [value("x", F32, ["batch", 4])], [value("y", F32, ["batch", 3])], [numpy_helper.from_array(weights, "w")])
+
+
+def slow_loop():
+    """Adds 1 to a number n times, one after the other: about a second for a million, and nothing can be folded away."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Add", ["sum", "one"], ["sum_next"]),
+        ],
+        "body",
+        [value("i", I64, []), value("go", BOOL, []), value("sum", F32, [1])],
+        [value("go_on", BOOL, []), value("sum_next", F32, [1])],
+    )
+    constants = [
+        numpy_helper.from_array(np.array([0], dtype=np.float32), "zero"),
+        numpy_helper.from_array(np.array([1], dtype=np.float32), "one"),
+        numpy_helper.from_array(np.array(True), "yes"),
+    ]
+    node = helper.make_node("Loop", ["n", "yes", "zero"], ["total"], body=body)
+    return model([node], [value("n", I64, [1])], [value("total", F32, [1])], constants)
+
+
+def nested_if(depth):
+    """If inside If inside If, all on the input `go`; answers x + depth when it is true, x when it is not."""
+
+    def level(left):
+        if left == 0:
+            then = [helper.make_node("Identity", ["x"], ["r0"])]
+        else:
+            then = [
+                helper.make_node("If", ["go"], [f"s{left}"], then_branch=level(left - 1), else_branch=otherwise(left)),
+                helper.make_node("Add", [f"s{left}", "one"], [f"r{left}"]),
+            ]
+        return helper.make_graph(then, f"t{left}", [], [value(f"r{left}", F32, [1])])
+
+    def otherwise(left):
+        return helper.make_graph([helper.make_node("Identity", ["x"], [f"e{left}"])], f"f{left}", [], [value(f"e{left}", F32, [1])])
+
+    node = helper.make_node("If", ["go"], ["y"], then_branch=level(depth - 1), else_branch=otherwise(0))
+    one = numpy_helper.from_array(np.array([1], dtype=np.float32), "one")
+    inputs = [value("go", BOOL, [1]), value("x", F32, [1])]
+    return model([node], inputs, [value("y", F32, [1])], [one], check=False)
+
+
+def constant_folding_bomb():
+    """A constant of 2 GiB that is only ever reduced to one number: folding it at load materialises it, and so does a run."""
+    shape = numpy_helper.from_array(np.array([1 << 29], dtype=np.int64), "s")
+    nodes = [
+        helper.make_node("ConstantOfShape", ["s"], ["c"]),
+        helper.make_node("ReduceMax", ["c"], ["m"]),
+        helper.make_node("Add", ["x", "m"], ["y"]),
+    ]
+    return model(nodes, [value("x", F32, [1])], [value("y", F32, [1])], [shape])
+
+
+def function_model(functions):
+    """A model that only calls the last of its own functions, each from x to y."""
+    node = helper.make_node(functions[-1].name, ["x"], ["y"], domain="m")
+    graph = helper.make_graph([node], "g", [value("x", F32, [1])], [value("y", F32, [1])])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("m", 1)]
+    return helper.make_model(graph, functions=functions, opset_imports=opsets, ir_version=8)
+
+
+def function(name, callees):
+    """A function that applies its callees one after the other; one that has none negates."""
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("m", 1)]
+    between = ["x", *(f"z{i}" for i in range(1, len(callees))), "y"]
+    nodes = [helper.make_node(callee, [a], [b], domain="m") for callee, a, b in zip(callees, between, between[1:])]
+    return helper.make_function("m", name, ["x"], ["y"], nodes or [helper.make_node("Neg", ["x"], ["y"])], opsets)
+
+
+def function_chain():
+    """Functions that call each other 1000 deep: reading it overflows a stack of 2 MiB, which ends the process."""
+    return function_model([function(f"f{k}", [f"f{k - 1}"] if k else []) for k in range(1000)])
+
+
+def function_doubling():
+    """Functions that each call the one before twice: two kilobytes that become 2^30 nodes when they are inlined."""
+    return function_model([function(f"f{k}", [f"f{k - 1}"] * 2 if k else []) for k in range(31)])
+
+
+def shape_bomb():
+    """A tensor of zeros of whatever shape the caller asks for."""
+    node = helper.make_node("ConstantOfShape", ["shape"], ["y"])
+    return model([node], [value("shape", I64, [1])], [value("y", F32, ["n"])])
+
+
+def all_models():
+    """File name -> model."""
+    models = {f"identity_{name}": identity(name) for name in ELEMENT_TYPES}
+    models["cast_u4"] = cast_4_bit(TensorProto.UINT4)
+    models["cast_i4"] = cast_4_bit(TensorProto.INT4)
+    models["add_scalars"] = add_scalars()
+    models["dynamic_batch"] = dynamic_batch()
+    models["slow_loop"] = slow_loop()
+    models["nested_if"] = nested_if(DEEPEST_IF)
+    models["constant_folding_bomb"] = constant_folding_bomb()
+    models["function_chain"] = function_chain()
+    models["function_doubling"] = function_doubling()
+    models["shape_bomb"] = shape_bomb()
+    return {f"{name}.onnx": made for name, made in models.items()}
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    for name, made in all_models().items():
+        (folder / name).write_bytes(made.SerializeToString(deterministic=True))

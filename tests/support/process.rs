@@ -1,0 +1,56 @@
+//! A running process from outside: its memory, and whether it is there at all. Linux only, as the tests are.
+
+use std::fs;
+use std::process::Command;
+
+/// Resident memory of a process, in bytes.
+///
+/// # Panics
+/// When the process has gone.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> u64 {
+    status_kib(pid, "VmRSS") * 1024
+}
+
+/// The most that [`resident_bytes`] ever was.
+///
+/// # Panics
+/// When the process has gone.
+#[must_use]
+pub fn resident_bytes_peak(pid: u32) -> u64 {
+    status_kib(pid, "VmHWM") * 1024
+}
+
+/// Open file descriptors of a process.
+///
+/// # Panics
+/// When the process has gone.
+#[must_use]
+pub fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap_or_else(|error| panic!("process {pid}: {error}")).count()
+}
+
+/// Whether the process runs.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // After the name, which may hold anything but ends at the last parenthesis: Z is one that has ended and was not waited for.
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z" && state != "X")
+}
+
+/// Sends a signal (`TERM`, `KILL`, `HUP`), which the standard library cannot.
+///
+/// # Panics
+/// When there is no such process.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().expect("`kill` is on every system");
+    assert!(sent.status.success(), "kill -{name} {pid}: {}", String::from_utf8_lossy(&sent.stderr));
+}
+
+fn status_kib(pid: u32, field: &str) -> u64 {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("{path} has no {field}"))
+}
