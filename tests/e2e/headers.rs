@@ -34,7 +34,8 @@ fn a_guest_sees_the_request_as_it_was_made() {
 fn incoming_modelet_headers_are_dropped() {
     let host = shared();
     let route = host.guest("headers");
-    let forged = [("modelet-caller", "admin"), ("Modelet-Invocation", "forged"), ("modelet-x", "y"), ("MODELET-TENANT", "acme")];
+    let forged =
+        [("modelet-caller", "admin"), ("Modelet-Invocation", "forged"), ("modelet-x", "y"), ("MODELET-TENANT", "acme")];
     let answer = host.send("GET", &route, &forged, b"");
     let names = names(&answer);
     assert!(!names.iter().any(|name| name.starts_with("modelet-")), "{names:?}");
@@ -113,13 +114,28 @@ fn a_guest_cannot_set_headers_of_the_server() {
     let route = host.guest("forged");
     let answer = host.get(&format!("{route}?list=1")).ok();
     let report = answer.json();
-    let accepted: Vec<&str> = report["accepted"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    for ours in ["modelet-invocation", "Modelet-Caller", "modelet-anything", "server-timing", "connection", "transfer-encoding", "upgrade", "keep-alive"] {
+    let accepted: Vec<&str> =
+        report["accepted"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    for ours in [
+        "modelet-invocation",
+        "Modelet-Caller",
+        "modelet-anything",
+        "server-timing",
+        "connection",
+        "transfer-encoding",
+        "upgrade",
+        "keep-alive",
+    ] {
         assert!(!accepted.contains(&ours), "the guest could set {ours}: {report}");
     }
     assert!(accepted.contains(&"x-own") && accepted.contains(&"x-modelet"), "{report}");
     assert_eq!(report["list"], "refused");
-    let forged: Vec<_> = answer.headers.iter().filter(|(_, value)| value.as_bytes() == b"forged").map(|(name, _)| name.as_str()).collect();
+    let forged: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(_, value)| value.as_bytes() == b"forged")
+        .map(|(name, _)| name.as_str())
+        .collect();
     let mut expected: Vec<String> = accepted.iter().map(|name| name.to_lowercase()).collect();
     expected.retain(|name| forged.contains(&name.as_str()));
     for name in &forged {

@@ -15,7 +15,13 @@ struct Hostile {
     logged: &'static [&'static str],
 }
 
-fn hostile(guest: &str, query: &'static str, status: u16, code: &'static str, logged: &'static [&'static str]) -> Hostile {
+fn hostile(
+    guest: &str,
+    query: &'static str,
+    status: u16,
+    code: &'static str,
+    logged: &'static [&'static str],
+) -> Hostile {
     let limits = "[limits]\nmemory = \"16MiB\"\ntime = \"2s\"\ncpu = \"500ms\"\ntensors = \"16MiB\"\n";
     Hostile { function: Function::guest(guest).with(limits), query, status, code, logged }
 }
@@ -69,10 +75,19 @@ fn hostile_guests_are_answered_and_their_neighbour_keeps_answering() {
         over.store(true, Ordering::Relaxed);
     });
     let metrics = host.metrics();
-    for (function, kind) in [("trap", "unreachable"), ("exit", "exit"), ("eat-memory", "memory"), ("stack-overflow", "stack-overflow")] {
-        assert!(metrics.sum("modelet_guest_traps_total", &[("function", function), ("kind", kind)]) >= 1.0, "{function}: {}", metrics.text);
+    for (function, kind) in
+        [("trap", "unreachable"), ("exit", "exit"), ("eat-memory", "memory"), ("stack-overflow", "stack-overflow")]
+    {
+        assert!(
+            metrics.sum("modelet_guest_traps_total", &[("function", function), ("kind", kind)]) >= 1.0,
+            "{function}: {}",
+            metrics.text
+        );
     }
-    assert_eq!(metrics.sum("modelet_requests_total", &[("function", "hello"), ("status", "200")]), f64::from(served.into_inner()));
+    assert_eq!(
+        metrics.sum("modelet_requests_total", &[("function", "hello"), ("status", "200")]),
+        f64::from(served.into_inner())
+    );
     host.stop();
 }
 
@@ -147,7 +162,8 @@ fn a_guest_that_answers_more_than_its_limit_is_stopped() {
     let received = wire.rest().len();
     assert!(received < 200_000, "{received} bytes of an answer that may have 65536");
     modelet_tests::until("the overrun is counted", || {
-        let traps = host.metrics().sum("modelet_guest_traps_total", &[("function", "bounded-body"), ("kind", "response")]);
+        let traps =
+            host.metrics().sum("modelet_guest_traps_total", &[("function", "bounded-body"), ("kind", "response")]);
         (traps >= 1.0).then_some(())
     });
 }

@@ -32,9 +32,7 @@ fn instances_and_sessions_return_to_zero() {
         assert!(metrics.has("modelet_instances"), "{}", metrics.text);
         (metrics.sum("modelet_instances", &[]) == 0.0).then_some(())
     });
-    until("no session is busy", || {
-        (host.metrics().sum("modelet_sessions", &[("state", "busy")]) == 0.0).then_some(())
-    });
+    until("no session is busy", || (host.metrics().sum("modelet_sessions", &[("state", "busy")]) == 0.0).then_some(()));
     assert_eq!(host.get(&hello).ok().text(), "hello\n", "and the next request makes a new instance");
     host.stop();
 }

@@ -7,8 +7,21 @@ use modelet_tests::{Function, shared};
 /// The route of one function that has all models which these tests use.
 fn route() -> String {
     let models = [
-        "digits", "add_scalars", "dynamic_batch", "nested_if", "identity_f16", "identity_f32", "identity_f64", "identity_bf16",
-        "identity_u8", "identity_i32", "identity_i64", "identity_bool", "identity_string", "identity_i8", "slow_loop",
+        "digits",
+        "add_scalars",
+        "dynamic_batch",
+        "nested_if",
+        "identity_f16",
+        "identity_f32",
+        "identity_f64",
+        "identity_bf16",
+        "identity_u8",
+        "identity_i32",
+        "identity_i64",
+        "identity_bool",
+        "identity_string",
+        "identity_i8",
+        "slow_loop",
     ];
     let function = models.iter().fold(Function::guest("nn"), |function, model| function.model(model));
     shared().once(&function.with("[limits]\ntime = \"20s\"\n"))
@@ -67,7 +80,8 @@ fn a_dynamic_dimension_takes_any_size() {
     for batch in [1_u32, 2, 5] {
         let rows: Vec<f32> = (0..batch * 4).map(|n| n as f32).collect();
         let got = only("dynamic-batch", vec![part("x", Kind::Fp32, &[batch, 4], f32s(&rows))]);
-        let expected: Vec<f32> = rows.chunks(4).flat_map(|row| [1.0, 2.0, 3.0].map(|n| n * row.iter().sum::<f32>())).collect();
+        let expected: Vec<f32> =
+            rows.chunks(4).flat_map(|row| [1.0, 2.0, 3.0].map(|n| n * row.iter().sum::<f32>())).collect();
         assert_eq!((got.dims, to_f32s(&got.data)), (vec![batch, 3], expected));
     }
 }
@@ -91,7 +105,11 @@ fn a_wrong_element_type_is_an_invalid_argument() {
     ];
     for (model, kind) in wrong {
         let refusal = refused(model, vec![part("x", kind, &[2], vec![0; 2 * bytes(kind)])]);
-        assert_eq!((refusal.stage.as_str(), refusal.code.as_str()), ("compute", "invalid-argument"), "{model}: {refusal:?}");
+        assert_eq!(
+            (refusal.stage.as_str(), refusal.code.as_str()),
+            ("compute", "invalid-argument"),
+            "{model}: {refusal:?}"
+        );
         assert!(refusal.data.contains('x'), "it names the input: {refusal:?}");
     }
 }
@@ -102,7 +120,11 @@ fn a_wrong_shape_is_an_invalid_argument() {
     for dims in shapes {
         let len: u32 = dims.iter().product();
         let refusal = refused("digits", vec![part("X", Kind::Fp32, dims, vec![0; len as usize * 4])]);
-        assert_eq!((refusal.stage.as_str(), refusal.code.as_str()), ("compute", "invalid-argument"), "{dims:?}: {refusal:?}");
+        assert_eq!(
+            (refusal.stage.as_str(), refusal.code.as_str()),
+            ("compute", "invalid-argument"),
+            "{dims:?}: {refusal:?}"
+        );
     }
 }
 
@@ -171,14 +193,22 @@ fn a_model_from_bytes_is_an_unsupported_operation() {
 fn the_digits_model_reads_pictures() {
     let text = std::fs::read_to_string(modelet_tests::places::repository().join("tests/models/digits.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let pictures = expected.as_array().or_else(|| expected["cases"].as_array()).expect("digits.json lists pictures");
-    for picture in pictures {
-        let pixels: Vec<f32> = picture["X"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap() as f32).collect();
-        let outputs = compute(shared(), &route(), "digits", vec![part("X", Kind::Fp32, &[1, 64], f32s(&pixels))]).unwrap();
-        let label = outputs.iter().find(|output| output.kind == Kind::I64).unwrap();
-        assert_eq!(label.data[..], i64s(&[picture["label"].as_i64().unwrap()]), "{picture}");
-    }
+    let numbers = |value: &serde_json::Value| -> Vec<f32> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
+    };
+    let pictures = expected["samples"].as_array().unwrap();
     assert!(!pictures.is_empty());
+    for picture in pictures {
+        let pixels = f32s(&numbers(&picture["pixels"]));
+        let outputs = compute(shared(), &route(), "digits", vec![part("X", Kind::Fp32, &[1, 64], pixels)]).unwrap();
+        let [label, probabilities] = outputs.as_slice() else { panic!("{outputs:?}") };
+        assert_eq!(*label, part("label", Kind::I64, &[1], i64s(&[picture["label"].as_i64().unwrap()])));
+        let off = to_f32s(&probabilities.data)
+            .iter()
+            .zip(numbers(&picture["probabilities"]))
+            .any(|(a, b)| (a - b).abs() > 1e-4);
+        assert!(!off && probabilities.dims == [1, 10], "{probabilities:?}");
+    }
 }
 
 #[test]
@@ -209,7 +239,8 @@ fn many_requests_share_the_sessions_of_a_model() {
             scope.spawn(move || {
                 for n in 0..25 {
                     let numbers = i64s(&[thread, n, thread * n]);
-                    let got = compute(host, route, "identity-i64", vec![part("x", Kind::I64, &[3], numbers.clone())]).unwrap();
+                    let got = compute(host, route, "identity-i64", vec![part("x", Kind::I64, &[3], numbers.clone())])
+                        .unwrap();
                     assert_eq!(got, [part("y", Kind::I64, &[3], numbers)]);
                 }
             });

@@ -24,11 +24,13 @@ fn two_bombs_cannot_raise_the_memory_over_the_cap() {
     let before = process::resident_bytes(host.pid);
 
     // The first is a constant of 2 GiB that folding at load would make; where it loads, its run wants as much.
-    let folding = Function::guest("nn").named("folding").model("constant_folding_bomb").with("[limits]\ntime = \"30s\"\n");
+    let folding =
+        Function::guest("nn").named("folding").model("constant_folding_bomb").with("[limits]\ntime = \"30s\"\n");
     let deployed = host.try_deploy(&folding);
     if deployed.status == Some(0) {
         for _ in 0..3 {
-            let refusal = compute(&host, "/folding", "constant-folding-bomb", one()).expect_err("2 GiB are over the cap");
+            let refusal =
+                compute(&host, "/folding", "constant-folding-bomb", one()).expect_err("2 GiB are over the cap");
             assert_eq!(refusal.code, "too-large", "{refusal:?}");
         }
     }
@@ -45,7 +47,11 @@ fn two_bombs_cannot_raise_the_memory_over_the_cap() {
     assert!(peak < before + CAP + SLACK, "the memory went from {} to {} MiB", before / MIB, peak / MIB);
     let small = compute(&host, &nn, "shape-bomb", vec![part("shape", Kind::I64, &[1], i64s(&[1000]))]).unwrap();
     assert_eq!(small[0].data.len(), 4000, "a modest shape still runs");
-    assert_eq!(to_f32s(&compute(&host, &nn, "identity-f32", one()).unwrap()[0].data), [1.0], "and so does everybody else");
+    assert_eq!(
+        to_f32s(&compute(&host, &nn, "identity-f32", one()).unwrap()[0].data),
+        [1.0],
+        "and so does everybody else"
+    );
     host.stop();
 }
 

@@ -53,7 +53,7 @@ pub fn shared() -> &'static TestHost {
     SHARED.get_or_init(|| {
         // Nothing drops a static: the keeper removes this folder.
         let scratch = tempfile::tempdir().unwrap().keep();
-        TestHost::launch(scratch, None, None)
+        TestHost::launch(scratch, None, None, true)
     })
 }
 
@@ -70,13 +70,26 @@ impl TestHost {
     /// When it does not come up; the message has its log.
     #[must_use]
     pub fn configured(config: &str) -> Self {
+        Self::with_config(config, true)
+    }
+
+    /// A server with this `modelet.toml` that listens, whether or not it is ready for work.
+    ///
+    /// # Panics
+    /// When it does not come up; the message has its log.
+    #[must_use]
+    pub fn starting(config: &str) -> Self {
+        Self::with_config(config, false)
+    }
+
+    fn with_config(config: &str, ready: bool) -> Self {
         let owned = tempfile::tempdir().unwrap();
         let file = owned.path().join("modelet.toml");
         fs::write(&file, config).unwrap();
-        Self::launch(owned.path().to_owned(), Some(owned), Some(file))
+        Self::launch(owned.path().to_owned(), Some(owned), Some(file), ready)
     }
 
-    fn launch(scratch: PathBuf, owned: Option<TempDir>, config: Option<PathBuf>) -> Self {
+    fn launch(scratch: PathBuf, owned: Option<TempDir>, config: Option<PathBuf>, ready: bool) -> Self {
         let keeper = keep(&scratch, owned.is_none(), config.as_deref());
         let mut host = Self {
             keeper,
@@ -88,12 +101,12 @@ impl TestHost {
             admin_url: String::new(),
             pid: 0,
         };
-        host.await_ready();
+        host.await_ready(ready);
         host
     }
 
-    fn await_ready(&mut self) {
-        let ready = wait::within(BOUND, || {
+    fn await_ready(&mut self, ready: bool) {
+        let up = wait::within(BOUND, || {
             let ended = self.keeper.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended at once ({ended:?}):\n{}", self.log());
             let text = fs::read_to_string(self.data_dir().join("server.json")).ok()?;
@@ -104,9 +117,10 @@ impl TestHost {
             // A file that an earlier server left behind names one that has gone.
             let alive = process::is_alive(self.pid);
             let answer = alive.then(|| client::send("GET", &format!("{}/readyz", self.admin_url), &[], b""))?;
-            (answer.ok()?.status == 200).then_some(())
+            let status = answer.ok()?.status;
+            (status == 200 || !ready).then_some(())
         });
-        assert!(ready.is_some(), "the server was not ready after {} s:\n{}", BOUND.as_secs(), self.log());
+        assert!(up.is_some(), "the server was not ready after {} s:\n{}", BOUND.as_secs(), self.log());
     }
 
     /// The data directory.
@@ -249,18 +263,42 @@ impl TestHost {
     #[track_caller]
     pub fn kill_and_restart(&mut self) {
         process::signal(self.pid, "KILL");
+        self.after_kill();
+    }
+
+    /// Starts another server on the data directory of one that was killed.
+    ///
+    /// # Panics
+    /// When the server ended in another way.
+    #[track_caller]
+    pub fn after_kill(&mut self) {
         let status = self.end();
         assert_eq!(status.code(), Some(128 + 9), "{}", self.log());
         self.start_again();
     }
 
-    fn start_again(&mut self) {
+    /// Starts a server again after [`TestHost::halt`].
+    pub fn start_again(&mut self) {
         self.keeper = keep(&self.scratch, false, self.config.as_deref());
-        self.await_ready();
+        self.await_ready(true);
     }
 
-    fn halt(&mut self) {
+    /// Stops the server as [`TestHost::stop`] does, and keeps its data.
+    ///
+    /// # Panics
+    /// When the server panicked, or left with another status than 0.
+    #[track_caller]
+    pub fn halt(&mut self) {
         process::signal(self.pid, "TERM");
+        self.left();
+    }
+
+    /// Waits for a server that was told to stop, and checks how it ended.
+    ///
+    /// # Panics
+    /// When the server panicked, or left with another status than 0.
+    #[track_caller]
+    pub fn left(&mut self) {
         let status = self.end();
         let log = self.log();
         assert!(status.success(), "the server left with {status}:\n{log}");

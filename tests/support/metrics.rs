@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn samples_are_read_with_and_without_labels() {
-        let metrics = Metrics::parse("# TYPE a counter\na_total{x=\"1\",y=\"b\"} 2\na_total{x=\"2\",y=\"b\"} 3.5\nplain 7\n# EOF\n");
+        let metrics = Metrics::parse(
+            "# TYPE a counter\na_total{x=\"1\",y=\"b\"} 2\na_total{x=\"2\",y=\"b\"} 3.5\nplain 7\n# EOF\n",
+        );
         assert_eq!(metrics.sum("a_total", &[("y", "b")]), 5.5);
         assert_eq!(metrics.sum("a_total", &[("x", "2")]), 3.5);
         assert_eq!(metrics.sum("plain", &[]), 7.0);

@@ -31,7 +31,12 @@ pub fn part<'a>(name: &str, kind: Kind, dims: &[u32], data: impl Into<Cow<'a, [u
 /// # Panics
 /// When the function answers anything but the two.
 #[track_caller]
-pub fn compute(host: &TestHost, route: &str, model: &str, inputs: Vec<Part<'_>>) -> Result<Vec<Part<'static>>, Refusal> {
+pub fn compute(
+    host: &TestHost,
+    route: &str,
+    model: &str,
+    inputs: Vec<Part<'_>>,
+) -> Result<Vec<Part<'static>>, Refusal> {
     let request = Frame { model: model.to_owned(), tensors: inputs };
     outcome(&host.post(route, &request.encode().unwrap()))
 }

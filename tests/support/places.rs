@@ -14,7 +14,9 @@ const FIX: &str = "`cargo xtask test` builds and lays all that the tests need";
 pub fn target() -> PathBuf {
     let program = env::current_exe().expect("a program knows its own path");
     let debug = program.ancestors().find(|folder| folder.ends_with("debug"));
-    let target = debug.and_then(Path::parent).unwrap_or_else(|| panic!("{} is not below a debug/ folder: {FIX}", program.display()));
+    let target = debug
+        .and_then(Path::parent)
+        .unwrap_or_else(|| panic!("{} is not below a debug/ folder: {FIX}", program.display()));
     target.to_path_buf()
 }
 
@@ -24,7 +26,8 @@ pub fn target() -> PathBuf {
 /// When it has gone since the test was built.
 #[must_use]
 pub fn repository() -> PathBuf {
-    let tests = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let tests =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     tests.parent().expect("tests/ is in the repository").to_path_buf()
 }
 

@@ -35,7 +35,10 @@ pub fn descriptors(pid: u32) -> usize {
 pub fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // After the name, which may hold anything but ends at the last parenthesis: Z is one that has ended and was not waited for.
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z" && state != "X")
+    stat.rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().next())
+        .is_some_and(|state| state != "Z" && state != "X")
 }
 
 /// Sends a signal (`TERM`, `KILL`, `HUP`), which the standard library cannot.
@@ -43,7 +46,8 @@ pub fn is_alive(pid: u32) -> bool {
 /// # Panics
 /// When there is no such process.
 pub fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().expect("`kill` is on every system");
+    let sent =
+        Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output().expect("`kill` is on every system");
     assert!(sent.status.success(), "kill -{name} {pid}: {}", String::from_utf8_lossy(&sent.stderr));
 }
 

@@ -65,7 +65,8 @@ impl Wire {
         };
         let head = String::from_utf8_lossy(&self.buffer[..head_len]).to_lowercase();
         self.buffer.drain(..head_len);
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status: {head}"));
+        let status =
+            head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status: {head}"));
         let body = if head.contains("transfer-encoding: chunked") { self.chunks() } else { self.take(length(&head)) };
         Some(RawAnswer { status, head, body })
     }

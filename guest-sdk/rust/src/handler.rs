@@ -9,6 +9,7 @@ use crate::{Error, Request, Response};
 /// converts to it. `handler!(raw handle)` takes a `fn(IncomingRequest, ResponseOutparam)` of the raw bindings
 /// ([`wasi::http::types`](crate::wasi::http::types)), for a function that streams.
 #[macro_export]
+#[rustfmt::skip] // It would pull the macro calls below out of their indentation.
 macro_rules! handler {
     (raw $handle:path) => {
         #[allow(
@@ -31,7 +32,7 @@ macro_rules! handler {
             }
             // Elsewhere it is only checked: a native linker does not take the names of a component's exports.
             #[cfg(target_arch = "wasm32")]
-    $crate::bindings::export!(Component with_types_in $crate::bindings);
+            $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };
     ($handle:path) => {
@@ -42,7 +43,7 @@ macro_rules! handler {
             ) {
                 $crate::serve(request, out, $handle);
             }
-    $crate::handler!(raw serve);
+            $crate::handler!(raw serve);
         };
     };
 }

@@ -17,7 +17,7 @@ impl Answers for Hello {
     type Body = Full<Bytes>;
 
     async fn answer(self: Arc<Self>, _request: Request<Incoming>) -> Result<Response<Self::Body>> {
-        let response = Response::builder().header("content-type", "text/plain; charset=utf-8");
-        Ok(response.body(Full::new(Bytes::from_static(b"hello"))).map_err(|error: hyper::http::Error| error)?)
+        let response = Response::builder().header("content-type", "text/plain");
+        Ok(response.body(Full::new(Bytes::from_static(b"hello\n")))?)
     }
 }

@@ -17,7 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
-use crate::support::child::LISTENING;
+/// What a baseline says before its address.
+pub(crate) const LISTENING: &str = "listening on ";
 
 /// Which tokio runtime a server runs on.
 #[derive(Debug, Clone, Copy)]

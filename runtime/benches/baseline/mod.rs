@@ -2,17 +2,18 @@
 //! that a baseline is its own process on its own core, as `modelet serve` is.
 
 mod direct;
+pub(crate) mod fastapi;
 mod guest;
 mod handler;
 mod hyper;
 mod listen;
 pub(crate) mod ort;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use listen::Runtime;
+use crate::support::child::Server;
 
 /// Runs as a baseline when the arguments say so: `serve direct|handler|hyper multi|current [GUEST.wasm]`, or
 /// `serve ort LIBRARY MODEL`.
@@ -30,15 +31,16 @@ fn serve(arguments: &[String]) -> Result<()> {
         ["ort", library, model] => ort::serve(Path::new(library), Path::new(model)),
         ["hyper", runtime] => listen::run(runtime.parse()?, hyper::Hello),
         ["direct", runtime, guest] => listen::run(runtime.parse()?, direct::Direct::new(Path::new(guest))?),
-        ["handler", runtime, guest] => {
-            let runtime: Runtime = runtime.parse()?;
-            listen::run(runtime, handler::Handler::new(Path::new(guest))?)
-        }
+        ["handler", runtime, guest] => listen::run(runtime.parse()?, handler::Handler::new(Path::new(guest))?),
         _ => bail!("no such baseline: {}", arguments.join(" ")),
     }
 }
 
-/// The arguments that make this program a baseline, for [`crate::support::child::Server::start`].
-pub(crate) fn itself() -> Result<PathBuf> {
-    std::env::current_exe().context("the path of this bench")
+/// Starts a baseline that is a server; `arguments` are what follows `serve`.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) fn start(arguments: &[&str]) -> Result<Server> {
+    let itself = std::env::current_exe().context("the path of this bench")?;
+    Server::start(&itself, &[&["serve"], arguments].concat(), listen::LISTENING)
 }

@@ -7,17 +7,17 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
-use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::TensorRef;
+use ort::session::{Session, SessionOutputs};
+use ort::value::{DynValue, TensorRef};
 
 use crate::support::child::pinned;
 
 /// Values of one picture.
 const PIXELS: usize = 64;
 
-/// What the picture holds everywhere, the same as the guest's.
-const GREY: f32 = 3.0;
+/// What the picture holds everywhere: the same as that of the guest `nn_loop`.
+const GREY: f32 = 0.0;
 
 /// Asks a child of [`serve`].
 pub(crate) struct Bare {
@@ -32,7 +32,7 @@ impl Bare {
     /// # Errors
     /// When it does not start.
     pub(crate) fn start(library: &Path, model: &Path) -> Result<Self> {
-        let mut command = pinned(&super::itself()?, &["serve", "ort"]);
+        let mut command = pinned(&std::env::current_exe()?, &["serve", "ort"]);
         let mut child = command.args([library, model]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let ask = child.stdin.take().context("its stdin")?;
         let told = BufReader::new(child.stdout.take().context("its stdout")?);
@@ -87,8 +87,12 @@ fn load(library: &Path, model: &Path) -> Result<Session, Box<dyn std::error::Err
 fn call(session: &mut Session) -> ort::Result<()> {
     let pixels = [GREY; PIXELS];
     let outputs = session.run(ort::inputs!["X" => TensorRef::from_array_view(([1, PIXELS], &pixels[..]))?])?;
-    let (_, label) = outputs["label"].try_extract_tensor::<i64>()?;
-    let (_, probabilities) = outputs["probabilities"].try_extract_tensor::<f32>()?;
+    let (_, label) = named(&outputs, "label")?.try_extract_tensor::<i64>()?;
+    let (_, probabilities) = named(&outputs, "probabilities")?.try_extract_tensor::<f32>()?;
     std::hint::black_box((label.first(), probabilities.first()));
     Ok(())
+}
+
+fn named<'a>(outputs: &'a SessionOutputs<'_>, name: &str) -> ort::Result<&'a DynValue> {
+    outputs.get(name).ok_or_else(|| ort::Error::new(format!("the model has no output `{name}`")))
 }

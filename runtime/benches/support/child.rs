@@ -18,9 +18,6 @@ const OWN_CORE: &str = "1";
 /// A server that has not said where it listens by then has failed.
 const START: Duration = Duration::from_secs(60);
 
-/// How a server says where it listens: a line that holds this and then its address.
-pub(crate) const LISTENING: &str = "listening on ";
-
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
@@ -29,18 +26,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a program that says [`LISTENING`] on stdout or stderr, pinned to the servers' core.
+    /// Starts a program on the servers' core and waits for it to say where it listens: a line, on stdout or stderr, that
+    /// holds `listening` and then its address.
     ///
     /// # Errors
     /// When it does not start, or ends or stays silent instead of listening.
-    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn start(program: &Path, arguments: &[&str], listening: &str) -> Result<Self> {
         let mut child = pinned(program, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (sender, lines) = mpsc::channel();
         let stdout = child.stdout.take().context("its stdout")?;
         let stderr = child.stderr.take().context("its stderr")?;
         watch(stdout, sender.clone());
         watch(stderr, sender);
-        match wait_for_address(&lines) {
+        match wait_for_address(&lines, listening) {
             Ok(address) => Ok(Self { child, address }),
             Err(error) => {
                 stop(&mut child);
@@ -101,15 +99,13 @@ fn watch(stream: impl Read + Send + 'static, lines: mpsc::Sender<String>) {
     });
 }
 
-fn wait_for_address(lines: &mpsc::Receiver<String>) -> Result<SocketAddr> {
+fn wait_for_address(lines: &mpsc::Receiver<String>, listening: &str) -> Result<SocketAddr> {
     let mut said = Vec::new();
     loop {
         let line =
             lines.recv_timeout(START).map_err(|_| anyhow!("it does not listen; it said: {}", said.join(" | ")))?;
-        if let Some((_, after)) = line.split_once(LISTENING) {
-            let address = after.trim_start_matches("http://");
-            let address = address.split([' ', '/', ',']).next().unwrap_or_default();
-            return address.parse().with_context(|| format!("the address in {line:?}"));
+        if let Some((_, address)) = line.split_once(listening) {
+            return address.trim().parse().with_context(|| format!("the address in {line:?}"));
         }
         said.push(line);
     }

@@ -3,10 +3,41 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use modelet_inference::library;
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A path as an argument.
+///
+/// # Errors
+/// When it is no text.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    Ok(path.to_str().with_context(|| format!("a path that is no text: {}", path.display()))?.to_owned())
+}
+
+/// The user's cache folder for Modelet, where setup lays ONNX Runtime.
+///
+/// # Errors
+/// When there is no such folder.
+pub(crate) fn cache() -> Result<PathBuf> {
+    Ok(user_cache()?.join("modelet"))
+}
+
+/// The library that setup has laid.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn onnxruntime() -> Result<PathBuf> {
+    Ok(library::find(None, None, None, Some(&user_cache()?))?)
+}
+
+fn user_cache() -> Result<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = library::user_cache(variable("XDG_CACHE_HOME").as_deref(), variable("HOME").as_deref());
+    cache.context("neither XDG_CACHE_HOME nor HOME is set")
 }
 
 /// A test guest, built by `cargo xtask bench` before this.
@@ -17,11 +48,19 @@ pub(crate) fn guest(name: &str) -> Result<PathBuf> {
     there(wasm()?.join("examples").join(format!("{name}.wasm")))
 }
 
+/// The digits model, laid by setup.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn digits() -> Result<PathBuf> {
+    there(root().join("functions/digits/models/digits.onnx"))
+}
+
 /// A path that is there.
 ///
 /// # Errors
 /// When it is not.
-pub(crate) fn there(path: PathBuf) -> Result<PathBuf> {
+fn there(path: PathBuf) -> Result<PathBuf> {
     if !path.exists() {
         bail!("{} is missing: `cargo xtask bench` makes it", path.display());
     }

@@ -3,6 +3,9 @@
 
 use std::fmt::Display;
 
+/// What was measured, or why it could not be: one failure may be the reason of many rows.
+pub(crate) type Figures<T> = Result<T, String>;
+
 /// What a figure has to reach.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bar {
@@ -38,16 +41,17 @@ impl Display for Bar {
 }
 
 impl Rows {
-    /// A figure that was measured. `unit` is written after ours and the baseline.
-    pub(crate) fn measured(&mut self, name: &str, unit: &str, [ours, baseline, ratio]: [f64; 3], bar: Bar) {
-        let holds = bar.holds(ours, ratio);
-        self.print(name, &format!("{ours:.1}{unit}\t{baseline:.1}{unit}\t{ratio:.2}"), bar, holds);
-    }
-
-    /// A figure that could not be measured, and why.
-    pub(crate) fn failed(&mut self, name: &str, why: &anyhow::Error, bar: Bar) {
-        let why = format!("{why:#}").replace(['\t', '\n', '\r'], " ");
-        self.print(name, &format!("{why}\t-\t-"), bar, false);
+    /// One figure: ours, the baseline's and their ratio. `unit` is written after the first two.
+    pub(crate) fn add(&mut self, name: &str, unit: &str, figures: Figures<[f64; 3]>, bar: Bar) {
+        let (text, holds) = match figures {
+            Ok([ours, baseline, ratio]) => {
+                (format!("{ours:.1}{unit}\t{baseline:.1}{unit}\t{ratio:.2}"), bar.holds(ours, ratio))
+            }
+            Err(why) => (format!("{}\t-\t-", why.replace(['\t', '\n', '\r'], " ")), false),
+        };
+        let verdict = if holds { "holds" } else { "below" };
+        *(if holds { &mut self.holds } else { &mut self.below }) += 1;
+        println!("row\t{name}\t{text}\t{bar}\t{verdict}");
     }
 
     /// Says how many there were.
@@ -55,12 +59,11 @@ impl Rows {
         let (holds, below) = (self.holds, self.below);
         println!("rows {} holds {holds} below {below}", holds + below);
     }
+}
 
-    fn print(&mut self, name: &str, figures: &str, bar: Bar, holds: bool) {
-        let verdict = if holds { "holds" } else { "below" };
-        *(if holds { &mut self.holds } else { &mut self.below }) += 1;
-        println!("row\t{name}\t{figures}\t{bar}\t{verdict}");
-    }
+/// The reason that a row gives.
+pub(crate) fn why(error: anyhow::Error) -> String {
+    format!("{error:#}")
 }
 
 /// The middle one; of an even number the upper of the two.

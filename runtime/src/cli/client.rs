@@ -56,14 +56,14 @@ impl Client {
     pub(crate) fn push_blob(&self, file: &Path) -> anyhow::Result<Blob> {
         let (reader, bytes) = open(file)?;
         let request = self.signed(self.agent.post(self.url("/v1/blobs")));
-        self.answer(request.header("content-length", bytes).send(SendBody::from_owned_reader(reader)))
+        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
     }
 
     /// Sends a file to `path`.
     pub(crate) fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
         let (reader, bytes) = open(file)?;
         let request = self.signed(self.agent.put(self.url(path)));
-        self.answer(request.header("content-length", bytes).send(SendBody::from_owned_reader(reader)))
+        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
     }
 
     fn url(&self, path: &str) -> String {
@@ -91,6 +91,12 @@ impl Client {
     }
 }
 
+/// A request that says how much will come and waits for a word before it comes: a refusal (too large, no key) is then
+/// an answer, and not a connection that breaks while a gigabyte is being sent.
+fn announced<B>(request: ureq::RequestBuilder<B>, bytes: String) -> ureq::RequestBuilder<B> {
+    request.header("content-length", bytes).header("expect", "100-continue")
+}
+
 /// An agent that leaves the judgement of a status to its user.
 pub(crate) fn agent() -> Agent {
     let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(CONNECT_TIMEOUT));
@@ -101,8 +107,7 @@ pub(crate) fn agent() -> Agent {
 /// A problem's text as an error.
 pub(crate) fn refused(body: &str) -> Option<anyhow::Error> {
     let problem: Problem = serde_json::from_str(body).ok()?;
-    let invocation = problem.invocation.map(|id| format!(", invocation {id}")).unwrap_or_default();
-    Some(anyhow!("{} ({}{invocation})", problem.detail, problem.code))
+    Some(anyhow!("{} ({})", problem.detail, problem.code))
 }
 
 /// A transport's failure as an error.
@@ -127,7 +132,7 @@ fn open(file: &Path) -> anyhow::Result<(impl Read + 'static, String)> {
         let metadata = handle.metadata()?;
         Ok((handle, metadata))
     };
-    let (handle, metadata) = open().map_err(|e| anyhow!("{}: {e}", file.display()))?;
+    let (handle, metadata) = open().map_err(|e| anyhow!("{} cannot be sent: {e}", file.display()))?;
     if metadata.is_dir() {
         bail!("{} is a folder: name a file", file.display());
     }

@@ -77,7 +77,7 @@ fn print(mut response: Response<Body>) -> anyhow::Result<()> {
     writeln!(out)?;
     let id = invocation.map(|id| format!(", invocation {id}")).unwrap_or_default();
     match client::refused(&String::from_utf8_lossy(&bytes)) {
-        Some(problem) => bail!("the server answered {status}: {problem}"),
+        Some(problem) => bail!("answered {status}: {problem}{id}"),
         None => bail!("the function answered {status}{id}"),
     }
 }

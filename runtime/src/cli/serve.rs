@@ -40,6 +40,7 @@ async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Re
     output::line(&format!("admin      {}", listening.admin_url));
 
     let (stop, stopped) = watch::channel(false);
+    // TODO-hardening: axum's server limits neither connections nor the time a head may take; only this machine reaches it.
     let admin = axum::serve(admin_listener, router).with_graceful_shutdown(told(stopped.clone()));
     let admin = tokio::spawn(async move { admin.await });
     // The admin API answers from here on; functions are served once the catalog is loaded.

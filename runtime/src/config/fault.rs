@@ -49,11 +49,9 @@ pub(crate) struct Faults(pub(crate) Vec<Fault>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, fault) in self.0.iter().enumerate() {
-            let line_end = if n == 0 { "" } else { "\n" };
-            write!(f, "{line_end}{fault}")?;
-        }
-        Ok(())
+        let faults = if self.0.len() == 1 { "a fault".to_owned() } else { format!("{} faults", self.0.len()) };
+        write!(f, "the configuration has {faults}")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n{fault}"))
     }
 }
 

@@ -50,7 +50,8 @@ impl Case {
         for port in inputs.iter().chain(&outputs) {
             port.kind.clone()?;
         }
-        let set = |set: PathBuf| Set { inputs: tensors(&set, "input", &inputs), outputs: tensors(&set, "output", &outputs) };
+        let set =
+            |set: PathBuf| Set { inputs: tensors(&set, "input", &inputs), outputs: tensors(&set, "output", &outputs) };
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let sets: Vec<Set> = subfolders(folder).into_iter().map(set).collect();
         assert!(!sets.is_empty() && !outputs.is_empty(), "{} has nothing to compare", folder.display());
@@ -162,8 +163,23 @@ fn kind(element: u64) -> Option<Kind> {
 
 fn element_name(element: u64) -> String {
     const NAMES: [&str; 17] = [
-        "UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "STRING", "BOOL", "FLOAT16", "DOUBLE",
-        "UINT32", "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16",
+        "UNDEFINED",
+        "FLOAT",
+        "UINT8",
+        "INT8",
+        "UINT16",
+        "INT16",
+        "INT32",
+        "INT64",
+        "STRING",
+        "BOOL",
+        "FLOAT16",
+        "DOUBLE",
+        "UINT32",
+        "UINT64",
+        "COMPLEX64",
+        "COMPLEX128",
+        "BFLOAT16",
     ];
     let name = usize::try_from(element).ok().and_then(|index| NAMES.get(index));
     name.map_or_else(|| format!("element type {element}"), |name| (*name).to_owned())

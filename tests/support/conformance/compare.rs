@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn halves_are_read_as_ieee_has_them() {
-        let cases = [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2_f64.powi(-24)), (0x3555, 0.333_251_953_125)];
+        let cases =
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2_f64.powi(-24)), (0x3555, 0.333_251_953_125)];
         for (bits, number) in cases {
             assert_eq!(half(bits), number, "{bits:#x}");
         }

@@ -206,7 +206,9 @@ impl fmt::Display for Report {
         }
         for Judged { case, verdict, .. } in &self.unexpected {
             match verdict {
-                Verdict::Passed => writeln!(out, "  UNEXPECTED  {case}: passes, and is on the list of those that fail")?,
+                Verdict::Passed => {
+                    writeln!(out, "  UNEXPECTED  {case}: passes, and is on the list of those that fail")?
+                }
                 Verdict::Failed { stage, why } => writeln!(out, "  UNEXPECTED  {case}: {stage:?}: {why}")?,
             }
         }

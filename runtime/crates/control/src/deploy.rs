@@ -77,8 +77,13 @@ async fn compile(control: &Arc<Control>, component: Digest) -> Result<(Code, Ins
 impl Control {
     /// The bytes of a component. Blocks.
     pub(crate) fn component(&self, digest: &Digest) -> Result<Vec<u8>, ControlError> {
-        if !self.store.has_blob(digest) {
+        // The size first: a blob may be as large as a model, and would be read whole.
+        let Ok(metadata) = std::fs::metadata(self.store.blob_path(digest)) else {
             return Err(ControlError::NoBlob(*digest));
+        };
+        let limit = self.config.limits.component_bytes.0;
+        if metadata.len() > limit {
+            return Err(ControlError::TooLarge { what: "component", limit, key: "component_bytes" });
         }
         Ok(self.store.blob(digest)?)
     }

@@ -78,3 +78,41 @@ fn write(path: &Path, secret: &str) -> Result<(), ControlError> {
 fn failed(path: &Path, message: &str) -> ControlError {
     ControlError::Key { path: path.to_owned(), message: message.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_key_is_private_stays_and_is_replaced_when_its_file_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("data");
+        let store = Store::open(&data_dir).unwrap();
+        let file = data_dir.join(ADMIN_KEY_FILE);
+        let start = || {
+            ensure_admin_key(&store, &data_dir).unwrap();
+            std::fs::read_to_string(&file).unwrap()
+        };
+        let first = start();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(first.trim().len(), 2 * SECRET_BYTES);
+        assert_eq!(start(), first);
+        std::fs::remove_file(&file).unwrap();
+        let second = start();
+        assert_ne!(second, first);
+        let keys = store.keys().unwrap();
+        assert_eq!(keys.len(), 1, "the old key is worth nothing");
+        assert_eq!(keys[0].hash, hash(second.trim()));
+    }
+
+    #[test]
+    fn a_file_that_the_store_does_not_know_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("data");
+        let store = Store::open(&data_dir).unwrap();
+        std::fs::write(data_dir.join(ADMIN_KEY_FILE), "chosen by somebody").unwrap();
+        ensure_admin_key(&store, &data_dir).unwrap();
+        assert_ne!(std::fs::read_to_string(data_dir.join(ADMIN_KEY_FILE)).unwrap(), "chosen by somebody");
+    }
+}

@@ -39,11 +39,8 @@ const STANDARD: &[&str] = &["wasi:cli/", "wasi:filesystem/", "wasi:sockets/", "w
 const CAPABILITIES: &[&str] = &["wasi:http/", "wasi:clocks/", "wasi:random/"];
 
 /// Drafts: linked in exactly this version.
-const DRAFTS: &[(&str, &str)] = &[
-    ("wasi:nn/", "0.2.0-rc-2024-10-28"),
-    ("wasi:config/", "0.2.0-rc.1"),
-    ("wasi:logging/", "0.1.0-draft"),
-];
+const DRAFTS: &[(&str, &str)] =
+    &[("wasi:nn/", "0.2.0-rc-2024-10-28"), ("wasi:config/", "0.2.0-rc.1"), ("wasi:logging/", "0.1.0-draft")];
 
 pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2";
 
@@ -89,9 +86,14 @@ fn why_refused(import: &str) -> Option<&'static str> {
     (!version.starts_with("0.2.")).then_some("only WASI 0.2 is offered")
 }
 
+/// wasmparser prints byte arrays over many lines.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The names that the outermost component imports and exports.
 fn names(wasm: &[u8]) -> Result<(Vec<String>, Vec<String>), CompileError> {
-    let invalid = |error: wasmparser::BinaryReaderError| CompileError::NotWasm(error.message().to_owned());
+    let invalid = |error: wasmparser::BinaryReaderError| CompileError::NotWasm(one_line(error.message()));
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0u32;
     for payload in Parser::new(0).parse_all(wasm) {

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use modelet_spec::InvocationId;
-use wasmtime::Store;
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
 use crate::function::Function;
+use crate::outcome::PastDeadline;
 use crate::state::GuestState;
 
 /// A store with its instance. Used for one invocation at a time.
@@ -25,7 +26,7 @@ impl Instance {
         let mut store = Store::try_new(function.pre().engine(), GuestState::new(spec, id))?;
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.epoch_deadline_callback(yield_or_stop);
         store.set_epoch_deadline(1);
         store.data_mut().begin(id, deadline);
         let proxy = function.pre().instantiate_async(&mut store).await?;
@@ -43,4 +44,13 @@ impl Instance {
         let table = &mut self.store.data_mut().table;
         !table.is_empty() && table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>())
     }
+}
+
+/// At each tick: lets others have the thread, until the deadline. Stopped here and not from outside, a guest that
+/// computes leaves its backtrace.
+fn yield_or_stop(store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
+    if Instant::now() >= store.data().deadline {
+        return Err(PastDeadline.into());
+    }
+    Ok(UpdateDeadline::Yield(1))
 }

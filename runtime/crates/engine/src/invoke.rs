@@ -101,14 +101,14 @@ fn refused(mut run: Run, code: &str, end: Option<End>) -> Outcome {
 /// The guest ended and there is no answer to send.
 fn failed(mut run: Run, end: End) -> Outcome {
     let (ended, outcome) = match end.ended {
-        _ if end.exhausted => return Outcome::Exhausted,
         Ended::Finished if end.unfinished_body => no_answer("the function did not finish its answer"),
         Ended::Finished => no_answer("the function returned without an answer"),
         Ended::NoAnswer(fault) => (Ended::NoAnswer(fault.clone()), Outcome::NoAnswer(fault)),
         Ended::Trapped(fault) => (Ended::Trapped(fault.clone()), Outcome::Trapped(fault)),
         Ended::OverLimit(fault) => (Ended::OverLimit(fault.clone()), Outcome::OverLimit(fault)),
         Ended::HostFault(fault) => (Ended::HostFault(fault.clone()), Outcome::HostFault(fault)),
-        Ended::TimedOut => (Ended::TimedOut, Outcome::TimedOut),
+        Ended::TimedOut(fault) => (Ended::TimedOut(fault), Outcome::TimedOut),
+        Ended::Exhausted => (Ended::Exhausted, Outcome::Exhausted),
         Ended::Cancelled => (Ended::Cancelled, Outcome::Cancelled),
     };
     run.tell(ended);

@@ -37,10 +37,12 @@ pub enum Ended {
     NoAnswer(Fault),
     /// It trapped.
     Trapped(Fault),
-    /// It was stopped at its deadline.
-    TimedOut,
+    /// It was stopped at its deadline; the detail says where it was, when it was computing.
+    TimedOut(Fault),
     /// It went over a limit.
     OverLimit(Fault),
+    /// It never began: the engine had no room for an instance.
+    Exhausted,
     /// Its caller went away and it was stopped.
     Cancelled,
     /// The host failed.
@@ -83,6 +85,10 @@ pub enum FaultKind {
     Tensor,
     /// More random bytes in one call than allowed.
     Random,
+    /// More bytes of header fields than allowed.
+    Headers,
+    /// More time than allowed.
+    Time,
     /// A longer answer than allowed.
     Response,
     /// No answer, or an error for an answer.
@@ -107,10 +113,24 @@ impl FaultKind {
             Self::Hostcall => "hostcall",
             Self::Tensor => "tensor",
             Self::Random => "random",
+            Self::Headers => "headers",
+            Self::Time => "time",
             Self::Response => "response",
             Self::NoAnswer => "no-answer",
             Self::Host => "host",
         }
+    }
+}
+
+/// What ends a guest that computes past its deadline.
+#[derive(Debug, thiserror::Error)]
+#[error("the deadline has passed")]
+pub(crate) struct PastDeadline;
+
+impl Ended {
+    /// Stopped at the deadline.
+    pub(crate) fn timed_out(detail: impl Into<String>) -> Self {
+        Self::TimedOut(Fault::new(FaultKind::Time, "the function did not answer in its time", detail))
     }
 }
 
@@ -126,6 +146,12 @@ impl Fault {
 /// aborts with a plain `unreachable`, and the limit is the truth behind it.
 pub(crate) fn ended_by(error: &wasmtime::Error, memory_refused: Option<OverLimit>) -> Ended {
     let detail = format!("{error:?}");
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Ended::Exhausted;
+    }
+    if error.is::<PastDeadline>() {
+        return Ended::timed_out(detail);
+    }
     if let Some(over) = error.downcast_ref::<OverLimit>() {
         return Ended::OverLimit(Fault::new(over.kind, over.to_string(), detail));
     }
@@ -157,6 +183,13 @@ fn ended_by_message(error: &wasmtime::Error, detail: String) -> Ended {
     let root = error.root_cause().to_string();
     if root.contains("fuel allocated for hostcalls") {
         return Ended::OverLimit(Fault::new(FaultKind::Hostcall, "one host call carried too many bytes", detail));
+    }
+    if root.starts_with("total size of fields exceeds limit") {
+        return Ended::OverLimit(Fault::new(
+            FaultKind::Headers,
+            "the function made more header fields than allowed",
+            detail,
+        ));
     }
     if root.starts_with("requested len") {
         return Ended::OverLimit(Fault::new(FaultKind::Random, "one call asked for too many random bytes", detail));

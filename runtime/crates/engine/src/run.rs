@@ -30,8 +30,6 @@ type Told = Box<dyn FnOnce(Ended) + Send + Sync>;
 pub(crate) struct End {
     pub(crate) ended: Ended,
     pub(crate) unfinished_body: bool,
-    /// The engine had no room for the instance.
-    pub(crate) exhausted: bool,
 }
 
 /// A running call. Dropping it stops the guest at once; the instance goes with it.
@@ -49,7 +47,7 @@ pub(crate) struct Run {
 
 impl End {
     /// The guest goes on, and has given its body up.
-    pub(crate) const UNFINISHED: Self = Self { ended: Ended::Finished, unfinished_body: true, exhausted: false };
+    pub(crate) const UNFINISHED: Self = Self { ended: Ended::Finished, unfinished_body: true };
 }
 
 impl Run {
@@ -78,7 +76,9 @@ impl Run {
         };
         match std::panic::catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
             Ok(Poll::Ready((instance, result))) => Poll::Ready(self.finish(instance, result)),
-            Ok(Poll::Pending) if self.is_late(cx) => Poll::Ready(self.stop(Ended::TimedOut)),
+            Ok(Poll::Pending) if self.is_late(cx) => {
+                Poll::Ready(self.stop(Ended::timed_out("it was waiting in a host call")))
+            }
             Ok(Poll::Pending) => Poll::Pending,
             Err(panic) => {
                 let detail = panic_text(panic.as_ref());
@@ -113,10 +113,7 @@ impl Run {
 
     /// Keeps the instance when nothing speaks against it.
     fn finish(&mut self, instance: Option<Box<Instance>>, result: wasmtime::Result<()>) -> End {
-        let mut end = End { ended: Ended::Finished, unfinished_body: false, exhausted: false };
-        if let Err(error) = &result {
-            end.exhausted = error.is::<wasmtime::PoolConcurrencyLimitError>();
-        }
+        let mut end = End { ended: Ended::Finished, unfinished_body: false };
         match (instance, result) {
             (Some(mut instance), result) => {
                 end.unfinished_body = instance.has_unfinished_body();
@@ -147,7 +144,7 @@ impl Run {
     fn stop(&mut self, ended: Ended) -> End {
         self.break_off();
         self.release();
-        End { ended, unfinished_body: true, exhausted: false }
+        End { ended, unfinished_body: true }
     }
 
     fn break_off(&self) {

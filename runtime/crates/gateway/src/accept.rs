@@ -93,3 +93,25 @@ fn is_the_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn draining_ends_with_the_last_connection() {
+        let (phase, mut connection) = watch::channel(Phase::Serving);
+        let open =
+            tokio::spawn(async move { connection.wait_for(|phase| *phase == Phase::Draining).await.map(|_| ()) });
+        assert_eq!(drain(phase, Duration::from_secs(60)).await, Drained { cut: 0 });
+        open.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_in_the_drain_time_is_cut() {
+        let (phase, mut connection) = watch::channel(Phase::Serving);
+        let open = tokio::spawn(async move { connection.wait_for(|phase| *phase == Phase::Closed).await.map(|_| ()) });
+        assert_eq!(drain(phase, Duration::from_millis(1)).await, Drained { cut: 1 });
+        open.await.unwrap().unwrap();
+    }
+}

@@ -52,16 +52,11 @@ impl<'a> Bad<'a> {
         let guest =
             |what, fault: &'a Fault| Self { kind: fault.kind.name(), what, detail: &fault.detail, is_ours: false };
         match ended {
-            Ended::Finished | Ended::Cancelled => None,
+            Ended::Finished | Ended::Exhausted | Ended::Cancelled => None,
             Ended::NoAnswer(fault) => Some(guest("the function gave no answer", fault)),
             Ended::Trapped(fault) => Some(guest("the function trapped", fault)),
             Ended::OverLimit(fault) => Some(guest("the function went over a limit", fault)),
-            Ended::TimedOut => Some(Self {
-                kind: "timed-out",
-                what: "the function was stopped at its deadline",
-                detail: "",
-                is_ours: false,
-            }),
+            Ended::TimedOut(fault) => Some(guest("the function was stopped at its deadline", fault)),
             Ended::HostFault(fault) => {
                 Some(Self { is_ours: true, ..guest("the host failed while a function ran", fault) })
             }
@@ -90,12 +85,12 @@ mod tests {
             (Ended::NoAnswer(fault(FaultKind::NoAnswer)), "no-answer", false),
             (Ended::Trapped(fault(FaultKind::Unreachable)), "unreachable", false),
             (Ended::OverLimit(fault(FaultKind::Memory)), "memory", false),
+            (Ended::TimedOut(fault(FaultKind::Time)), "time", false),
             (Ended::HostFault(fault(FaultKind::Host)), "host", true),
         ];
         for (ended, kind, is_ours) in cases {
             let bad = Bad::of(&ended).unwrap();
             assert_eq!((bad.kind, bad.detail, bad.is_ours), (kind, "with a backtrace", is_ours));
         }
-        assert_eq!(Bad::of(&Ended::TimedOut).unwrap().kind, "timed-out");
     }
 }

@@ -186,24 +186,6 @@ async fn a_shutdown_ends_idle_connections_at_once_and_frees_the_port() {
     assert!(TcpListener::bind(server.address).await.is_ok());
 }
 
-/// A client that asks and asks and reads no answer, until the server cannot write any more and so reads no more.
-async fn never_reads(server: &Server) -> TcpStream {
-    let mut socket = server.connect().await;
-    let requests = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000);
-    while let Ok(written) = timeout(SHORT * 5, socket.write_all(requests.as_bytes())).await {
-        written.unwrap();
-    }
-    socket
-}
-
-#[tokio::test]
-async fn a_shutdown_cuts_what_did_not_end_in_the_drain_time() {
-    let server = Server::start(GatewayConfig { drain: SHORT, ..GatewayConfig::default() }).await;
-    let _stuck = never_reads(&server).await;
-    server.stop.send(()).unwrap();
-    assert_eq!(timeout(BOUND, server.done).await.unwrap().unwrap(), Drained { cut: 1 });
-}
-
 #[tokio::test]
 async fn a_client_that_never_reads_its_answers_loses_its_connection() {
     let mut config = GatewayConfig { keep_alive: SHORT, ..GatewayConfig::default() };

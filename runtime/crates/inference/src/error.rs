@@ -6,7 +6,7 @@ use std::time::Duration;
 /// No usable `libonnxruntime` was found.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no libonnxruntime found{}; run `cargo xtask setup`, or name the file by the key `onnxruntime` of modelet.toml or by MODELET_ONNXRUNTIME",
+    "no libonnxruntime found{}; run `cargo xtask setup`, or name the file by `library` in [inference] of modelet.toml or by MODELET_INFERENCE_LIBRARY",
     list(tried)
 )]
 pub struct LibraryError {

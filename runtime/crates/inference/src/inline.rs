@@ -1,15 +1,21 @@
 //! When a run may use the caller's own thread.
 //!
-//! Handing a run to a worker costs two thread switches, 10 to 50 µs; a small model runs in less. So a model whose
+//! Handing a run to a worker costs two thread switches, 5 to 50 µs; a small model runs in less. So a model whose
 //! runs have been short, measured on workers first, is run where it is called. A model cannot be trusted to stay
-//! short: the watchdog ends an inline run after [`OVERRUN`], and the model loses the right for a while, each time
-//! for twice as long. A hostile model thus holds an executor thread for 10 ms in 10 s at first and 10 ms in days later.
+//! short: the watchdog ends an inline run after [`OVERRUN`], it is repeated on a worker, and some runs on workers must
+//! be short before the next inline one. If the repeated run is long too (so it was not the machine that was busy), the
+//! model loses the right for a while, each time for twice as long. A hostile model thus holds an executor thread for
+//! 10 ms in 10 s at first and 10 ms in days later.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// An inline run longer than this is stopped and repeated on a worker.
 pub(crate) const OVERRUN: Duration = Duration::from_millis(10);
+
+/// An inline run that could not be stopped (one operator, however long, is never interrupted) and took this long is
+/// held against the model without a repetition.
+pub(crate) const STUCK: Duration = Duration::from_millis(50);
 
 /// Inputs larger than this are run by a worker: the time grows with them, and the measure may be of smaller ones.
 pub(crate) const INPUT_BYTES_MAX: usize = 64 << 10;
@@ -59,7 +65,7 @@ impl InlineGate {
         self.estimate_ns.store(new, Relaxed);
     }
 
-    /// An inline run held its thread too long.
+    /// An inline run held its thread too long, and by its own fault.
     pub(crate) fn overran(&self, now: Instant) {
         let losses = self.losses.fetch_add(1, Relaxed).min(16);
         let until = now.saturating_duration_since(self.opened) + LOSS * (1 << losses);

@@ -16,6 +16,8 @@ pub(crate) type Answer = Result<Vec<(Arc<str>, Tensor)>, RunError>;
 pub(crate) struct Job {
     pub(crate) feeds: Vec<Tensor>,
     pub(crate) deadline: Option<Instant>,
+    /// It was tried inline and took too long.
+    pub(crate) is_suspect: bool,
     pub(crate) reply: oneshot::Sender<Answer>,
     pub(crate) ticket: Arc<Ticket>,
 }

@@ -35,6 +35,7 @@ pub struct Model {
     pool: Pool,
     gate: InlineGate,
     /// Kept for further sessions.
+    // TODO-perf: read them from the store again when a session is added, so that they are not held twice.
     bytes: Arc<[u8]>,
     settings: SessionSettings,
     shared: Arc<Shared>,
@@ -112,8 +113,9 @@ impl Model {
         }
         let feeds = self.description.feeds(inputs)?;
         match self.run_inline(&feeds, now) {
-            Some(answer) => answer,
-            None => self.run_queued(flow.deadline, feeds).await,
+            Inline::Answered(answer) => answer,
+            Inline::NotHere => self.run_queued(flow.deadline, feeds, false).await,
+            Inline::Overran => self.run_queued(flow.deadline, feeds, true).await,
         }
     }
 
@@ -154,10 +156,14 @@ impl Model {
             let ran = session.run(&job.feeds, now);
             job.ticket.finish();
             self.count(&self.counters.runs_on_workers, ran.took);
+            let was_stopped = ran.stopped.is_some() && ran.result.is_err();
+            if job.is_suspect && (was_stopped || ran.took > inline::OVERRUN) {
+                self.gate.overran(now);
+            }
             if ran.result.is_ok() {
                 self.gate.record(ran.took);
             }
-            if ran.stopped.is_some() && ran.result.is_err() { Err(RunError::Cancelled) } else { ran.result }
+            if was_stopped { Err(RunError::Cancelled) } else { ran.result }
         };
         // First the session, then the answer: whoever gets it finds the session free.
         drop(lease);
@@ -180,35 +186,34 @@ impl Model {
         }
     }
 
-    /// `None`: not allowed here, or stopped because it took too long; a worker has to do it.
-    fn run_inline(self: &Arc<Self>, feeds: &[Tensor], now: Instant) -> Option<Answer> {
+    fn run_inline(self: &Arc<Self>, feeds: &[Tensor], now: Instant) -> Inline {
         let small = || feeds.iter().map(|feed| feed.bytes().len()).sum::<usize>() <= inline::INPUT_BYTES_MAX;
         if !self.gate.is_open(now) || !small() {
-            return None;
+            return Inline::NotHere;
         }
-        let mut lease = Lease::new(self, self.pool.take_idle()?);
-        let session = lease.session.as_mut()?;
+        let Some(session) = self.pool.take_idle() else { return Inline::NotHere };
+        let mut lease = Lease::new(self, session);
+        let Some(session) = lease.session.as_mut() else { return Inline::NotHere };
         session.control().begin(now, true);
         self.shared.watchdog.inline_began();
         let ran = session.run(feeds, now);
         drop(lease);
         self.count(&self.counters.runs_inline, ran.took);
-        if ran.took > inline::OVERRUN {
+        self.gate.record(ran.took);
+        if ran.took > inline::STUCK {
             self.gate.overran(now);
-        } else {
-            self.gate.record(ran.took);
         }
         match (ran.stopped, ran.result) {
-            (Some(Stop::Overran | Stop::Abandoned), Err(_)) => None,
-            (_, result) => Some(result),
+            (Some(Stop::Overran | Stop::Abandoned), Err(_)) => Inline::Overran,
+            (_, result) => Inline::Answered(result),
         }
     }
 
-    async fn run_queued(self: &Arc<Self>, deadline: Option<Instant>, feeds: Vec<Tensor>) -> Answer {
+    async fn run_queued(self: &Arc<Self>, deadline: Option<Instant>, feeds: Vec<Tensor>, is_suspect: bool) -> Answer {
         let (reply, answer) = oneshot::channel();
         let ticket = Arc::new(Ticket::default());
         let _held = Held { model: self, ticket: Arc::clone(&ticket) };
-        match self.pool.submit(Job { feeds, deadline, reply, ticket }) {
+        match self.pool.submit(Job { feeds, deadline, is_suspect, reply, ticket }) {
             Submitted::Run(session, job) => self.shared.workers.push(Work::Run(Arc::clone(self), session, job)),
             Submitted::Grow => self.shared.workers.push(Work::Grow(Arc::clone(self))),
             Submitted::Queued => {}
@@ -248,6 +253,15 @@ impl Drop for Model {
     fn drop(&mut self) {
         self.shared.sessions.fetch_sub(self.pool.sessions(), Relaxed);
     }
+}
+
+/// What became of a run on its caller's thread.
+enum Inline {
+    Answered(Answer),
+    /// Not allowed, or no session at hand: a worker has to do it.
+    NotHere,
+    /// Stopped because it took too long: a worker has to do it again.
+    Overran,
 }
 
 /// A session in use; dropping it gives the session back, or to the next job in the queue.

@@ -63,6 +63,7 @@ fn bombs_are_refused_and_memory_stays_below_the_cap() {
         }
     }
     let peak = memory("VmHWM");
+    println!("resident: {} MiB before, {} MiB at the peak, {:?}", before >> 20, peak >> 20, runtime.stats());
     assert!(peak < before + ARENA + SLACK, "peak {} MiB over {} MiB", peak >> 20, before >> 20);
     // The caller that asks for what there is gets it, and so does the neighbour.
     let small = block_on(shape_bomb.run(flow(), zeros(1 << 20))).unwrap();

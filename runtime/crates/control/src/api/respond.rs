@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use modelet_engine::CompileError;
 
 use crate::error::ControlError;
 use crate::wire::{Problem, Readiness};
@@ -73,6 +74,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::StrayModel(_) => (StatusCode::UNPROCESSABLE_ENTITY, "stray-model"),
         E::NoSuchModel { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no-such-model"),
         E::Model(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-model"),
+        E::Component(CompileError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-component"),
         E::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-link"),
         E::NewCapabilities(_) => (StatusCode::CONFLICT, "new-capabilities"),

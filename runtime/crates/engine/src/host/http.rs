@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use http::HeaderName;
+use http::header::{TE, TRAILER};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
@@ -18,7 +19,7 @@ static FORBIDDEN_TO_GUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| A
 static FORBIDDEN_IN_REQUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(hop_by_hop));
 
 fn hop_by_hop(name: &HeaderName) -> bool {
-    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+    DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == TE || *name == TRAILER
 }
 
 /// Whether a guest may not set this header: hop-by-hop ones, and those that speak for Modelet.
@@ -53,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_guest_cannot_speak_for_modelet() {
-        for name in ["modelet-invocation", "modelet-x", "server-timing", "connection", "transfer-encoding"] {
+        for name in ["modelet-invocation", "modelet-x", "server-timing", "connection", "te", "trailer"] {
             assert!(Hooks::default().is_forbidden_header(&HeaderName::from_static(name)), "{name}");
         }
         for name in ["content-type", "content-length", "x-modelet", "set-cookie"] {

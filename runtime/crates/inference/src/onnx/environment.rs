@@ -32,6 +32,8 @@ impl Environment {
         let ort =
             builder.with_name("modelet").with_telemetry(false).with_logger(Arc::new(log)).build().map_err(start)?;
         ort.set_log_level(LogLevel::Warning);
+        // TODO-hardening: the arena never gives memory back to the system; shrink it after a refusal, so that regions left
+        // by one large run cannot starve a run of another size.
         ffi::register_arena(&ort, arena_bytes).map_err(start)?;
         let memory = ffi::cpu_memory(AllocatorType::Device).map_err(start)?;
         Ok(Self { ort, memory: Arc::new(memory), arena_max, arena: Arc::default() })

@@ -81,6 +81,7 @@ fn folded_bytes_max(arena_max: u64, nodes: u64) -> u64 {
 impl Session {
     /// Loads one more session of a model that `load` has accepted. Takes from a millisecond to seconds.
     pub(crate) fn load(environment: &Environment, model: &[u8], settings: &SessionSettings) -> Result<Self, LoadError> {
+        // TODO-hardening: a load has no time limit yet; ONNX Runtime's load canceller gives one.
         let options = options(environment, settings).map_err(refuse)?;
         let handle = SessionHandle::load(environment.ort(), &options, model).map_err(refuse)?;
         environment.note_arena(&handle);

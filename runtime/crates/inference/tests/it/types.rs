@@ -114,3 +114,23 @@ async fn an_output_outlives_its_input_and_its_model() {
     drop(output);
     assert_eq!(support::as_f32s(&copy), [1.0, -2.0]);
 }
+
+/// A field that holds bytes.
+fn field(number: u8, body: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(body.len()).unwrap()], body].concat()
+}
+
+#[tokio::test]
+async fn an_input_that_is_an_output_is_copied() {
+    // A model with no node: `x` f32 [n] is its input and its output.
+    let shape = field(2, &field(1, &field(2, b"n")));
+    let port = [field(1, b"x"), field(2, &field(1, &[vec![1 << 3, 1], shape].concat()))].concat();
+    let graph = [field(2, b"g"), field(11, &port), field(12, &port)].concat();
+    let model = [vec![1 << 3, 8], field(7, &graph), field(8, &[2 << 3, 17])].concat();
+    let model = crate::runtime().load(model, modelet_inference::ModelOptions::named("through")).unwrap();
+    let given = support::f32s(&[2], &[1.0, -2.0]);
+    let outputs = model.run(flow(), named(vec![("x", given.clone())])).await.unwrap();
+    assert_ne!(outputs[0].1.bytes().as_ptr(), given.bytes().as_ptr(), "the output must not borrow the input");
+    drop(given);
+    assert_eq!(support::as_f32s(&outputs[0].1), [1.0, -2.0]);
+}
