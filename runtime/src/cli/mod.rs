@@ -122,11 +122,15 @@ pub(crate) struct DeployArgs {
     /// The function's name [default: the manifest's, or the component's file name]
     #[arg(long, value_name = "N")]
     pub(crate) name: Option<FunctionName>,
-    /// Where it answers, as [HOST]/PATH; replaces the manifest's routes
-    #[arg(long = "route", value_name = "R")]
+    /// Where it answers
+    #[arg(long = "route", value_name = "R", help = "Where it answers, as [HOST]/PATH; replaces the manifest's routes")]
     pub(crate) routes: Vec<String>,
-    /// A model that it may load: ALIAS=NAME[@VERSION|@LABEL] or ALIAS=FILE.onnx
-    #[arg(long = "model", value_name = "ALIAS=MODEL")]
+    /// A model that it may load
+    #[arg(
+        long = "model",
+        value_name = "ALIAS=MODEL",
+        help = "A model that it may load: ALIAS=NAME[@VERSION|@LABEL] or ALIAS=FILE.onnx"
+    )]
     pub(crate) models: Vec<String>,
     /// A value that it reads by wasi:config
     #[arg(long = "config", value_name = "K=V")]

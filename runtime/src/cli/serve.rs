@@ -17,6 +17,9 @@ use crate::telemetry::{self, LogHandle};
 
 /// What the admin API gets for its open requests, after the data plane has drained.
 const ADMIN_DRAIN: Duration = Duration::from_secs(2);
+/// How many turns of tasks a worker gives before it looks at its sockets. Tokio's own 61 is for turns of microseconds; a
+/// guest that computes takes a tick of 10 ms each, and 61 of those kept a neighbour waiting for more than half a second.
+const EVENT_INTERVAL: u32 = 7;
 /// A compilation or a model's load that still runs at the end is not waited for longer.
 const BLOCKING_DRAIN: Duration = Duration::from_secs(1);
 
@@ -25,7 +28,11 @@ pub(crate) fn run(args: &ConfigArgs, data_dir: Option<PathBuf>) -> anyhow::Resul
     let config = Config::load(&sources)?;
     let log = telemetry::start(&config.server.log)?;
     let threads = config.server.threads;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(serve(config, &sources, &log));
     runtime.shutdown_timeout(BLOCKING_DRAIN);
     result

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a setting was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a setting was read. In the order in which faults are told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     /// A line of a file, counted from 1; 0 is the file as a whole.
     File(PathBuf, usize),

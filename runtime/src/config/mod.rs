@@ -111,6 +111,7 @@ impl Config {
             }
         }
         config.check(|name| origin_of(&keys, &settings, name), &mut faults);
+        faults.sort_by(|a, b| a.origin.cmp(&b.origin));
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
     }
 
