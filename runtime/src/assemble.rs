@@ -57,6 +57,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         data_url: listening.data_url.clone(),
         data_is_loopback: data_listener.local_addr()?.ip().is_loopback(),
         limits: config.limits.clone(),
+        model_idle: config.inference.idle,
         version: env!("CARGO_PKG_VERSION"),
     };
     let parts = Parts { store: Arc::new(store), engine, inference, catalog };

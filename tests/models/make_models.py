@@ -98,7 +98,7 @@ def slow_loop():
 
 
 def nested_if(depth):
-    """If inside If inside If, all on the input `go`; answers x + depth when it is true, x when it is not."""
+    """If inside If inside If, all on the input `go`; answers x + depth - 1 when it is true, x when it is not."""
 
     def level(left):
         if left == 0:

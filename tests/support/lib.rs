@@ -26,6 +26,7 @@ pub mod nn;
 pub mod places;
 pub mod process;
 pub mod raw;
+pub mod sources;
 pub mod wait;
 
 pub use cli::Ran;

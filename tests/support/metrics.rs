@@ -1,6 +1,6 @@
 //! The server's metrics, read as Prometheus reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One sample: its labels and its value.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,18 @@ impl Metrics {
             sample.name == name && labels.iter().all(|(key, value)| sample.labels.get(*key).is_some_and(|v| v == value))
         };
         self.samples.iter().filter(fits).map(|sample| sample.value).sum()
+    }
+
+    /// The lines of one name, for a failure's message.
+    #[must_use]
+    pub fn lines(&self, name: &str) -> String {
+        self.text.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// All names, for a failure's message.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.samples.iter().map(|sample| sample.name.as_str()).collect()
     }
 
     /// Whether there is any sample of this name.

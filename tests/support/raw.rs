@@ -130,7 +130,13 @@ impl Wire {
     /// Reads more; false at the end, which a reset is too.
     fn fill(&mut self) -> bool {
         let mut piece = [0; 16 * 1024];
-        match self.stream.read(&mut piece) {
+        let read = loop {
+            match self.stream.read(&mut piece) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => false,
             Ok(n) => {
                 self.buffer.extend_from_slice(&piece[..n]);

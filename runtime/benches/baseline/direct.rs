@@ -20,7 +20,7 @@ use super::listen::Answers;
 /// The driver.
 pub(crate) struct Direct {
     pre: ProxyPre<State>,
-    idle: Mutex<Vec<Box<Instance>>>,
+    idle: Mutex<Vec<Instance>>,
 }
 
 struct Instance {
@@ -37,17 +37,17 @@ impl Direct {
         Ok(Self { pre: guest::load(guest, false)?, idle: Mutex::default() })
     }
 
-    async fn instance(&self) -> Result<Box<Instance>> {
+    async fn instance(&self) -> Result<Instance> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(instance) = idle {
             return Ok(instance);
         }
         let mut store = guest::store(&self.pre);
         let proxy = self.pre.instantiate_async(&mut store).await?;
-        Ok(Box::new(Instance { store, proxy }))
+        Ok(Instance { store, proxy })
     }
 
-    fn keep(&self, instance: Box<Instance>, result: wasmtime::Result<()>) {
+    fn keep(&self, instance: Instance, result: wasmtime::Result<()>) {
         match result {
             Ok(()) => self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance),
             Err(error) => eprintln!("baseline: {error:?}"),

@@ -1,5 +1,6 @@
-"""The digits model behind FastAPI and ONNX Runtime, without what would make it slow: uvloop and httptools, one event loop,
-the JSON module on the raw body, no validating model, no access log, no thread hop around a run of some microseconds.
+"""The digits model behind FastAPI and ONNX Runtime, as FastAPI is used: the handler takes the body and returns a dict. What
+would make it slow is left out: uvloop and httptools, one event loop, the JSON module on the raw body instead of a validating
+model, no access log, no thread hop around a run of some microseconds.
 
 Usage: fastapi_digits.py MODEL.onnx; says where it listens.
 """
@@ -11,7 +12,7 @@ import sys
 import numpy
 import onnxruntime
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
@@ -21,12 +22,11 @@ app = FastAPI()
 
 
 @app.post("/digits")
-async def digits(request: Request) -> Response:
+async def digits(request: Request):
     pictures = numpy.asarray(json.loads(await request.body())["instances"], dtype=numpy.float32)
     labels, probabilities = session.run(["label", "probabilities"], {"X": pictures})
     pairs = zip(labels.tolist(), probabilities.tolist())
-    predictions = [{"label": label, "probabilities": each} for label, each in pairs]
-    return Response(json.dumps({"predictions": predictions}), media_type="application/json")
+    return {"predictions": [{"label": label, "probabilities": each} for label, each in pairs]}
 
 
 listener = socket.create_server(("127.0.0.1", 0), backlog=256)

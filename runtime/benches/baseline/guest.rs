@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use hyper::http;
 use modelet_spec::ServerLimits;
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
@@ -25,6 +25,7 @@ pub(crate) struct State {
     http: WasiHttpCtx,
     hooks: Offline,
     table: ResourceTable,
+    limits: StoreLimits,
 }
 
 /// Nothing is sent: wasmtime's own client is no part of this workspace.
@@ -77,11 +78,18 @@ pub(crate) fn load(guest: &Path, concurrent: bool) -> Result<ProxyPre<State>> {
     Ok(pre)
 }
 
-/// A store for one instance.
+/// A store for one instance, with the limits that wasmtime itself keeps.
 pub(crate) fn store(pre: &ProxyPre<State>) -> Store<State> {
-    let wasi = WasiCtx::builder().build();
-    let state = State { wasi, http: WasiHttpCtx::new(), hooks: Offline, table: ResourceTable::new() };
+    let server = ServerLimits::default();
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(usize::try_from(server.resources).unwrap_or(usize::MAX));
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(server.header_bytes.as_len());
+    let limits = StoreLimitsBuilder::new().memory_size(server.memory.as_len()).build();
+    let state = State { wasi: WasiCtx::builder().build(), http, hooks: Offline, table, limits };
     let mut store = Store::new(pre.engine(), state);
+    store.limiter(|state| &mut state.limits);
+    store.set_hostcall_fuel(server.hostcall_bytes.as_len());
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
     store

@@ -1,4 +1,6 @@
 //! A listener on a free port and one task per connection, on either kind of tokio runtime.
+//!
+//! hyper is set up as the gateway sets it up (both protocols, the same bounds): what is removed is our code, not hyper's.
 
 use std::io::Write;
 use std::net::TcpListener as StdListener;
@@ -10,10 +12,11 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use modelet_gateway::GatewayConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
@@ -83,6 +86,19 @@ async fn accept<A: Answers>(listener: StdListener, answers: Arc<A>) -> Result<()
             let answers = answers.clone();
             async move { answers.answer(request).await.inspect_err(|error| eprintln!("baseline: {error:?}")) }
         });
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move { builder().serve_connection(TokioIo::new(stream), service).await });
     }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let config = GatewayConfig::default();
+    let head_bytes = config.limits.header_bytes.as_len();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_read_timeout)
+        .max_headers(config.headers_max)
+        .max_buf_size(head_bytes);
+    builder
 }

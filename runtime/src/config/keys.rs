@@ -107,6 +107,10 @@ fn inference() -> Vec<Key> {
             c.inference.workers = s.count(THREADS_MAX)?;
             Ok(())
         }),
+        key("idle", "5m", "how long a model stays in memory after its last use", |c, s| {
+            c.inference.idle = duration(s)?;
+            Ok(())
+        }),
     ]
 }
 

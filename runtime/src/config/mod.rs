@@ -64,6 +64,8 @@ pub(crate) struct InferenceConfig {
     pub(crate) library: Option<PathBuf>,
     /// Threads that run models.
     pub(crate) workers: usize,
+    /// How long a model stays in memory after its last use.
+    pub(crate) idle: Duration,
 }
 
 /// Where the configuration comes from: what the command line says.
@@ -134,7 +136,7 @@ impl Config {
                 log: "info".to_owned(),
             },
             limits: ServerLimits::default(),
-            inference: InferenceConfig { library: None, workers: cores },
+            inference: InferenceConfig { library: None, workers: cores, idle: Duration::from_secs(300) },
         }
     }
 

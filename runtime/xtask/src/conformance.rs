@@ -25,8 +25,8 @@ pub(crate) fn run(places: &Places, arguments: &[String]) -> Result<(), Failure> 
     process::run(runner.arg(cases).args(arguments))
 }
 
-/// The folder that holds the cases (`node/…`, `simple/…`).
-fn cases(places: &Places) -> Result<PathBuf, Failure> {
+/// The folder that holds the cases (`node/…`, `simple/…`); the end-to-end tests run a part of them, too.
+pub(crate) fn cases(places: &Places) -> Result<PathBuf, Failure> {
     let folder = places.cache.join(format!("onnx-testdata-{VERSION}"));
     let cases = folder.join("usr/share/libonnx-testdata/data");
     if cases.is_dir() {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests, with all that they need.
 
 use crate::build;
+use crate::conformance;
 use crate::failure::Failure;
 use crate::places::Places;
 use crate::process;
@@ -14,6 +15,7 @@ pub(crate) fn run(places: &Places, arguments: &[String]) -> Result<(), Failure> 
 
 /// The tests themselves, on a machine that is set up.
 pub(crate) fn tests(places: &Places, arguments: &[String]) -> Result<(), Failure> {
+    conformance::cases(places)?;
     build::modelet(places)?;
     build::guests(places)?;
     // Examples in documentation are not nextest's; arguments that pick tests would mean nothing to them.

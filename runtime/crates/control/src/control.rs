@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
@@ -12,7 +13,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::ControlError;
-use crate::models::{Inference, ModelCache};
+use crate::models::{Inference, ModelCache, Room};
 use crate::{keys, metrics};
 
 /// What serves: the gateway reads it, control writes it.
@@ -32,6 +33,8 @@ pub struct ControlConfig {
     pub data_is_loopback: bool,
     /// What no tenant and no function may exceed.
     pub limits: ServerLimits,
+    /// How long a model stays in memory after its last use.
+    pub model_idle: Duration,
     /// Modelet's version.
     pub version: &'static str,
 }
@@ -79,8 +82,8 @@ impl Control {
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
         keys::ensure_admin_key(&parts.store, &config.data_dir)?;
-        let bytes_max = config.limits.inference_memory.0;
-        let models = ModelCache::new(Arc::clone(&parts.store), parts.inference.clone(), bytes_max);
+        let room = Room { bytes_max: config.limits.inference_memory.0, idle: config.model_idle };
+        let models = ModelCache::new(Arc::clone(&parts.store), parts.inference.clone(), &room);
         metrics::register(registry, Arc::clone(&parts.catalog));
         let control = Arc::new(Self {
             config,

@@ -1,7 +1,8 @@
 //! Models in memory: loaded on first use, once per content for all functions of all tenants.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use modelet_engine::ports::{BoxFuture, Models, ModelsError};
 use modelet_inference::{Model, ModelOptions, Runtime};
@@ -15,6 +16,10 @@ use crate::error::ControlError;
 
 /// Loads that run at a time: each may need as much memory as its model has, twice.
 const LOADS_MAX: usize = 2;
+
+/// How often idle models are looked for: a quarter of their time, within these.
+const TEND_MIN: Duration = Duration::from_millis(50);
+const TEND_MAX: Duration = Duration::from_secs(15);
 
 /// ONNX Runtime, or why there is none.
 #[derive(Clone)]
@@ -37,30 +42,55 @@ impl Inference {
 /// The loaded models, by the digest of their bytes.
 ///
 /// Bounded by the bytes of the models' files: the one that was used longest ago goes first. A model that an instance
-/// still holds lives until that instance is gone.
+/// still holds lives until that instance is gone. Whatever nobody has used for a while goes by itself.
 pub(crate) struct ModelCache {
     store: Arc<Store>,
     inference: Inference,
     loads: Semaphore,
-    loaded: Cache<Digest, Loaded>,
+    loaded: Cache<Digest, Arc<Model>>,
+    /// What the cache has let go of and instances still hold: loading it again would make a second copy.
+    held: Mutex<HashMap<Digest, Weak<Model>>>,
+    idle: Duration,
 }
 
-/// A loaded model and the size of its file.
-#[derive(Clone)]
-struct Loaded {
-    model: Arc<Model>,
-    bytes: u64,
+/// How much the cache may keep, and for how long.
+pub(crate) struct Room {
+    /// Of the models' files.
+    pub(crate) bytes_max: u64,
+    /// After a model's last use.
+    pub(crate) idle: Duration,
 }
 
 impl ModelCache {
-    pub(crate) fn new(store: Arc<Store>, inference: Inference, bytes_max: u64) -> Arc<Self> {
+    pub(crate) fn new(store: Arc<Store>, inference: Inference, room: &Room) -> Arc<Self> {
         let loaded = Cache::builder()
             // In KiB, because a weight has 32 bits and a model may have more than 4 GiB.
-            .weigher(|_, loaded: &Loaded| u32::try_from(loaded.bytes / 1024).unwrap_or(u32::MAX).max(1))
-            .max_capacity((bytes_max / 1024).max(1))
+            .weigher(|_, model: &Arc<Model>| u32::try_from(model.file_bytes() / 1024).unwrap_or(u32::MAX).max(1))
+            .max_capacity((room.bytes_max / 1024).max(1))
             .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(room.idle)
             .build();
-        Arc::new(Self { store, inference, loads: Semaphore::new(LOADS_MAX), loaded })
+        Arc::new(Self {
+            store,
+            inference,
+            loads: Semaphore::new(LOADS_MAX),
+            loaded,
+            held: Mutex::default(),
+            idle: room.idle,
+        })
+    }
+
+    /// Lets idle models go when their time has come: the cache itself only looks when it is used. Ends with the cache.
+    pub(crate) fn tend(self: &Arc<Self>) {
+        let cache = Arc::downgrade(self);
+        let pause = (self.idle / 4).clamp(TEND_MIN, TEND_MAX);
+        tokio::spawn(async move {
+            while let Some(cache) = cache.upgrade() {
+                cache.loaded.run_pending_tasks().await;
+                drop(cache);
+                tokio::time::sleep(pause).await;
+            }
+        });
     }
 
     /// The right to load a model: few at a time, for serving and for the check at a push together.
@@ -71,8 +101,8 @@ impl ModelCache {
 
     /// The model of this content. All who ask while it loads wait for the same load.
     async fn get(self: &Arc<Self>, bound: &Pinned) -> Result<Arc<Model>, ModelsError> {
-        if let Some(loaded) = self.loaded.get(&bound.digest).await {
-            return Ok(loaded.model);
+        if let Some(model) = self.loaded.get(&bound.digest).await {
+            return Ok(model);
         }
         let (this, pinned) = (Arc::clone(self), bound.clone());
         // A task of its own: a caller that gives up must not stop the load that others wait for.
@@ -82,17 +112,32 @@ impl ModelCache {
             this.loaded.try_get_with(digest, loading).await.map_err(|e| (*e).clone())
         });
         match load.await {
-            Ok(loaded) => loaded.map(|l| l.model),
+            Ok(loaded) => loaded,
             Err(_) => Err(ModelsError::Failed("loading the model ended early".to_owned())),
         }
     }
 
-    async fn load(self: &Arc<Self>, pinned: Pinned) -> Result<Loaded, ModelsError> {
+    /// The model, if some instance still holds it.
+    fn held(&self, digest: &Digest) -> Option<Arc<Model>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+    }
+
+    fn remember(&self, digest: Digest, model: &Arc<Model>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, model| model.strong_count() > 0);
+        held.insert(digest, Arc::downgrade(model));
+    }
+
+    async fn load(self: &Arc<Self>, pinned: Pinned) -> Result<Arc<Model>, ModelsError> {
         let Inference::Ready(runtime) = &self.inference else {
             tracing::error!(model = %pinned.label(), "a model is needed and ONNX Runtime is missing");
             return Err(ModelsError::Failed("the server has no ONNX Runtime; its operator can see why".to_owned()));
         };
+        if let Some(model) = self.held(&pinned.digest) {
+            return Ok(model);
+        }
         let _permit = self.load_permit().await;
+        let digest = pinned.digest;
         let (store, runtime, label) = (Arc::clone(&self.store), runtime.clone(), pinned.label());
         let started = std::time::Instant::now();
         let load = tokio::task::spawn_blocking(move || {
@@ -100,13 +145,14 @@ impl ModelCache {
                 tracing::error!(model = %pinned.label(), error = %e, "the bytes of a model could not be read");
                 ModelsError::Failed("the bytes of the model could not be read".to_owned())
             })?;
-            let size = bytes.len() as u64;
-            let model = load_model(&runtime, bytes, &pinned.label()).map_err(|e| refused(&e))?;
-            Ok(Loaded { model, bytes: size })
+            load_model(&runtime, bytes, &pinned.label()).map_err(|e| refused(&e))
         });
         let loaded = load.await.map_err(|_| ModelsError::Failed("loading the model ended early".to_owned()))?;
         match &loaded {
-            Ok(_) => tracing::info!(model = %label, seconds = started.elapsed().as_secs_f64(), "loaded a model"),
+            Ok(model) => {
+                self.remember(digest, model);
+                tracing::info!(model = %label, seconds = started.elapsed().as_secs_f64(), "loaded a model");
+            }
             Err(error) => tracing::warn!(model = %label, %error, "a model did not load"),
         }
         loaded

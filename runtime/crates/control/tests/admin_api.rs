@@ -43,6 +43,7 @@ impl Host {
             data_url: "http://127.0.0.1:1".to_owned(),
             data_is_loopback: true,
             limits: limits.clone(),
+            model_idle: std::time::Duration::from_secs(300),
             version: "0.0.0",
         };
         let parts = Parts {

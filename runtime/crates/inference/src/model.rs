@@ -71,6 +71,12 @@ impl Model {
         &self.name
     }
 
+    /// Size of the file it was loaded from, in bytes.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// Sessions now loaded.
     #[must_use]
     pub fn sessions(&self) -> usize {

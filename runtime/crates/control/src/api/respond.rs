@@ -58,7 +58,7 @@ fn problem(status: StatusCode, code: &str, detail: String) -> Response {
 fn describe(error: &ControlError) -> (StatusCode, &'static str) {
     use ControlError as E;
     match error {
-        E::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
+        E::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorized"),
         E::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
         E::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
         E::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),

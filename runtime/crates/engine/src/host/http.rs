@@ -4,9 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use http::HeaderName;
 use http::header::{TE, TRAILER};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
+
+use crate::state::GuestState;
 
 /// What wasmtime asks about the headers and requests of one instance.
 #[derive(Default)]
@@ -46,6 +51,32 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
     }
+}
+
+/// Links `wasi:http`.
+///
+/// `http-error-code` is our own: wasmtime 48 looks there for a type that no body ends with, so that a guest could not tell
+/// a body over the limit from one that broke off.
+pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    linker.instance(TYPES)?.func_wrap("http-error-code", error_code)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The version that wasmtime 48 links; every other 0.2 of a guest finds it by semantic versioning.
+const TYPES: &str = "wasi:http/types@0.2.12";
+
+fn error_code(
+    store: StoreContextMut<'_, GuestState>,
+    (error,): (Resource<wasmtime::Error>,),
+) -> wasmtime::Result<(Option<ErrorCode>,)> {
+    Ok((match store.data().table.get(&error)?.downcast_ref::<Error>() {
+        Some(Error::HttpRequestBodySize(limit)) => Some(ErrorCode::HttpRequestBodySize(*limit)),
+        Some(_) => Some(ErrorCode::HttpProtocolError),
+        None => store.data().table.get(&error)?.downcast_ref::<ErrorCode>().cloned(),
+    },))
 }
 
 #[cfg(test)]

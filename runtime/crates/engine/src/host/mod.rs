@@ -13,7 +13,7 @@ use crate::state::GuestState;
 /// Links everything that a guest may import. The rest is refused at deploy by name, see [`crate::inspect`].
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    http::link(linker)?;
     config::link(linker)?;
     logging::link(linker)?;
     nn::link(linker)
