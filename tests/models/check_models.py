@@ -59,6 +59,17 @@ def check_arithmetic():
     print(f"slow_loop: {(time.monotonic() - start) * 10:.2f} µs per turn")
 
 
+def check_encoder():
+    ids, mask = np.array([[1, 2, 3], [4, 5, 0]]), np.array([[1, 1, 1], [1, 1, 0]])
+    both = run("tiny_encoder", ids=ids, mask=mask)[0]
+    for row in range(2):
+        alone = run("tiny_encoder", ids=ids[row : row + 1], mask=mask[row : row + 1])[0]
+        assert np.abs(both[row] - alone[0]).max() < 1e-5
+    short = run("tiny_encoder", ids=ids[1:, :2], mask=mask[1:, :2])[0]
+    assert np.abs(both[1] - short[0]).max() < 1e-5, "a word that is masked out counts"
+    assert np.abs(both[0] - both[1]).max() > 0.05 and np.abs((both**2).sum(-1) - 1).max() < 1e-5
+
+
 def check_depth():
     yes, x = np.array([True]), np.array([1], dtype=np.float32)
     assert run("nested_if", go=yes, x=x)[0] == make_models.DEEPEST_IF
@@ -99,7 +110,7 @@ def child(kind, limit_s):
 
 
 def check_hostile():
-    for kind, least in (("constant_folding_bomb", 2), ("shape_bomb", 1)):
+    for kind, least in (("constant_folding_bomb", 2), ("hidden_bomb", 2), ("shape_bomb", 1)):
         took = float(child(kind, 120).stdout)
         print(f"{kind}: {(FOLDER / f'{kind}.onnx').stat().st_size} bytes took {took:.2f} GiB")
         assert took > least
@@ -121,6 +132,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         hostile(sys.argv[1])
     else:
-        for check in (check_bytes, check_identities, check_arithmetic, check_depth, check_digits, check_hostile):
+        for check in (check_bytes, check_identities, check_arithmetic, check_encoder, check_depth, check_digits, check_hostile):
             check()
         print("all models are as the tests take them to be")

@@ -162,6 +162,75 @@ def shape_bomb():
     return model([node], [value("shape", I64, [1])], [value("y", F32, ["n"])])
 
 
+def hidden_bomb():
+    """The constant folding bomb with its shape computed: 2^20 * 2^9, so that only folding it finds out."""
+    sizes = [numpy_helper.from_array(np.array([1 << bits], dtype=np.int64), name) for name, bits in (("a", 20), ("b", 9))]
+    nodes = [
+        helper.make_node("Mul", ["a", "b"], ["s"]),
+        helper.make_node("ConstantOfShape", ["s"], ["c"]),
+        helper.make_node("ReduceMax", ["c"], ["m"]),
+        helper.make_node("Add", ["x", "m"], ["y"]),
+    ]
+    return model(nodes, [value("x", F32, [1])], [value("y", F32, [1])], sizes)
+
+
+def tiny_encoder():
+    """A sentence encoder as exporters write it, with one layer of two heads over 8 numbers and 32 words; the weights are
+    sines. ids[batch, words], mask[batch, words] -> embedding[batch, 8], of length 1."""
+    constants = []
+
+    def constant(name, array, kind=np.float32):
+        constants.append(numpy_helper.from_array(np.array(array, dtype=kind), name))
+        return name
+
+    def weights(name, *dims):
+        return constant(name, np.sin(np.arange(np.prod(dims)) * (len(name) + 1)).reshape(dims) / 2)
+
+    nodes = []
+
+    def node(op, inputs, output, **attributes):
+        nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+    def dense(x, name, inside, outside):
+        product = node("MatMul", [x, weights(f"{name}.w", inside, outside)], f"{name}/product")
+        return node("Add", [product, weights(f"{name}.b", outside)], f"{name}/sum")
+
+    def norm(x, name):
+        scale, bias = constant(f"{name}.scale", np.ones(8)), constant(f"{name}.bias", np.zeros(8))
+        return node("LayerNormalization", [x, scale, bias], name, axis=-1, epsilon=1e-5)
+
+    zero, one, heads = constant("zero", 0, np.int64), constant("one", 1, np.int64), constant("heads", [0, 0, 2, 4], np.int64)
+    first = constant("first", [0], np.int64)
+    words = node("Gather", [node("Shape", ["ids"], "shape"), one], "words", axis=0)
+    places = node("Gather", [weights("places", 64, 8), node("Range", [zero, words, one], "range")], "place")
+    x = norm(node("Add", [node("Gather", [weights("table", 32, 8), "ids"], "word"), places], "embedded"), "norm0")
+
+    def head(name, order):
+        return node("Transpose", [node("Reshape", [dense(x, name, 8, 8), heads], f"{name}/heads")], f"{name}/t", perm=order)
+
+    query, key, val = head("query", [0, 2, 1, 3]), head("key", [0, 2, 3, 1]), head("val", [0, 2, 1, 3])
+    keep = node("Cast", [node("Unsqueeze", ["mask", constant("between", [1, 2], np.int64)], "mask4")], "keep", to=F32)
+    away = node("Mul", [node("Sub", [constant("whole", 1), keep], "drop"), constant("far", -10000)], "away")
+    scores = node("Mul", [node("MatMul", [query, key], "scores"), constant("scale", 0.5)], "scaled")
+    mixed = node("MatMul", [node("Softmax", [node("Add", [scores, away], "masked")], "share", axis=-1), val], "mixed")
+    merged = node("Concat", [node("Gather", ["shape", first], "batch"), node("Unsqueeze", [words, first], "words1"), constant("wide", [8], np.int64)], "merge", axis=0)
+    back = node("Reshape", [node("Transpose", [mixed], "mixed/t", perm=[0, 2, 1, 3]), merged], "back")
+    x = norm(node("Add", [x, dense(back, "out", 8, 8)], "around0"), "norm1")
+    inner = dense(x, "up", 8, 16)
+    curve = node("Erf", [node("Div", [inner, constant("root2", 2**0.5)], "over")], "erf")
+    active = node("Mul", [node("Mul", [inner, node("Add", [curve, "whole"], "up1")], "up2"), constant("half", 0.5)], "active")
+    x = norm(node("Add", [x, dense(active, "down", 16, 8)], "around1"), "norm2")
+    kept = node("Cast", [node("Unsqueeze", ["mask", constant("last", [-1], np.int64)], "mask3")], "kept", to=F32)
+    total = node("ReduceSum", [node("Mul", [x, kept], "weighed"), constant("along", [1], np.int64)], "total", keepdims=0)
+    count = node("Clip", [node("ReduceSum", [kept, "along"], "counted", keepdims=0), constant("least", 1e-9)], "count")
+    mean = node("Div", [total, count], "mean")
+    length = node("ReduceL2", [mean], "length", axes=[-1], keepdims=1)
+    node("Div", [mean, length], "embedding")
+    inputs = [value("ids", I64, ["batch", "words"]), value("mask", I64, ["batch", "words"])]
+    return model(nodes, inputs, [value("embedding", F32, ["batch", 8])], constants)
+
+
 def all_models():
     """File name -> model."""
     models = {f"identity_{name}": identity(name) for name in ELEMENT_TYPES}
@@ -175,6 +244,8 @@ def all_models():
     models["function_chain"] = function_chain()
     models["function_doubling"] = function_doubling()
     models["shape_bomb"] = shape_bomb()
+    models["hidden_bomb"] = hidden_bomb()
+    models["tiny_encoder"] = tiny_encoder()
     return {f"{name}.onnx": made for name, made in models.items()}
 
 

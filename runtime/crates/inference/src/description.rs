@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::admission::Admission;
 use crate::element::ElementType;
 use crate::error::RunError;
 use crate::shape::Shape;
@@ -20,6 +21,8 @@ pub struct Description {
     pub metadata: BTreeMap<String, String>,
     /// Operator set version by domain; the empty domain is ONNX's own.
     pub opsets: BTreeMap<String, i64>,
+    /// What the check of the file found: its operators and counts, and whether rows of a batch can touch each other.
+    pub admission: Arc<Admission>,
 }
 
 /// One input or output.
@@ -134,6 +137,7 @@ impl fmt::Display for Dim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::{Outline, RowMixing};
     use crate::buffer::AlignedBuf;
 
     fn port(name: &str, element_type: ElementType, dims: Option<Vec<Dim>>) -> Port {
@@ -147,7 +151,8 @@ mod tests {
     }
 
     fn describe(inputs: Vec<Port>) -> Description {
-        Description { inputs, outputs: vec![], metadata: BTreeMap::new(), opsets: BTreeMap::new() }
+        let admission = Arc::new(Admission { outline: Outline::default(), row_mixing: RowMixing::No });
+        Description { inputs, outputs: vec![], metadata: BTreeMap::new(), opsets: BTreeMap::new(), admission }
     }
 
     fn refusal(description: &Description, given: Vec<(&str, Tensor)>) -> String {

@@ -63,8 +63,8 @@ pub enum LoadError {
     /// A sound model that needs something not offered here.
     #[error("model not supported: {0}")]
     Unsupported(String),
-    /// Loading takes more memory than there is for all models.
-    #[error("model too large for the inference memory: {0}")]
+    /// Over a limit of size, or loading takes more memory than there is for all models.
+    #[error("model too large: {0}")]
     TooLarge(String),
 }
 

@@ -2,13 +2,15 @@
 //!
 //! It has never heard of Wasm, tenants or HTTP: of who asks it sees a `Flow` (weight, priority, deadline) and no more.
 //!
-//! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]. The way of a run is in `model.rs`: the inputs are
+//! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]. A file is checked before ONNX Runtime sees it
+//! ([`admission::admit`]). The way of a run is in `model.rs`: the inputs are
 //! checked (`description.rs`), then it runs on the caller's thread if the model is quick (`inline.rs`, ended by
 //! `watchdog.rs` if it is not), else it waits for a session (`pool.rs`) and a thread (`worker.rs`). Under `onnx/` is what
 //! talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code.
 //!
 //! Limits: one arena for all models' memory, a bounded queue per model, bounded sessions, a deadline per run.
 
+pub mod admission;
 mod buffer;
 mod description;
 mod element;

@@ -1,11 +1,9 @@
-//! ONNX Runtime behind types of our own: the environment, a session, the file's outline, and the C interface.
+//! ONNX Runtime behind types of our own: the environment, a session, and the C interface.
 
 mod control;
 mod environment;
 pub(crate) mod ffi;
 mod message;
-mod outline;
-mod proto;
 mod session;
 
 pub(crate) use control::{Control, RunId, Stop};

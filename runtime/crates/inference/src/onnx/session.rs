@@ -11,7 +11,7 @@ use super::control::{Control, Stop};
 use super::environment::Environment;
 use super::ffi::{InputValue, Names, OutputValue, PortKind, RawPort, SessionHandle};
 use super::message;
-use super::outline::{self, Refused};
+use crate::admission::{self, AdmissionLimits};
 use crate::buffer::AlignedBuf;
 use crate::description::{Description, Dim, Port};
 use crate::element::ElementType;
@@ -60,13 +60,16 @@ pub(crate) fn load(
     intra_threads: usize,
     optimise: bool,
 ) -> Result<(Session, SessionSettings, Description), LoadError> {
-    let outline = outline::outline(model).map_err(refuse_outline)?;
-    let folded_bytes_max = folded_bytes_max(environment.arena_max, outline.nodes);
+    let limits = AdmissionLimits::default();
+    let limits = AdmissionLimits { made_bytes: limits.made_bytes.min(environment.arena_max), ..limits };
+    let admission = admission::admit(model, &limits)?;
+    let folded_bytes_max = folded_bytes_max(environment.arena_max, admission.outline.nodes);
     let settings = SessionSettings { intra_threads, optimise, folded_bytes_max };
     let session = Session::load(environment, model, &settings)?;
     let inputs = ports("input", session.handle.inputs().map_err(refuse)?)?;
     let outputs = ports("output", session.handle.outputs().map_err(refuse)?)?;
-    let description = Description { inputs, outputs, metadata: outline.metadata, opsets: outline.opsets };
+    let (metadata, opsets) = (admission.outline.metadata.clone(), admission.outline.opsets.clone());
+    let description = Description { inputs, outputs, metadata, opsets, admission: Arc::new(admission) };
     Ok((session, settings, description))
 }
 
@@ -180,7 +183,7 @@ fn options(environment: &Environment, settings: &SessionSettings) -> ort::Result
         .with_env_allocators()?
         // The bytes are checked as ONNX; the other format is not.
         .with_config_entry("session.load_model_format", "ONNX")?
-        // No weights in other files (`outline` refuses them first): no file is below this one.
+        // No weights in other files (`admission` refuses them first): no file is below this one.
         .with_config_entry("session.model_external_initializers_file_folder_path", "/dev/null")?
         .with_config_entry(
             "optimization.constant_folding_max_output_size_in_bytes",
@@ -220,18 +223,6 @@ fn dim((size, symbol): &(i64, String)) -> Dim {
     match u64::try_from(*size) {
         Ok(size) => Dim::Fixed(size),
         Err(_) => Dim::Dynamic((!symbol.is_empty()).then(|| symbol.clone())),
-    }
-}
-
-fn refuse_outline(refused: Refused) -> LoadError {
-    let unsupported = |why: &str| LoadError::Unsupported(why.to_owned());
-    match refused {
-        Refused::Malformed => LoadError::Invalid("the bytes are no ONNX protobuf".to_owned()),
-        Refused::ExternalData => {
-            unsupported("it keeps weights in other files; save it as one file (`save_as_external_data=False`)")
-        }
-        Refused::Calls => unsupported("its functions call each other too deep; inline them before"),
-        Refused::Nodes => unsupported("its functions become too many nodes; inline them before"),
     }
 }
 

@@ -1,0 +1,17 @@
+//! Admission through its front door: bytes in, a verdict out. No ONNX Runtime here but where a test says so.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says so by panicking, in its helpers too"
+)]
+
+mod build;
+mod honest;
+mod hostile;
+mod mutated;
+mod rows;
+#[path = "../support/mod.rs"]
+mod support;
