@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
-use modelet_spec::manifest::Instances;
+use modelet_spec::manifest::{BatchRule, Instances};
 use modelet_spec::{EffectiveLimits, Flow, FunctionName, ServerLimits, TenantName, Version};
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -68,6 +68,8 @@ pub struct FunctionSpec {
     pub flow: Flow,
     /// The models its manifest names.
     pub models: Arc<dyn Models>,
+    /// How its calls to each of them may be joined with others'; none are, where nothing is said.
+    pub batch: Arc<BTreeMap<String, BatchRule>>,
     /// `wasi:config` values.
     pub config: Arc<BTreeMap<String, String>>,
     /// Takes the lines it writes.

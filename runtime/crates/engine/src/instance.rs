@@ -8,6 +8,7 @@ use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
 use crate::function::Function;
+use crate::host;
 use crate::outcome::PastDeadline;
 use crate::state::GuestState;
 
@@ -37,6 +38,12 @@ impl Instance {
     /// Bytes of linear memory.
     pub(crate) fn memory(&self) -> u64 {
         self.store.data().limiter.memory()
+    }
+
+    /// Gets ready to wait for the next request. `false`: it cannot.
+    pub(crate) fn rest(&mut self) -> bool {
+        let state = self.store.data_mut();
+        state.table.is_empty() || host::nn::keep(state).is_ok()
     }
 
     /// Whether a response body was begun and never finished: then what the client got is not the whole answer.

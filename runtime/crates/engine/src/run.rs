@@ -134,9 +134,9 @@ impl Run {
         end
     }
 
-    fn keep(&self, instance: Box<Instance>) {
+    fn keep(&self, mut instance: Box<Instance>) {
         let instances = &self.function.spec().instances;
-        if instances.reuse == Reuse::Instance && instance.served < instances.max_requests {
+        if instances.reuse == Reuse::Instance && instance.served < instances.max_requests && instance.rest() {
             self.function.pool().put(instance);
         }
     }

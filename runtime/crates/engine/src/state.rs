@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use modelet_spec::manifest::BatchRule;
 use modelet_spec::{EffectiveLimits, Flow, InvocationId};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -25,6 +26,7 @@ pub(crate) struct GuestState {
     pub(crate) limiter: Limiter,
     pub(crate) tensors: Tensors,
     pub(crate) models: Arc<dyn Models>,
+    pub(crate) batch: Arc<BTreeMap<String, BatchRule>>,
     pub(crate) config: Arc<BTreeMap<String, String>>,
     pub(crate) flow: Flow,
     pub(crate) deadline: Instant,
@@ -49,6 +51,7 @@ impl GuestState {
             limiter: Limiter::new(limits.memory, limits.table_elements),
             tensors: Tensors::new(limits.tensor_bytes),
             models: spec.models.clone(),
+            batch: spec.batch.clone(),
             config: spec.config.clone(),
             flow: spec.flow,
             deadline: Instant::now(),

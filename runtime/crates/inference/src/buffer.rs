@@ -27,6 +27,18 @@ impl AlignedBuf {
         Self { storage, start }
     }
 
+    /// One copy of `parts`, one after the other.
+    pub(crate) fn joined(parts: &[&[u8]]) -> Result<Self, TensorError> {
+        let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        let mut storage = Vec::new();
+        let full = len.saturating_add(ALIGN);
+        storage.try_reserve_exact(full).map_err(|_| TensorError::Memory { bytes: len })?;
+        let start = boundary(&storage);
+        storage.resize(start, 0);
+        parts.iter().for_each(|part| storage.extend_from_slice(part));
+        Ok(Self { storage, start })
+    }
+
     /// `len` zero bytes, to be written through `DerefMut`.
     ///
     /// # Errors
@@ -71,6 +83,9 @@ mod tests {
             let copy = AlignedBuf::copy_of(&bytes);
             assert_eq!(&*copy, &bytes[..]);
             assert_eq!(copy.as_ptr().addr() % 64, 0);
+            let joined = AlignedBuf::joined(&[&bytes, &[7], &bytes]).unwrap();
+            assert_eq!(&*joined, &[&bytes[..], &[7], &bytes].concat()[..]);
+            assert_eq!(joined.as_ptr().addr() % 64, 0);
             let mut zeroed = AlignedBuf::zeroed(len).unwrap();
             assert_eq!(zeroed.len(), len);
             assert_eq!(zeroed.as_ptr().addr() % 64, 0);

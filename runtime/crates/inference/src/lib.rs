@@ -5,37 +5,45 @@
 //! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]. A file is checked before ONNX Runtime sees it
 //! ([`admission::admit`]). The way of a run is in `model.rs`: the inputs are
 //! checked (`description.rs`), then it runs on the caller's thread if the model is quick (`inline.rs`, ended by
-//! `watchdog.rs` if it is not), else it waits for a session (`pool.rs`) and a thread (`worker.rs`). Under `onnx/` is what
-//! talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code.
+//! `watchdog.rs` if it is not), else it waits for a session (`pool.rs`) and a thread (`worker.rs`). Calls that wait are
+//! joined if their rules allow it (`batch/`); what one run does for its callers is in `running.rs`. Under `onnx/` is
+//! what talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code.
 //!
-//! Limits: one arena for all models' memory, a bounded queue per model, bounded sessions, a deadline per run.
+//! Limits: one arena for all models' memory, a bounded queue per model with a fair part for each flow, bounded
+//! sessions, a deadline per call, a limit per run.
 
 pub mod admission;
+mod batch;
 mod buffer;
+mod call;
 mod description;
 mod element;
 mod error;
 mod inline;
-mod job;
 pub mod library;
 mod metrics;
 mod model;
 mod onnx;
+mod options;
 #[cfg(test)]
 mod overhead;
 mod pool;
+mod rejected;
+mod running;
 mod runtime;
 mod shape;
 mod tensor;
 mod watchdog;
 mod worker;
 
+pub use batch::{BatchTrial, Batchable};
 pub use buffer::AlignedBuf;
 pub use description::{Description, Dim, Port};
 pub use element::ElementType;
 pub use error::{LibraryError, LoadError, OpenError, RunError, TensorError};
 pub use library::LibrarySource;
-pub use model::{Model, ModelOptions};
+pub use model::{Copies, Model};
+pub use options::ModelOptions;
 pub use runtime::{Runtime, RuntimeConfig, RuntimeStats};
 pub use shape::Shape;
 pub use tensor::{ByteOwner, Tensor};

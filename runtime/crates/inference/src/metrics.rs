@@ -1,6 +1,7 @@
 //! What Prometheus reads of this crate, per loaded model; a model that is unloaded takes its series along.
 //!
-//! `modelet_sessions{model,device}` · `modelet_queue_depth{model}` · `modelet_model_runs_total{model,on}` ·
+//! `modelet_sessions{model,device}` · `modelet_queue_depth{model}` · `modelet_batch_size{model}` (rows per run) ·
+//! `modelet_model_runs_total{model,on}` · `modelet_model_rejected_total{model,flow}` ·
 //! `modelet_model_busy_seconds_total{model,device}` · `modelet_inference_arena_bytes{state}`.
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
+use crate::batch::size::SizesSeen;
 use crate::runtime::Runtime;
 
 /// Reads the runtime when Prometheus asks, so a run pays for two counters only.
@@ -28,6 +30,8 @@ struct Row {
     runs_inline: u64,
     runs_on_workers: u64,
     busy_ns: u64,
+    sizes: SizesSeen,
+    rejected: BTreeMap<Option<u64>, u64>,
 }
 
 impl ModelMetrics {
@@ -44,6 +48,10 @@ impl ModelMetrics {
             row.runs_inline += model.counters.runs_inline.load(Relaxed);
             row.runs_on_workers += model.counters.runs_on_workers.load(Relaxed);
             row.busy_ns += model.counters.busy_ns.load(Relaxed);
+            model.counters.sizes.add_to(&mut row.sizes);
+            for (flow, count) in model.counters.rejected.counts() {
+                *row.rejected.entry(flow).or_default() += count;
+            }
         }
         rows
     }
@@ -61,8 +69,23 @@ impl Collector for ModelMetrics {
         )?;
         family(
             &mut encoder,
-            ("modelet_queue_depth", "Runs that wait for a session."),
+            ("modelet_queue_depth", "Calls that wait for a session."),
             rows.iter().map(|(model, row)| ([("model", name(model))], gauge(row.waiting))),
+        )?;
+        family(
+            &mut encoder,
+            ("modelet_batch_size", "Rows per run."),
+            rows.iter().map(|(model, row)| ([("model", name(model))], row.sizes.clone())),
+        )?;
+        family(
+            &mut encoder,
+            ("modelet_model_rejected", "Calls that found no place in the queue or lost it, by flow."),
+            rows.iter().flat_map(|(model, row)| {
+                row.rejected.iter().map(|(flow, count)| {
+                    let flow = flow.map_or_else(|| "others".to_owned(), |flow| flow.to_string());
+                    ([("model", name(model)), ("flow", flow)], ConstCounter::new(*count))
+                })
+            }),
         )?;
         family(
             &mut encoder,

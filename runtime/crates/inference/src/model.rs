@@ -1,44 +1,49 @@
-//! A loaded model: the way of one run, inline or through a worker.
+//! A loaded model: the way of one call, inline, in company or through a worker.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use modelet_spec::Flow;
+use modelet_spec::manifest::BatchRule;
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
+use crate::admission::RowMixing;
+use crate::batch::batchable;
+use crate::batch::crowd::Crowd;
+use crate::batch::former::Terms;
+use crate::batch::rows;
+use crate::batch::sharing::Joining;
+use crate::batch::size::BatchSizes;
+use crate::call::{Answer, Call, Ticket};
 use crate::description::Description;
 use crate::error::RunError;
-use crate::inline::{self, InlineGate};
-use crate::job::{Answer, Job, Ticket};
-use crate::onnx::{Session, SessionSettings, Stop};
-use crate::pool::{Pool, Submitted};
+use crate::inline::InlineGate;
+use crate::onnx::{Session, SessionSettings};
+use crate::options::ModelOptions;
+use crate::pool::{Next, Pool, Queued};
+use crate::rejected::Rejected;
+use crate::running::Inline;
 use crate::runtime::Shared;
 use crate::tensor::Tensor;
 use crate::worker::Work;
-
-/// What a caller may choose when loading a model.
-#[derive(Clone, Debug)]
-pub struct ModelOptions {
-    /// For logs and metrics; nothing else depends on it.
-    pub name: String,
-    /// How many runs may be in progress at once, each in a copy of the model. `None`: the cores, at most 4.
-    pub sessions_max: Option<usize>,
-    /// Let ONNX Runtime rewrite the graph for speed while loading.
-    pub optimise: bool,
-}
 
 /// A model, ready to run. Dropping the last handle unloads it.
 pub struct Model {
     name: String,
     description: Description,
-    pool: Pool,
-    gate: InlineGate,
+    pub(crate) pool: Pool,
+    pub(crate) gate: InlineGate,
+    pub(crate) crowd: Crowd,
+    /// Why its calls are not joined; unset while nothing is known against it.
+    against_batching: OnceLock<String>,
+    pub(crate) run_max: Duration,
     /// Kept for further sessions.
     // TODO-perf: read them from the store again when a session is added, so that they are not held twice.
     bytes: Arc<[u8]>,
     settings: SessionSettings,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Counters,
 }
 
@@ -48,14 +53,27 @@ pub(crate) struct Counters {
     pub(crate) runs_inline: AtomicU64,
     pub(crate) runs_on_workers: AtomicU64,
     pub(crate) busy_ns: AtomicU64,
+    pub(crate) inputs_copied: AtomicU64,
+    pub(crate) outputs_copied: AtomicU64,
+    pub(crate) sizes: BatchSizes,
+    pub(crate) rejected: Rejected,
 }
 
-impl ModelOptions {
-    /// The defaults, under a name for logs and metrics.
-    #[must_use]
-    pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), sessions_max: None, optimise: true }
-    }
+/// Tensors that were copied on the way to a run or back, beside the one copy at the caller's door each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// Into a joined run's buffer: one for each input of each call in it.
+    pub inputs: u64,
+    /// Out of a model that hands an input through; else none.
+    pub outputs: u64,
+}
+
+/// How a call waits.
+struct Waiting {
+    /// For company, until then.
+    held_until: Option<Instant>,
+    /// It lets the other tasks of its thread go first, and then runs what has come together.
+    gathers: bool,
 }
 
 impl Model {
@@ -89,7 +107,7 @@ impl Model {
         self.pool.busy()
     }
 
-    /// Runs that wait for a session.
+    /// Calls that wait for a session.
     #[must_use]
     pub fn queue_depth(&self) -> usize {
         self.pool.waiting()
@@ -101,10 +119,27 @@ impl Model {
         self.gate.is_open(Instant::now())
     }
 
-    /// Runs the model on `inputs`, in any order, and gives its outputs in the model's order.
-    ///
-    /// The future may be dropped at any time: a queued run is taken out, one in progress is stopped between two of
-    /// its operators. With a deadline in `flow` it needs a Tokio runtime with time enabled.
+    /// Why its calls are not joined; `None`: they are, where their rules allow it.
+    #[must_use]
+    pub fn reason_against_batching(&self) -> Option<&str> {
+        self.against_batching.get().map(String::as_str)
+    }
+
+    /// What has been copied since it was loaded.
+    #[must_use]
+    pub fn copies(&self) -> Copies {
+        let Counters { inputs_copied, outputs_copied, .. } = &self.counters;
+        Copies { inputs: inputs_copied.load(Relaxed), outputs: outputs_copied.load(Relaxed) }
+    }
+
+    /// Runs since it was loaded; a joined run is one.
+    #[must_use]
+    pub fn runs(&self) -> u64 {
+        self.counters.runs_inline.load(Relaxed) + self.counters.runs_on_workers.load(Relaxed)
+    }
+
+    /// Runs the model on `inputs`, in any order, and gives its outputs in the model's order. It is not joined with other
+    /// calls; see [`Model::run_with`].
     ///
     /// # Errors
     /// See [`RunError`]; inputs are checked before anything is queued.
@@ -113,31 +148,72 @@ impl Model {
         flow: Flow,
         inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
+        self.run_with(flow, &BatchRule::default(), inputs).await
+    }
+
+    /// Runs the model on `inputs`, if `rule` allows it in one run with other callers' inputs: `rule.max` rows together
+    /// at most, waiting `rule.wait` for company at most. The answer is the same as that of a run of its own.
+    ///
+    /// The future may be dropped at any time: a queued call is taken out; a run in progress is stopped between two of
+    /// its operators if nobody else waits for it. With a deadline in `flow`, or a wait, it needs a Tokio runtime with
+    /// time enabled.
+    ///
+    /// # Errors
+    /// See [`RunError`]; inputs are checked before anything is queued.
+    pub async fn run_with(
+        self: &Arc<Self>,
+        flow: Flow,
+        rule: &BatchRule,
+        inputs: Vec<(String, Tensor)>,
+    ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
         let now = Instant::now();
         if flow.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(RunError::Timeout);
         }
         let feeds = self.description.feeds(inputs)?;
-        match self.run_inline(&feeds, now) {
-            Inline::Answered(answer) => answer,
-            Inline::NotHere => self.run_queued(flow.deadline, feeds, false).await,
-            Inline::Overran => self.run_queued(flow.deadline, feeds, true).await,
+        let rows = rows::rows_of(&feeds);
+        let joining = rows.filter(|_| self.reason_against_batching().is_none()).and_then(|_| Joining::of(rule));
+        let rows = rows.unwrap_or(1);
+        let held_until = joining.and_then(|_| held_until(rule.wait, flow.deadline, now));
+        let looks = joining.is_some() && held_until.is_none() && self.crowd.is_likely();
+        let mut is_suspect = false;
+        if held_until.is_none() && !looks {
+            match self.run_inline(&feeds, rows, now) {
+                Inline::Answered(answer) => return answer,
+                Inline::NotHere => {}
+                Inline::Overran => is_suspect = true,
+            }
         }
+        // Whoever is not alone gathers too: else a worker would take the calls one by one as they come.
+        let gathers = joining.is_some() && held_until.is_none() && !is_suspect && self.may_run_here(&feeds, now);
+        let waiting = Waiting { held_until, gathers };
+        let (reply, answer) = oneshot::channel();
+        let is_held = gathers || held_until.is_some();
+        let call = Call { flow, feeds, rows, joining, is_held, is_suspect, reply, ticket: Arc::default() };
+        self.run_queued(call, waiting, answer).await
     }
 
     pub(crate) fn new(
-        options: ModelOptions,
+        mut options: ModelOptions,
         (session, settings, description): (Session, SessionSettings, Description),
         bytes: Arc<[u8]>,
         shared: Arc<Shared>,
     ) -> Self {
         let sessions_max = options.sessions_max.unwrap_or(shared.sessions_max).max(1);
+        options.mixes_rows |= matches!(description.admission.row_mixing, RowMixing::Yes { .. });
+        let against_batching = batchable::reason_against(&description, &options);
+        let mut preferred_rows = options.preferred_rows;
+        preferred_rows.sort_unstable();
+        let terms = Terms { preferred_rows, mixes_rows: options.mixes_rows };
         shared.adopt(&session);
         Self {
             name: options.name,
             description,
-            pool: Pool::new(session, sessions_max, shared.config.queue_max),
+            pool: Pool::new(session, sessions_max, shared.config.queue_max, terms),
             gate: InlineGate::new(shared.config.inline_under),
+            crowd: Crowd::default(),
+            against_batching: against_batching.map(OnceLock::from).unwrap_or_default(),
+            run_max: options.run_max,
             bytes,
             settings,
             shared,
@@ -145,36 +221,9 @@ impl Model {
         }
     }
 
-    /// On a worker: runs a job, unless its caller has given up meanwhile.
-    pub(crate) fn run_job(self: &Arc<Self>, session: Session, job: Job) {
-        let now = Instant::now();
-        let mut lease = Lease::new(self, session);
-        let Some(session) = lease.session.as_mut() else { return };
-        let answer = if job.has_expired(now) {
-            Err(RunError::Timeout)
-        } else {
-            let control = Arc::clone(session.control());
-            let id = control.begin(now, false);
-            if !job.ticket.start(&control, id) {
-                control.end();
-                return;
-            }
-            let ran = session.run(&job.feeds, now);
-            job.ticket.finish();
-            self.count(&self.counters.runs_on_workers, ran.took);
-            let was_stopped = ran.stopped.is_some() && ran.result.is_err();
-            if job.is_suspect && (was_stopped || ran.took > inline::OVERRUN) {
-                self.gate.overran(now);
-            }
-            if ran.result.is_ok() {
-                self.gate.record(ran.took);
-            }
-            if was_stopped { Err(RunError::Cancelled) } else { ran.result }
-        };
-        // First the session, then the answer: whoever gets it finds the session free.
-        drop(lease);
-        // The caller may be gone; then nobody wants the answer.
-        let _ = job.reply.send(answer);
+    /// Its calls are not joined from now on; gives the reason, which is the first one that was found.
+    pub(crate) fn refuse_batching(&self, why: String) -> &str {
+        self.against_batching.get_or_init(|| why)
     }
 
     /// On a worker: loads one more session.
@@ -192,66 +241,71 @@ impl Model {
         }
     }
 
-    fn run_inline(self: &Arc<Self>, feeds: &[Tensor], now: Instant) -> Inline {
-        let small = || feeds.iter().map(|feed| feed.bytes().len()).sum::<usize>() <= inline::INPUT_BYTES_MAX;
-        if !self.gate.is_open(now) || !small() {
-            return Inline::NotHere;
-        }
-        let Some(session) = self.pool.take_idle() else { return Inline::NotHere };
-        let mut lease = Lease::new(self, session);
-        let Some(session) = lease.session.as_mut() else { return Inline::NotHere };
-        session.control().begin(now, true);
-        self.shared.watchdog.inline_began();
-        let ran = session.run(feeds, now);
-        drop(lease);
-        self.count(&self.counters.runs_inline, ran.took);
-        self.gate.record(ran.took);
-        if ran.took > inline::STUCK {
-            self.gate.overran(now);
-        }
-        match (ran.stopped, ran.result) {
-            (Some(Stop::Overran | Stop::Abandoned), Err(_)) => Inline::Overran,
-            (_, result) => Inline::Answered(result),
+    /// Sends a session to a worker, or loads one, if a call waits for that.
+    pub(crate) fn dispatch(self: &Arc<Self>) {
+        match self.pool.next() {
+            Next::Serve(session) => self.shared.workers.push(Work::Serve(Arc::clone(self), session)),
+            Next::Grow => self.shared.workers.push(Work::Grow(Arc::clone(self))),
+            Next::Wait => {}
         }
     }
 
-    async fn run_queued(self: &Arc<Self>, deadline: Option<Instant>, feeds: Vec<Tensor>, is_suspect: bool) -> Answer {
-        let (reply, answer) = oneshot::channel();
-        let ticket = Arc::new(Ticket::default());
-        let _held = Held { model: self, ticket: Arc::clone(&ticket) };
-        match self.pool.submit(Job { feeds, deadline, is_suspect, reply, ticket }) {
-            Submitted::Run(session, job) => self.shared.workers.push(Work::Run(Arc::clone(self), session, job)),
-            Submitted::Grow => self.shared.workers.push(Work::Grow(Arc::clone(self))),
-            Submitted::Queued => {}
-            Submitted::Full(waiting) => return Err(RunError::Busy { retry_after: self.retry_after(waiting) }),
-        }
-        let answered = match deadline {
-            None => answer.await,
-            Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer).await {
-                Ok(answered) => answered,
-                Err(_elapsed) => return Err(RunError::Timeout),
-            },
-        };
-        answered.unwrap_or_else(|_lost| Err(RunError::Cancelled))
-    }
-
-    fn give_back(self: &Arc<Self>, session: Session) {
-        if let Some((session, job)) = self.pool.give_back(session) {
-            self.shared.workers.push(Work::Run(Arc::clone(self), session, job));
+    /// Back into the pool, or to a worker if a call waits.
+    pub(crate) fn give_back(self: &Arc<Self>, session: Session) {
+        if let Some(session) = self.pool.give_back(session) {
+            self.shared.workers.push(Work::Serve(Arc::clone(self), session));
         }
     }
 
-    fn count(&self, runs: &AtomicU64, took: Duration) {
-        runs.fetch_add(1, Relaxed);
-        self.counters.busy_ns.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-        self.shared.runs.fetch_add(1, Relaxed);
+    async fn run_queued(self: &Arc<Self>, call: Call, waiting: Waiting, answer: oneshot::Receiver<Answer>) -> Answer {
+        let place = Place { model: self, flow: call.flow, ticket: Arc::clone(&call.ticket) };
+        match self.pool.push(call) {
+            Queued::In => {}
+            Queued::InsteadOf(other) => {
+                let busy = self.turn_away(&other.flow);
+                other.answer(Err(busy));
+            }
+            Queued::Full(call) => return Err(self.turn_away(&call.flow)),
+        }
+        let answered = self.wait_for(&place, waiting, answer);
+        match place.flow.deadline {
+            None => answered.await,
+            Some(deadline) => timeout_at(deadline.into(), answered).await.unwrap_or(Err(RunError::Timeout)),
+        }
     }
 
-    /// The time the queue needs by the measured run, between 100 ms and 30 s.
-    fn retry_after(&self, waiting: usize) -> Duration {
+    async fn wait_for(
+        self: &Arc<Self>,
+        place: &Place<'_>,
+        waiting: Waiting,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Answer {
+        if waiting.gathers {
+            tokio::task::yield_now().await;
+            if place.ticket.is_queued() {
+                self.pool.release(&place.flow, &place.ticket);
+                self.serve_here();
+            }
+        }
+        self.dispatch();
+        if let Some(until) = waiting.held_until {
+            if let Ok(answered) = timeout_at(until.into(), &mut answer).await {
+                return answered.unwrap_or(Err(RunError::Cancelled));
+            }
+            self.pool.release(&place.flow, &place.ticket);
+            self.dispatch();
+        }
+        answer.await.unwrap_or(Err(RunError::Cancelled))
+    }
+
+    /// Counts a call of `flow` that has no place. The guess is the time that the queue needs by the measured run,
+    /// between 100 ms and 30 s.
+    fn turn_away(&self, flow: &Flow) -> RunError {
+        self.counters.rejected.record(flow.id);
         let each = self.gate.estimate().unwrap_or(Duration::from_millis(1));
-        let rounds = u32::try_from(waiting / self.sessions().max(1)).unwrap_or(u32::MAX);
-        each.saturating_mul(rounds).clamp(Duration::from_millis(100), Duration::from_secs(30))
+        let rounds = u32::try_from(self.queue_depth() / self.sessions().max(1)).unwrap_or(u32::MAX);
+        let retry_after = each.saturating_mul(rounds).clamp(Duration::from_millis(100), Duration::from_secs(30));
+        RunError::Busy { retry_after }
     }
 }
 
@@ -261,45 +315,24 @@ impl Drop for Model {
     }
 }
 
-/// What became of a run on its caller's thread.
-enum Inline {
-    Answered(Answer),
-    /// Not allowed, or no session at hand: a worker has to do it.
-    NotHere,
-    /// Stopped because it took too long: a worker has to do it again.
-    Overran,
+/// Until when a call waits for company: never for more than half of the time that it has left.
+fn held_until(wait: Duration, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+    let half_left = deadline.map(|deadline| deadline.saturating_duration_since(now) / 2);
+    let wait = half_left.map_or(wait, |half| half.min(wait));
+    (!wait.is_zero()).then(|| now.checked_add(wait))?
 }
 
-/// A session in use; dropping it gives the session back, or to the next job in the queue.
-struct Lease<'a> {
+/// A caller's place in the queue or in a run; dropping it gives the call up.
+struct Place<'a> {
     model: &'a Arc<Model>,
-    session: Option<Session>,
-}
-
-impl<'a> Lease<'a> {
-    fn new(model: &'a Arc<Model>, session: Session) -> Self {
-        Self { model, session: Some(session) }
-    }
-}
-
-impl Drop for Lease<'_> {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            self.model.give_back(session);
-        }
-    }
-}
-
-/// A caller's place in the queue; dropping it gives the run up.
-struct Held<'a> {
-    model: &'a Arc<Model>,
+    flow: Flow,
     ticket: Arc<Ticket>,
 }
 
-impl Drop for Held<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         if self.ticket.give_up() {
-            self.model.pool.remove(&self.ticket);
+            self.model.pool.remove(&self.flow, &self.ticket);
         }
     }
 }

@@ -1,83 +1,147 @@
-//! A model's sessions and the jobs that wait for one. The lock is held to move a session or a job, never to run.
+//! A model's sessions and the calls that wait for one. The lock is held to move a session or calls, never to run.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::job::{Job, Ticket};
+use modelet_spec::Flow;
+
+use crate::batch::fair::FairQueue;
+use crate::batch::former::{self, Terms};
+use crate::call::{Call, Ticket};
 use crate::onnx::Session;
 
 /// The sessions of one model.
 pub(crate) struct Pool {
-    queue_max: usize,
+    terms: Terms,
     state: Mutex<State>,
 }
 
 struct State {
     idle: Vec<Session>,
-    waiting: VecDeque<Job>,
+    waiting: FairQueue<Call>,
     /// Loaded sessions, idle and busy.
     total: usize,
+    /// Sessions on their way to a worker: taken, but not running yet.
+    sent: usize,
     /// Sessions being loaded.
     growing: usize,
     /// How many there may be; falls to `total` when one cannot be loaded.
     sessions_max: usize,
 }
 
-/// What to do with a job that was handed in.
-pub(crate) enum Submitted {
-    /// Run it on this session.
-    Run(Session, Job),
-    /// It waits, and one more session shall be loaded.
+/// What to do for the calls that wait.
+pub(crate) enum Next {
+    /// Send this session to a worker.
+    Serve(Session),
+    /// Load one more session.
     Grow,
+    /// Nothing: none is ready, or all sessions are at work.
+    Wait,
+}
+
+/// What became of a call that was handed in.
+pub(crate) enum Queued {
     /// It waits.
-    Queued,
-    /// The queue is full, it has `0` jobs; the job was dropped.
-    Full(usize),
+    In,
+    /// It waits, and this one had to leave for it.
+    InsteadOf(Call),
+    /// The queue has no place for it.
+    Full(Call),
 }
 
 impl Pool {
-    /// Starts with one session; at most `queue_max` jobs wait.
-    pub(crate) fn new(first: Session, sessions_max: usize, queue_max: usize) -> Self {
-        let state = State { idle: vec![first], waiting: VecDeque::new(), total: 1, growing: 0, sessions_max };
-        Self { queue_max, state: Mutex::new(state) }
+    /// Starts with one session; at most `queue_max` calls wait.
+    pub(crate) fn new(first: Session, sessions_max: usize, queue_max: usize, terms: Terms) -> Self {
+        let waiting = FairQueue::new(queue_max);
+        let state = State { idle: vec![first], waiting, total: 1, sent: 0, growing: 0, sessions_max };
+        Self { terms, state: Mutex::new(state) }
     }
 
     /// An idle session, if nobody waits for one.
     pub(crate) fn take_idle(&self) -> Option<Session> {
         let mut state = self.lock();
-        if state.waiting.is_empty() { state.idle.pop() } else { None }
+        if state.waiting.len() == 0 { state.idle.pop() } else { None }
     }
 
-    /// Hands in a job.
-    pub(crate) fn submit(&self, job: Job) -> Submitted {
+    /// Hands in a call. If its rule lets it wait for company, and it has found enough, it waits no longer.
+    pub(crate) fn push(&self, mut call: Call) -> Queued {
         let mut state = self.lock();
-        if let Some(session) = state.idle.pop() {
-            return Submitted::Run(session, job);
+        call.is_held = call.is_held && !former::is_enough(&state.waiting, &call, &self.terms);
+        match state.waiting.push(&call.flow.clone(), call.rows, call) {
+            Ok(None) => Queued::In,
+            Ok(Some(other)) => Queued::InsteadOf(other),
+            Err(call) => Queued::Full(call),
         }
-        if state.waiting.len() >= self.queue_max {
-            return Submitted::Full(state.waiting.len());
-        }
-        state.waiting.push_back(job);
-        if state.total + state.growing < state.sessions_max {
-            state.growing += 1;
-            return Submitted::Grow;
-        }
-        Submitted::Queued
     }
 
-    /// Gives a session back. If a job waits, both come back at once, to be run.
-    pub(crate) fn give_back(&self, session: Session) -> Option<(Session, Job)> {
+    /// Hands in calls again whose run has to be repeated, before all others of their flows; those whose callers have
+    /// left meanwhile are dropped.
+    pub(crate) fn put_back(&self, calls: Vec<Call>) {
         let mut state = self.lock();
-        match state.waiting.pop_front() {
-            Some(job) => Some((session, job)),
-            None => {
-                state.idle.push(session);
-                None
+        for call in calls.into_iter().rev() {
+            // Asked under the lock, so that a caller who leaves now finds its call in the queue.
+            if call.ticket.requeue() {
+                state.waiting.put_back(&call.flow.clone(), call.rows, call);
             }
         }
     }
 
-    /// A session that `submit` asked for is there, or could not be loaded: then none is tried again.
+    /// A held call waits no longer.
+    pub(crate) fn release(&self, flow: &Flow, ticket: &Arc<Ticket>) {
+        let mut state = self.lock();
+        if let Some(call) = state.waiting.find(flow, |call| Arc::ptr_eq(&call.ticket, ticket)) {
+            call.is_held = false;
+        }
+    }
+
+    /// What has to be done for the calls that wait.
+    pub(crate) fn next(&self) -> Next {
+        let mut state = self.lock();
+        if !state.has_ready() {
+            return Next::Wait;
+        }
+        if let Some(session) = state.idle.pop() {
+            state.sent += 1;
+            return Next::Serve(session);
+        }
+        if state.total + state.growing < state.sessions_max {
+            state.growing += 1;
+            return Next::Grow;
+        }
+        Next::Wait
+    }
+
+    /// On a worker, which has a session that `next` or `give_back` sent: the calls to run on it; none if others were
+    /// quicker.
+    pub(crate) fn take_sent(&self, bytes_max: usize) -> Vec<Call> {
+        let mut state = self.lock();
+        state.sent = state.sent.saturating_sub(1);
+        former::form(&mut state.waiting, &self.terms, bytes_max)
+    }
+
+    /// On a caller's thread: an idle session and the calls to run on it.
+    pub(crate) fn take_here(&self, bytes_max: usize) -> Option<(Session, Vec<Call>)> {
+        let mut state = self.lock();
+        let session = state.idle.pop()?;
+        let calls = former::form(&mut state.waiting, &self.terms, bytes_max);
+        if calls.is_empty() {
+            state.idle.push(session);
+            return None;
+        }
+        Some((session, calls))
+    }
+
+    /// Gives a session back. If a call is ready, it comes back at once, to be sent to a worker.
+    pub(crate) fn give_back(&self, session: Session) -> Option<Session> {
+        let mut state = self.lock();
+        if state.has_ready() {
+            state.sent += 1;
+            return Some(session);
+        }
+        state.idle.push(session);
+        None
+    }
+
+    /// A session that `next` asked for is there, or could not be loaded: then none is tried again.
     pub(crate) fn grown(&self, loaded: bool) {
         let mut state = self.lock();
         state.growing = state.growing.saturating_sub(1);
@@ -88,13 +152,9 @@ impl Pool {
         }
     }
 
-    /// Takes a waiting job out; it may have left by itself.
-    pub(crate) fn remove(&self, ticket: &Arc<Ticket>) {
-        let removed = {
-            let mut state = self.lock();
-            let at = state.waiting.iter().position(|job| Arc::ptr_eq(&job.ticket, ticket));
-            at.and_then(|at| state.waiting.remove(at))
-        };
+    /// Takes a waiting call out; it may have left by itself.
+    pub(crate) fn remove(&self, flow: &Flow, ticket: &Arc<Ticket>) {
+        let removed = self.lock().waiting.remove(flow, |call| Arc::ptr_eq(&call.ticket, ticket));
         // Its inputs are freed without the lock.
         drop(removed);
     }
@@ -107,15 +167,22 @@ impl Pool {
     /// Sessions in use.
     pub(crate) fn busy(&self) -> usize {
         let state = self.lock();
-        state.total.saturating_sub(state.idle.len())
+        state.total.saturating_sub(state.idle.len() + state.sent)
     }
 
-    /// Jobs that wait.
+    /// Calls that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.lock().waiting.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether a batch can be formed.
+    fn has_ready(&self) -> bool {
+        self.waiting.iter().any(|call| !call.is_held)
     }
 }

@@ -10,8 +10,9 @@ use prometheus_client::registry::Registry;
 use crate::error::{LoadError, OpenError};
 use crate::library::LibrarySource;
 use crate::metrics::ModelMetrics;
-use crate::model::{Model, ModelOptions};
+use crate::model::Model;
 use crate::onnx::{self, Environment, Session};
+use crate::options::ModelOptions;
 use crate::watchdog::Watchdog;
 use crate::worker::Workers;
 

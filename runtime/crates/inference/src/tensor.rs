@@ -1,6 +1,7 @@
 //! A tensor: an element type, a shape, and data that is shared and never changes.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::buffer::AlignedBuf;
@@ -10,12 +11,20 @@ use crate::onnx::ffi::OutputValue;
 use crate::shape::Shape;
 
 /// An immutable tensor. A clone shares the data.
+///
+/// A row or more of a joined run's output is a part of that output's buffer, which lives as long as any of its parts:
+/// see [`Tensor::held_bytes`] and [`Tensor::into_kept`].
 #[derive(Clone)]
 pub struct Tensor {
     element_type: ElementType,
     shape: Shape,
     data: Arc<Data>,
+    /// Which bytes of `data` are this tensor's; `None`: all.
+    part: Option<Range<usize>>,
 }
+
+/// A part of a buffer that is at least this fraction of it is kept as it is: a copy would cost more than it saves.
+const KEPT_PART_MIN: usize = 2;
 
 enum Data {
     /// Bytes of ours, given by a caller.
@@ -26,7 +35,10 @@ enum Data {
 }
 
 /// Keeps a tensor's bytes alive for whoever wants `AsRef<[u8]> + Send + 'static`, such as `Bytes::from_owner`.
-pub struct ByteOwner(Arc<Data>);
+pub struct ByteOwner {
+    data: Arc<Data>,
+    part: Option<Range<usize>>,
+}
 
 impl Tensor {
     /// A tensor of `bytes`, little-endian, row by row.
@@ -38,7 +50,7 @@ impl Tensor {
         if bytes.len() != expected {
             return Err(length(element_type, &shape, expected, bytes.len(), "bytes"));
         }
-        Ok(Self { element_type, shape, data: Arc::new(Data::Bytes(bytes)) })
+        Ok(Self { element_type, shape, data: Arc::new(Data::Bytes(bytes)), part: None })
     }
 
     /// A tensor of strings, row by row.
@@ -49,7 +61,7 @@ impl Tensor {
         if strings.len() != shape.elements() {
             return Err(length(ElementType::String, &shape, shape.elements(), strings.len(), "strings"));
         }
-        Ok(Self { element_type: ElementType::String, shape, data: Arc::new(Data::Strings(strings)) })
+        Ok(Self { element_type: ElementType::String, shape, data: Arc::new(Data::Strings(strings)), part: None })
     }
 
     /// The type of its elements.
@@ -67,13 +79,32 @@ impl Tensor {
     /// Its bytes, without a copy; empty for strings.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        self.data.bytes()
+        self.data.part(self.part.as_ref())
     }
 
     /// Its bytes as something owned, without a copy; empty for strings.
     #[must_use]
     pub fn byte_owner(&self) -> ByteOwner {
-        ByteOwner(Arc::clone(&self.data))
+        ByteOwner { data: Arc::clone(&self.data), part: self.part.clone() }
+    }
+
+    /// The bytes of memory that this tensor keeps alive: its own, or those of the whole buffer it is a part of.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.data.bytes().len()
+    }
+
+    /// For whoever keeps a tensor longer than the call that gave it: a part that is less than half of its buffer is
+    /// copied out, so that `held_bytes` is at most twice what the tensor has. All else comes back as it is.
+    ///
+    /// # Errors
+    /// The machine has no room for the copy.
+    pub fn into_kept(self) -> Result<Self, TensorError> {
+        if self.bytes().len().saturating_mul(KEPT_PART_MIN) >= self.held_bytes() {
+            return Ok(self);
+        }
+        let copy = AlignedBuf::joined(&[self.bytes()])?;
+        Ok(Self { data: Arc::new(Data::Bytes(copy)), part: None, ..self })
     }
 
     /// Its strings, or `None` where the elements are not strings.
@@ -86,7 +117,7 @@ impl Tensor {
     }
 
     pub(crate) fn of_output(element_type: ElementType, shape: Shape, value: OutputValue) -> Self {
-        Self { element_type, shape, data: Arc::new(Data::Output(value)) }
+        Self { element_type, shape, data: Arc::new(Data::Output(value)), part: None }
     }
 
     /// The same data under another shape with as many elements.
@@ -95,16 +126,26 @@ impl Tensor {
         Self { shape, ..self }
     }
 
+    /// `bytes` of this tensor's bytes, under a shape that takes exactly these. Nothing is copied; `None` for strings and
+    /// where they do not fit.
+    pub(crate) fn part(&self, shape: Shape, bytes: Range<usize>) -> Option<Self> {
+        let fits =
+            shape.bytes(self.element_type).ok() == Some(bytes.len()) && self.bytes().get(bytes.clone()).is_some();
+        let start = self.part.as_ref().map_or(0, |part| part.start);
+        let part = Some(start + bytes.start..start + bytes.end);
+        fits.then(|| Self { element_type: self.element_type, shape, data: Arc::clone(&self.data), part })
+    }
+
     /// One byte per element, as ONNX Runtime wants booleans: 0 stays, all else is 1. Copies only if it must.
     pub(crate) fn as_bool(&self) -> Self {
-        let data = if self.bytes().iter().all(|byte| *byte <= 1) {
-            Arc::clone(&self.data)
+        let (data, part) = if self.bytes().iter().all(|byte| *byte <= 1) {
+            (Arc::clone(&self.data), self.part.clone())
         } else {
             let mut bytes = AlignedBuf::copy_of(self.bytes());
             bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
-            Arc::new(Data::Bytes(bytes))
+            (Arc::new(Data::Bytes(bytes)), None)
         };
-        Self { element_type: ElementType::Bool, shape: self.shape.clone(), data }
+        Self { element_type: ElementType::Bool, shape: self.shape.clone(), data, part }
     }
 }
 
@@ -116,11 +157,18 @@ impl Data {
             Self::Strings(_) => &[],
         }
     }
+
+    fn part(&self, part: Option<&Range<usize>>) -> &[u8] {
+        match part {
+            None => self.bytes(),
+            Some(part) => self.bytes().get(part.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 impl AsRef<[u8]> for ByteOwner {
     fn as_ref(&self) -> &[u8] {
-        self.0.bytes()
+        self.data.part(self.part.as_ref())
     }
 }
 
@@ -150,6 +198,24 @@ mod tests {
         let bytes_of_strings = Tensor::new(ElementType::String, shape.clone(), AlignedBuf::copy_of(&[]));
         assert_eq!(bytes_of_strings.unwrap_err(), TensorError::NoBytes);
         assert!(Tensor::strings(shape, vec!["one".into()]).is_err());
+    }
+
+    #[test]
+    fn a_part_shares_the_buffer_until_it_is_kept() {
+        let shape = |rows| Shape::new(&[rows, 2]).unwrap();
+        let whole = Tensor::new(ElementType::U8, shape(4), AlignedBuf::copy_of(&[0, 1, 2, 3, 4, 5, 6, 7])).unwrap();
+        let row = whole.part(shape(1), 2..4).unwrap();
+        assert_eq!((row.bytes(), row.byte_owner().as_ref(), row.held_bytes()), (&[2, 3][..], &[2, 3][..], 8));
+        assert_eq!(row.bytes().as_ptr(), whole.bytes()[2..].as_ptr());
+        let of_part = whole.part(shape(3), 2..8).unwrap().part(shape(1), 2..4).unwrap();
+        assert_eq!(of_part.bytes(), &[4, 5]);
+        let kept = row.into_kept().unwrap();
+        assert_eq!((kept.bytes(), kept.held_bytes(), kept.shape().dims()), (&[2, 3][..], 2, &[1, 2][..]));
+        let half = whole.part(shape(2), 0..4).unwrap().into_kept().unwrap();
+        assert_eq!(half.bytes().as_ptr(), whole.bytes().as_ptr(), "a large part stays");
+        for (rows, range) in [(1, 7..9), (1, 0..4), (2, 0..3)] {
+            assert!(whole.part(shape(rows), range).is_none());
+        }
     }
 
     #[test]

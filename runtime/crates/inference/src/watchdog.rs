@@ -1,7 +1,7 @@
-//! A thread that ends inline runs which hold an executor thread for too long.
+//! A thread that ends inline runs which hold an executor thread for too long, and all runs that pass their model's limit.
 //!
-//! It looks every 5 ms while inline runs are being started and sleeps when there have been none for a while, so an
-//! idle server has no timer. A starting run pays two atomic operations, and one wake-up if the thread was asleep.
+//! It looks every 5 ms while runs are being started or are in progress and sleeps when there have been none for a while,
+//! so an idle server has no timer. A starting run pays two atomic operations, and one wake-up if the thread was asleep.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// It sleeps after this many looks at nothing.
 const IDLE_TICKS: u32 = 40;
 
-/// The handle: sessions are put under watch, inline runs are announced.
+/// The handle: sessions are put under watch, runs are announced.
 pub(crate) struct Watchdog {
     watch: Arc<Watch>,
     thread: Thread,
@@ -26,7 +26,7 @@ pub(crate) struct Watchdog {
 #[derive(Default)]
 struct Watch {
     controls: Mutex<Vec<Weak<Control>>>,
-    /// Inline runs started so far.
+    /// Runs started so far.
     starts: AtomicU64,
     asleep: AtomicBool,
 }
@@ -40,13 +40,13 @@ impl Watchdog {
         Ok(Self { watch, thread: handle.thread().clone() })
     }
 
-    /// Watches the inline runs of one more session, until that session is gone.
+    /// Watches the runs of one more session, until that session is gone.
     pub(crate) fn watch(&self, control: &Arc<Control>) {
         self.watch.lock().push(Arc::downgrade(control));
     }
 
-    /// An inline run has begun (its `Control` says so already).
-    pub(crate) fn inline_began(&self) {
+    /// A run has begun (its `Control` says so already).
+    pub(crate) fn run_began(&self) {
         self.watch.starts.fetch_add(1, SeqCst);
         // Either this sees that the thread sleeps, or the thread sees the new start before it sleeps: both store
         // first and load then, in one order for all.
@@ -72,7 +72,7 @@ impl Watch {
         }
     }
 
-    /// Ends what has overrun; says whether any inline run is in progress.
+    /// Ends what has overrun; says whether any run is in progress.
     fn look(&self, now: Instant) -> bool {
         let mut running = false;
         self.lock().retain(|control| match control.upgrade() {

@@ -7,14 +7,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use crate::job::Job;
 use crate::model::Model;
 use crate::onnx::Session;
 
 /// Something for a worker to do.
 pub(crate) enum Work {
-    /// Run a job on the session it was given.
-    Run(Arc<Model>, Session, Job),
+    /// Run what waits for a model, on this session of it.
+    Serve(Arc<Model>, Session),
     /// Load one more session of a model.
     Grow(Arc<Model>),
 }
@@ -46,7 +45,7 @@ impl Workers {
     fn work_forever(&self) {
         loop {
             match self.next() {
-                Work::Run(model, session, job) => model.run_job(session, job),
+                Work::Serve(model, session) => model.serve(session),
                 Work::Grow(model) => model.grow(),
             }
         }

@@ -123,6 +123,8 @@ fn counters_return_to_where_they_were() {
     for line in [
         "modelet_sessions{model=\"slow_loop.onnx\",device=\"cpu\"} 2",
         "modelet_queue_depth{model=\"slow_loop.onnx\"} 0",
+        "modelet_batch_size_count{model=\"slow_loop.onnx\"} 2",
+        "modelet_batch_size_bucket{le=\"1.0\",model=\"slow_loop.onnx\"} 2",
         "modelet_model_runs_total{model=\"slow_loop.onnx\",on=\"worker\"} 2",
         "modelet_inference_arena_bytes{state=\"max\"} 134217728",
     ] {

@@ -122,7 +122,7 @@ pub enum Reuse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchRule {
-    /// The most calls in one run. Default 1: none are joined.
+    /// The most rows in one run, over all calls in it. Default 1: none are joined.
     pub max: u32,
     /// How long the first call waits for others. Default 0 ms: only what waits already is joined.
     #[serde(with = "crate::span")]

@@ -57,6 +57,7 @@ impl Draft {
             instances: self.manifest.instances.clone(),
             flow: flow(&self.tenant, &function),
             models: Arc::new(FunctionModels { bound: self.bound.clone(), cache: Arc::clone(&control.models) }),
+            batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
             log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),
         };

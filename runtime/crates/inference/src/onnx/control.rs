@@ -26,14 +26,24 @@ pub(crate) enum Stop {
     Abandoned,
     /// It held the caller's thread for too long.
     Overran,
+    /// It took longer than the model may.
+    RunLimit,
 }
 
 #[derive(Default)]
 struct State {
     runs: u64,
-    /// The run in progress: since when, and whether on a caller's thread.
-    current: Option<(RunId, Instant, bool)>,
+    current: Option<Current>,
     stopped: Option<Stop>,
+}
+
+/// The run in progress.
+struct Current {
+    id: RunId,
+    began: Instant,
+    /// On a caller's own thread.
+    is_inline: bool,
+    run_max: Duration,
 }
 
 impl Control {
@@ -46,12 +56,12 @@ impl Control {
         &self.options
     }
 
-    /// A run begins, at `now`; `inline` on a caller's own thread.
-    pub(crate) fn begin(&self, now: Instant, inline: bool) -> RunId {
+    /// A run begins, at `began`, on a caller's own thread or not; after `run_max` the watchdog stops it.
+    pub(crate) fn begin(&self, began: Instant, is_inline: bool, run_max: Duration) -> RunId {
         let mut state = self.lock();
         state.runs += 1;
         let id = RunId(state.runs);
-        state.current = Some((id, now, inline));
+        state.current = Some(Current { id, began, is_inline, run_max });
         id
     }
 
@@ -70,17 +80,21 @@ impl Control {
     /// Stops the run `id`, if it is still the one in progress.
     pub(crate) fn stop(&self, id: RunId, why: Stop) {
         let mut state = self.lock();
-        if state.current.is_some_and(|(current, ..)| current == id) {
+        if state.current.as_ref().is_some_and(|current| current.id == id) {
             self.terminate(&mut state, why);
         }
     }
 
-    /// Stops an inline run that began more than `limit` before `now`. Says whether an inline run is in progress.
-    pub(crate) fn stop_if_overrun(&self, now: Instant, limit: Duration) -> bool {
+    /// Stops the run in progress if at `now` it has taken more than its limit, or than `inline_max` on a caller's
+    /// thread. Says whether a run is in progress.
+    pub(crate) fn stop_if_overrun(&self, now: Instant, inline_max: Duration) -> bool {
         let mut state = self.lock();
-        let Some((_, since, true)) = state.current else { return false };
-        if now.saturating_duration_since(since) > limit {
+        let Some(current) = &state.current else { return false };
+        let ran = now.saturating_duration_since(current.began);
+        if current.is_inline && ran > inline_max {
             self.terminate(&mut state, Stop::Overran);
+        } else if ran > current.run_max {
+            self.terminate(&mut state, Stop::RunLimit);
         }
         true
     }

@@ -8,4 +8,4 @@ mod session;
 
 pub(crate) use control::{Control, RunId, Stop};
 pub(crate) use environment::Environment;
-pub(crate) use session::{Session, SessionSettings, load};
+pub(crate) use session::{Ran, Session, SessionSettings, load};

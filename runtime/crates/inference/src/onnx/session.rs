@@ -51,6 +51,8 @@ pub(crate) struct Ran {
     /// Whether it had been told to stop; it may have finished all the same.
     pub(crate) stopped: Option<Stop>,
     pub(crate) took: Duration,
+    /// Outputs that had to be copied.
+    pub(crate) copied: u64,
 }
 
 /// Checks a model's file, loads a first session of it, and describes it.
@@ -111,10 +113,11 @@ impl Session {
     /// Runs the model on `feeds`, which `Description::feeds` has checked and ordered. The caller has called
     /// `Control::begin` at `began`; the end is recorded here.
     pub(crate) fn run(&mut self, feeds: &[Tensor], began: Instant) -> Ran {
-        let result = self.run_checked(feeds);
+        let mut copied = 0;
+        let result = self.run_checked(feeds, &mut copied);
         let took = began.elapsed();
         let stopped = self.control.end();
-        Ran { result, stopped, took }
+        Ran { result, stopped, took, copied }
     }
 
     /// Nothing but ONNX Runtime's own call, for the test that measures what all else costs.
@@ -127,17 +130,23 @@ impl Session {
         }
     }
 
-    fn run_checked(&mut self, feeds: &[Tensor]) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
+    fn run_checked(&mut self, feeds: &[Tensor], copied: &mut u64) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
         let inputs: ort::Result<Vec<InputValue<'_>>> = feeds.iter().map(|feed| input(&self.memory, feed)).collect();
         let inputs = inputs.map_err(fail)?;
         let ports = &self.ports;
         let outputs =
             self.handle.run(self.control.options(), (&ports.inputs, &inputs), &ports.outputs).map_err(fail)?;
         let named = ports.output_names.iter().zip(outputs);
-        named.map(|(name, value)| Ok((Arc::clone(name), self.output(name, value, feeds)?))).collect()
+        named.map(|(name, value)| Ok((Arc::clone(name), self.output(name, value, feeds, copied)?))).collect()
     }
 
-    fn output(&self, name: &str, mut value: OutputValue, feeds: &[Tensor]) -> Result<Tensor, RunError> {
+    fn output(
+        &self,
+        name: &str,
+        mut value: OutputValue,
+        feeds: &[Tensor],
+        copied: &mut u64,
+    ) -> Result<Tensor, RunError> {
         let Some((element, shape)) = value.describe().map_err(fail)? else {
             return Err(RunError::Failed(format!("output `{name}` is no tensor of a known type")));
         };
@@ -149,6 +158,7 @@ impl Session {
             Tensor::strings(shape, strings)
         } else if feeds.iter().any(|feed| overlap(feed.bytes(), value.bytes())) {
             // The model passes an input through: the value does not own those bytes, so they are copied.
+            *copied += 1;
             Tensor::new(element, shape, AlignedBuf::copy_of(value.bytes()))
         } else {
             Ok(Tensor::of_output(element, shape, value))

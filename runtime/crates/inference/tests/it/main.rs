@@ -8,8 +8,11 @@
     reason = "a test says so by panicking, in its helpers too"
 )]
 
+mod batching;
 mod checks;
 mod digits;
+mod interleavings;
+mod onnx;
 mod scheduling;
 #[path = "../support/mod.rs"]
 mod support;

@@ -22,11 +22,12 @@ impl HostGraphExecutionContext for GuestState {
         context: Resource<GuestContext>,
         inputs: Vec<Named>,
     ) -> wasmtime::Result<Result<Vec<Named>, Resource<GuestError>>> {
-        let model = self.table.get(&context)?.model.clone();
+        let GuestContext { model, rule } = self.table.get(&context)?;
+        let (model, rule) = (model.clone(), rule.clone());
         let taken = self.take(inputs)?;
         let charged = taken.iter().map(|(_, tensor)| tensor.charged).sum();
         let answer = match values(taken) {
-            Ok(inputs) => model.run(self.flow, inputs).await.map_err(GuestError::from),
+            Ok(inputs) => model.run_with(self.flow, &rule, inputs).await.map_err(GuestError::from),
             Err(error) => Err(error),
         };
         self.tensors.release(charged);
@@ -92,6 +93,7 @@ fn describe((name, tensor): (Arc<str>, Tensor)) -> Result<(Arc<str>, GuestTensor
     if dims.is_empty() {
         dims.push(1);
     }
-    let charged = tensor.bytes().len() as u64;
+    // A row of a joined run keeps the whole run's output alive, until the invocation ends (see `keep`).
+    let charged = tensor.held_bytes() as u64;
     Ok((name, GuestTensor { dims, ty, value: Ok(tensor), charged }))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use modelet_inference::Model;
+use modelet_spec::manifest::BatchRule;
 use wasmtime::component::Resource;
 
 use super::error::GuestError;
@@ -13,11 +14,14 @@ use crate::state::GuestState;
 /// The resource behind `graph`.
 pub struct GuestGraph {
     model: Arc<Model>,
+    rule: BatchRule,
 }
 
 /// The resource behind `graph-execution-context`: it has no state of its own, any session of the model serves it.
 pub struct GuestContext {
     pub(super) model: Arc<Model>,
+    /// How its calls may be joined with others'.
+    pub(super) rule: BatchRule,
 }
 
 type Graph = Result<Resource<GuestGraph>, Resource<GuestError>>;
@@ -32,7 +36,10 @@ impl Host for GuestState {
     async fn load_by_name(&mut self, name: String) -> wasmtime::Result<Graph> {
         let models = self.models.clone();
         Ok(match models.load(&name).await {
-            Ok(model) => Ok(self.table.push(GuestGraph { model })?),
+            Ok(model) => {
+                let rule = self.batch.get(&name).cloned().unwrap_or_default();
+                Ok(self.table.push(GuestGraph { model, rule })?)
+            }
             Err(error) => Err(self.table.push(GuestError::from(error))?),
         })
     }
@@ -43,8 +50,9 @@ impl HostGraph for GuestState {
         &mut self,
         graph: Resource<GuestGraph>,
     ) -> wasmtime::Result<Result<Resource<GuestContext>, Resource<GuestError>>> {
-        let model = self.table.get(&graph)?.model.clone();
-        Ok(Ok(self.table.push(GuestContext { model })?))
+        let GuestGraph { model, rule } = self.table.get(&graph)?;
+        let context = GuestContext { model: model.clone(), rule: rule.clone() };
+        Ok(Ok(self.table.push(context)?))
     }
 
     fn drop(&mut self, graph: Resource<GuestGraph>) -> wasmtime::Result<()> {

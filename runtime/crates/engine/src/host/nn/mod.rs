@@ -47,6 +47,11 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     tensor::link(linker)
 }
 
+/// To be called when an invocation ends and its instance stays: see [`tensor::keep`].
+pub(crate) fn keep(state: &mut GuestState) -> wasmtime::Result<()> {
+    tensor::keep(state)
+}
+
 /// Counts the tensor bytes that an instance holds on the host.
 pub(crate) struct Tensors {
     max: u64,

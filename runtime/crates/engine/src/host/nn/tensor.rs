@@ -82,6 +82,23 @@ fn drop_tensor(mut store: Store<'_>, rep: u32) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// At the end of an invocation: what the guest keeps of a joined run's output becomes a copy of its own, so that it does
+/// not hold the others' rows for as long as it lives.
+///
+/// # Errors
+/// When the machine has no room for the copy.
+pub(super) fn keep(state: &mut GuestState) -> wasmtime::Result<()> {
+    let GuestState { table, tensors, .. } = state;
+    for tensor in table.iter_mut().filter_map(|entry| entry.downcast_mut::<GuestTensor>()) {
+        let Ok(value) = &mut tensor.value else { continue };
+        *value = value.clone().into_kept().map_err(|error| wasmtime::format_err!("{error}"))?;
+        let held = value.held_bytes() as u64;
+        tensors.release(tensor.charged.saturating_sub(held));
+        tensor.charged = tensor.charged.min(held);
+    }
+    Ok(())
+}
+
 /// How a `wasi:nn` type is called by models. A model's BOOL takes U8: the bytes are the same.
 pub(super) fn element_type(ty: TensorType) -> ElementType {
     match ty {

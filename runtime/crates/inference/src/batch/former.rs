@@ -1,0 +1,189 @@
+//! What makes up one batch: the call whose turn it is, and those that wait, may share a run with it and fit.
+
+use super::fair::FairQueue;
+use super::sharing::{Joining, Scope};
+use crate::call::Call;
+use crate::tensor::Tensor;
+
+/// What the model says about its batches.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    /// Sizes that run best, ascending; a batch that could be larger is cut to the largest of them.
+    pub(crate) preferred_rows: Vec<u32>,
+    /// Rows influence each other: callers of different groups are never joined.
+    pub(crate) mixes_rows: bool,
+}
+
+/// Takes the next batch out of the queue; empty if no call is ready. At most `bytes_max` of inputs are joined; a call
+/// that is larger goes alone.
+pub(crate) fn form(queue: &mut FairQueue<Call>, terms: &Terms, bytes_max: usize) -> Vec<Call> {
+    let Some(head) = queue.pick(|call| !call.is_held) else { return Vec::new() };
+    let Some(mut batch) = Batch::of(&head, terms, bytes_max) else { return vec![head] };
+    batch.prefer(queue, &head, terms);
+    let mut calls = vec![head];
+    while let Some(call) = queue.pick(|call| batch.admits(call, calls.first())) {
+        batch.add(&call);
+        calls.push(call);
+    }
+    calls
+}
+
+/// Whether the held call `held` has found company enough to run at once: a preferred size, or all that it may be.
+pub(crate) fn is_enough(queue: &FairQueue<Call>, held: &Call, terms: &Terms) -> bool {
+    let Some(batch) = Batch::of(held, terms, usize::MAX) else { return true };
+    let enough = terms.preferred_rows.iter().copied().find(|rows| *rows > 1).unwrap_or(u32::MAX).min(batch.rows_max);
+    held.rows.saturating_add(batch.rows_waiting(queue, held)) >= enough
+}
+
+/// What a batch is so far and may become.
+struct Batch {
+    scope: Scope,
+    rows: u32,
+    rows_max: u32,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Batch {
+    /// `None`: the call goes alone.
+    fn of(head: &Call, terms: &Terms, bytes_max: usize) -> Option<Self> {
+        let Joining { rows_max, share } = head.joining?;
+        let (rows, bytes) = (head.rows, bytes(head));
+        let scope = Scope::of(&head.flow, share, terms.mixes_rows);
+        (rows < rows_max && bytes < bytes_max).then_some(Self { scope, rows, rows_max, bytes, bytes_max })
+    }
+
+    /// Cuts the batch to a preferred size, if more waits than that.
+    fn prefer(&mut self, queue: &FairQueue<Call>, head: &Call, terms: &Terms) {
+        if terms.preferred_rows.is_empty() {
+            return;
+        }
+        let could = self.rows.saturating_add(self.rows_waiting(queue, head)).min(self.rows_max);
+        let preferred = terms.preferred_rows.iter().rev().find(|rows| **rows <= could && **rows >= self.rows);
+        self.rows_max = preferred.copied().unwrap_or(self.rows_max);
+    }
+
+    /// Rows in the queue that suit the head, each by itself.
+    fn rows_waiting(&self, queue: &FairQueue<Call>, head: &Call) -> u32 {
+        let others = queue.iter().filter(|call| self.admits(call, Some(head)));
+        others.fold(0, |sum, call| sum.saturating_add(call.rows))
+    }
+
+    fn admits(&self, call: &Call, head: Option<&Call>) -> bool {
+        let Some(Joining { rows_max, share }) = call.joining else { return false };
+        let rows = self.rows.saturating_add(call.rows);
+        rows <= self.rows_max.min(rows_max)
+            && self.bytes.saturating_add(bytes(call)) <= self.bytes_max
+            && head.is_some_and(|head| suit(&head.feeds, &call.feeds))
+            && self.scope.with(&call.flow, share).is_some()
+    }
+
+    fn add(&mut self, call: &Call) {
+        let Some(Joining { rows_max, share }) = call.joining else { return };
+        self.scope = self.scope.with(&call.flow, share).unwrap_or(self.scope);
+        self.rows = self.rows.saturating_add(call.rows);
+        self.rows_max = self.rows_max.min(rows_max);
+        self.bytes = self.bytes.saturating_add(bytes(call));
+    }
+}
+
+/// Whether two calls differ in nothing but their number of rows.
+pub(super) fn suit(ours: &[Tensor], theirs: &[Tensor]) -> bool {
+    let same = |a: &Tensor, b: &Tensor| {
+        a.element_type() == b.element_type() && a.shape().dims().get(1..) == b.shape().dims().get(1..)
+    };
+    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))
+}
+
+fn bytes(call: &Call) -> usize {
+    call.feeds.iter().map(|feed| feed.bytes().len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use modelet_spec::Flow;
+    use modelet_spec::manifest::Share;
+
+    use super::*;
+    use crate::buffer::AlignedBuf;
+    use crate::element::ElementType;
+    use crate::shape::Shape;
+
+    fn call(group: u64, rows: u32, width: u64, rows_max: u32) -> Call {
+        let shape = Shape::new(&[u64::from(rows), width]).unwrap();
+        let bytes = AlignedBuf::zeroed(shape.bytes(ElementType::F32).unwrap()).unwrap();
+        Call {
+            flow: Flow::new(group, group),
+            feeds: vec![Tensor::new(ElementType::F32, shape, bytes).unwrap()],
+            rows,
+            joining: (rows_max > 1).then_some(Joining { rows_max, share: Share::All }),
+            is_held: false,
+            is_suspect: false,
+            reply: tokio::sync::oneshot::channel().0,
+            ticket: Arc::default(),
+        }
+    }
+
+    fn queue(calls: Vec<Call>) -> FairQueue<Call> {
+        let mut queue = FairQueue::new(1000);
+        for call in calls {
+            assert!(queue.push(&call.flow.clone(), call.rows, call).is_ok());
+        }
+        queue
+    }
+
+    fn batches(queue: &mut FairQueue<Call>, terms: &Terms) -> Vec<Vec<u32>> {
+        let next = || Some(form(queue, terms, usize::MAX)).filter(|calls| !calls.is_empty());
+        std::iter::from_fn(next).map(|calls| calls.iter().map(|call| call.rows).collect()).collect()
+    }
+
+    #[test]
+    fn what_suits_is_joined_up_to_the_smallest_max() {
+        let mut all = queue(vec![call(1, 1, 4, 8), call(1, 2, 4, 8), call(1, 1, 4, 4), call(1, 1, 4, 8)]);
+        assert_eq!(batches(&mut all, &Terms::default()), [[1, 2, 1].to_vec(), vec![1]]);
+    }
+
+    #[test]
+    fn other_shapes_and_calls_that_go_alone_stay_apart() {
+        let calls = vec![call(1, 1, 4, 8), call(1, 1, 5, 8), call(1, 1, 4, 1), call(1, 9, 4, 8), call(1, 1, 4, 8)];
+        let mut all = queue(calls);
+        assert_eq!(batches(&mut all, &Terms::default()), [vec![1, 1], vec![1], vec![1], vec![9]]);
+    }
+
+    #[test]
+    fn places_in_a_batch_are_shared_fairly() {
+        let mut calls: Vec<Call> = (0..100).map(|_| call(1, 1, 4, 8)).collect();
+        calls.extend((0..100).map(|_| call(2, 1, 4, 8)));
+        let formed = form(&mut queue(calls), &Terms::default(), usize::MAX);
+        assert_eq!(formed.iter().filter(|call| call.flow.group == 2).count(), 4);
+        assert_eq!(formed.len(), 8);
+    }
+
+    #[test]
+    fn a_batch_is_cut_to_a_preferred_size_only_if_more_waits() {
+        let terms = Terms { preferred_rows: vec![2, 4], mixes_rows: false };
+        let mut all = queue((0..7).map(|_| call(1, 1, 4, 8)).collect());
+        assert_eq!(batches(&mut all, &terms), [vec![1; 4], vec![1; 2], vec![1]]);
+    }
+
+    #[test]
+    fn bytes_bound_what_is_joined_and_not_what_goes_alone() {
+        let mut all = queue((0..5).map(|_| call(1, 1, 4, 8)).collect());
+        assert_eq!(form(&mut all, &Terms::default(), 32).len(), 2);
+        assert_eq!(form(&mut all, &Terms::default(), 1).len(), 1);
+    }
+
+    #[test]
+    fn a_held_call_rides_along_and_forms_nothing() {
+        let held = Call { is_held: true, ..call(1, 1, 4, 3) };
+        let mut all = queue(vec![held]);
+        assert!(form(&mut all, &Terms::default(), usize::MAX).is_empty());
+        let asking = call(2, 1, 4, 3);
+        assert!(!is_enough(&all, &asking, &Terms::default()));
+        assert!(is_enough(&all, &asking, &Terms { preferred_rows: vec![2], mixes_rows: false }));
+        assert!(all.push(&asking.flow.clone(), 1, asking).is_ok());
+        assert_eq!(form(&mut all, &Terms::default(), usize::MAX).len(), 2);
+    }
+}

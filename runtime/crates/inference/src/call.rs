@@ -1,0 +1,136 @@
+//! A call on its way to a session, the ticket by which its caller can give it up, and the run that serves it.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use modelet_spec::Flow;
+use tokio::sync::oneshot;
+
+use crate::batch::sharing::Joining;
+use crate::error::RunError;
+use crate::onnx::{Control, RunId, Stop};
+use crate::tensor::Tensor;
+
+/// What a run gives back: the outputs by name, in the model's order.
+pub(crate) type Answer = Result<Vec<(Arc<str>, Tensor)>, RunError>;
+
+/// One caller's inputs and where its answer goes.
+pub(crate) struct Call {
+    pub(crate) flow: Flow,
+    pub(crate) feeds: Vec<Tensor>,
+    /// The size of the first dimension of every input; 1 where they have none in common.
+    pub(crate) rows: u32,
+    /// `None`: it runs alone.
+    pub(crate) joining: Option<Joining>,
+    /// It waits for company, or for its caller's thread to look again: it rides along with others, but no batch is
+    /// formed for it.
+    pub(crate) is_held: bool,
+    /// It was tried inline and took too long.
+    pub(crate) is_suspect: bool,
+    pub(crate) reply: oneshot::Sender<Answer>,
+    pub(crate) ticket: Arc<Ticket>,
+}
+
+impl Call {
+    pub(crate) fn has_expired(&self, now: Instant) -> bool {
+        self.flow.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The call is over.
+    pub(crate) fn answer(self, answer: Answer) {
+        self.ticket.finish();
+        // The caller may be gone; then nobody wants the answer.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// Where a call is. The caller holds one end, whoever runs it the other.
+#[derive(Default)]
+pub(crate) struct Ticket(Mutex<Place>);
+
+#[derive(Default)]
+enum Place {
+    #[default]
+    Queued,
+    Running(Arc<Running>),
+    Over,
+}
+
+/// A run in progress, for one call or several.
+pub(crate) struct Running {
+    control: Arc<Control>,
+    id: RunId,
+    /// Callers who wait for it, and one while it is being set up.
+    waiting: AtomicUsize,
+}
+
+impl Running {
+    /// The run `id` of a session, with nobody in it yet.
+    pub(crate) fn new(control: &Arc<Control>, id: RunId) -> Arc<Self> {
+        Arc::new(Self { control: Arc::clone(control), id, waiting: AtomicUsize::new(1) })
+    }
+
+    /// Everybody is in. `false`: everybody is gone already, do not run.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.fetch_sub(1, SeqCst) > 1
+    }
+
+    /// One caller gives up; with the last one the run is stopped.
+    fn leave(&self) {
+        if self.waiting.fetch_sub(1, SeqCst) == 1 {
+            self.control.stop(self.id, Stop::Abandoned);
+        }
+    }
+}
+
+impl Ticket {
+    /// The call gets into a run. `false`: the caller has given up, leave it out.
+    pub(crate) fn start(&self, run: &Arc<Running>) -> bool {
+        let mut place = self.lock();
+        let queued = matches!(*place, Place::Queued);
+        if queued {
+            run.waiting.fetch_add(1, SeqCst);
+            *place = Place::Running(Arc::clone(run));
+        }
+        queued
+    }
+
+    /// The run has to be repeated. `false`: the caller has given up meanwhile.
+    pub(crate) fn requeue(&self) -> bool {
+        let mut place = self.lock();
+        let running = matches!(*place, Place::Running(_));
+        if running {
+            *place = Place::Queued;
+        }
+        running
+    }
+
+    /// Whether no run has taken it up yet.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(*self.lock(), Place::Queued)
+    }
+
+    /// The run has ended by itself.
+    pub(crate) fn finish(&self) {
+        *self.lock() = Place::Over;
+    }
+
+    /// The caller gives up: a run that nobody else waits for is stopped. `true`: it was still queued and has to be
+    /// taken out.
+    pub(crate) fn give_up(&self) -> bool {
+        let place = std::mem::replace(&mut *self.lock(), Place::Over);
+        match place {
+            Place::Queued => true,
+            Place::Running(run) => {
+                run.leave();
+                false
+            }
+            Place::Over => false,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

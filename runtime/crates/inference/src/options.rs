@@ -1,0 +1,48 @@
+//! What a caller may choose when loading a model.
+
+use std::time::Duration;
+
+use crate::batch::Batchable;
+
+/// Long enough for every model that answers a request, short enough to get a session back from an endless loop.
+const RUN_MAX: Duration = Duration::from_secs(60);
+
+/// How a model is loaded and run.
+#[derive(Clone, Debug)]
+pub struct ModelOptions {
+    /// For logs and metrics; nothing else depends on it.
+    pub name: String,
+    /// How many runs may be in progress at once, each in a copy of the model. `None`: the cores, at most 4.
+    pub sessions_max: Option<usize>,
+    /// Let ONNX Runtime rewrite the graph for speed while loading.
+    pub optimise: bool,
+    /// A run that takes longer is stopped, whoever waits for it.
+    pub run_max: Duration,
+    /// What is known of its first dimension beside its description.
+    pub batchable: Batchable,
+    /// Rows of one run influence each other's answers: they are never joined across groups, nor at all unless
+    /// `allow_row_mixing` is set.
+    pub mixes_rows: bool,
+    /// The model's card says that joining rows that influence each other is meant.
+    pub allow_row_mixing: bool,
+    /// Batch sizes that run best; a batch that could be larger is cut to the largest of them. Empty: none is better.
+    pub preferred_rows: Vec<u32>,
+}
+
+impl ModelOptions {
+    /// The defaults, under a name for logs and metrics: a run may take a minute, the description says whether calls
+    /// can be joined.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            sessions_max: None,
+            optimise: true,
+            run_max: RUN_MAX,
+            batchable: Batchable::Yes,
+            mixes_rows: false,
+            allow_row_mixing: false,
+            preferred_rows: Vec::new(),
+        }
+    }
+}
