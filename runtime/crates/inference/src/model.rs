@@ -200,11 +200,12 @@ impl Model {
         shared: Arc<Shared>,
     ) -> Self {
         let sessions_max = options.sessions_max.unwrap_or(shared.sessions_max).max(1);
-        options.mixes_rows |= matches!(description.admission.row_mixing, RowMixing::Yes { .. });
+        let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
+        let mixes_rows = *options.mixes_rows.get_or_insert(found);
         let against_batching = batchable::reason_against(&description, &options);
         let mut preferred_rows = options.preferred_rows;
         preferred_rows.sort_unstable();
-        let terms = Terms { preferred_rows, mixes_rows: options.mixes_rows };
+        let terms = Terms { preferred_rows, mixes_rows };
         shared.adopt(&session);
         Self {
             name: options.name,

@@ -21,8 +21,8 @@ pub struct ModelOptions {
     /// What is known of its first dimension beside its description.
     pub batchable: Batchable,
     /// Rows of one run influence each other's answers: they are never joined across groups, nor at all unless
-    /// `allow_row_mixing` is set.
-    pub mixes_rows: bool,
+    /// `allow_row_mixing` is set. `None`: as admission finds, which takes what it does not know for mixing.
+    pub mixes_rows: Option<bool>,
     /// The model's card says that joining rows that influence each other is meant.
     pub allow_row_mixing: bool,
     /// Batch sizes that run best; a batch that could be larger is cut to the largest of them. Empty: none is better.
@@ -40,7 +40,7 @@ impl ModelOptions {
             optimise: true,
             run_max: RUN_MAX,
             batchable: Batchable::Yes,
-            mixes_rows: false,
+            mixes_rows: None,
             allow_row_mixing: false,
             preferred_rows: Vec::new(),
         }

@@ -19,9 +19,6 @@ pub(crate) fn reason_against(description: &Description, options: &ModelOptions) 
     if let Batchable::No(reason) = &options.batchable {
         return Some(reason.clone());
     }
-    if options.mixes_rows && !options.allow_row_mixing {
-        return Some("its rows influence each other's answers, and its card does not allow that".to_owned());
-    }
     let mut symbol: Option<&str> = None;
     for (side, port) in sides(description) {
         match first_dim(port) {
@@ -34,7 +31,11 @@ pub(crate) fn reason_against(description: &Description, options: &ModelOptions) 
             }
         }
     }
-    description.inputs.is_empty().then(|| "it has no inputs".to_owned())
+    if description.inputs.is_empty() {
+        return Some("it has no inputs".to_owned());
+    }
+    let is_refused = options.mixes_rows == Some(true) && !options.allow_row_mixing;
+    is_refused.then(|| "its rows influence each other's answers, and its card does not allow that".to_owned())
 }
 
 fn sides(description: &Description) -> impl Iterator<Item = (&'static str, &Port)> {
@@ -58,8 +59,10 @@ fn first_dim(port: &Port) -> Result<Option<&str>, &'static str> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::admission::{Admission, Outline, RowMixing};
 
     fn port(name: &str, dims: Option<&[&str]>) -> Port {
         let dim = |dim: &&str| match (dim.parse(), *dim) {
@@ -74,7 +77,9 @@ mod tests {
     fn reason(inputs: Vec<Port>, outputs: Vec<Port>, change: impl FnOnce(&mut ModelOptions)) -> Option<String> {
         let mut options = ModelOptions::named("m");
         change(&mut options);
-        let description = Description { inputs, outputs, metadata: BTreeMap::new(), opsets: BTreeMap::new() };
+        let admission = Arc::new(Admission { outline: Outline::default(), row_mixing: RowMixing::No });
+        let description =
+            Description { inputs, outputs, metadata: BTreeMap::new(), opsets: BTreeMap::new(), admission };
         reason_against(&description, &options)
     }
 
@@ -98,8 +103,8 @@ mod tests {
             reason(vec![port("x", Some(&["N"]))], vec![port("y", Some(&["N"]))], change)
         };
         assert_eq!(of(|options| options.batchable = Batchable::No("a time series".into())).unwrap(), "a time series");
-        assert!(of(|options| options.mixes_rows = true).is_some());
-        assert_eq!(of(|options| (options.mixes_rows, options.allow_row_mixing) = (true, true)), None);
+        assert!(of(|options| options.mixes_rows = Some(true)).is_some());
+        assert_eq!(of(|options| (options.mixes_rows, options.allow_row_mixing) = (Some(true), true)), None);
     }
 
     #[test]

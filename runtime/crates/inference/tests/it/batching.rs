@@ -252,9 +252,10 @@ async fn a_trial_tells_models_whose_rows_mix() {
 
 #[tokio::test]
 async fn rows_that_mix_are_joined_with_permission_and_inside_a_group_only() {
-    let refused = onnx::load(onnx::centred(), |options| options.mixes_rows = true);
+    let refused = onnx::load(onnx::centred(), |options| options.mixes_rows = Some(true));
     assert!(refused.reason_against_batching().is_some());
-    let model = onnx::load(onnx::centred(), |options| (options.mixes_rows, options.allow_row_mixing) = (true, true));
+    let model =
+        onnx::load(onnx::centred(), |options| (options.mixes_rows, options.allow_row_mixing) = (Some(true), true));
     let rule = BatchRule { max: 2, wait: Duration::from_millis(20), share: Share::All };
     let strangers = [(1, 2.0), (2, 4.0)].map(|(group, v)| spawn(&model, Flow::new(1, group), &rule, x(&[v])));
     for stranger in strangers {
