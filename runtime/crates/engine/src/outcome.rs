@@ -5,13 +5,9 @@ use crate::response::ResponseBody;
 
 /// What the caller of [`Function::invoke`](crate::Function::invoke) gets.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every outcome is the large one; a box would cost an allocation each"
-)]
 pub enum Outcome {
     /// The guest answered. Its body may still be streaming.
-    Answered(http::Response<ResponseBody>),
+    Answered(http::Response<Box<ResponseBody>>),
     /// The guest returned and never set an answer, or set an error instead.
     NoAnswer(Fault),
     /// The guest trapped, aborted or exited before it answered.

@@ -44,8 +44,8 @@ impl Admission {
     ///
     /// # Errors
     /// Which of the two limits is reached.
-    pub(crate) async fn admit(&self, function: &Function, deadline: Instant) -> Result<Permits, Refusal> {
-        let until = deadline.min(clock::after(Instant::now(), self.wait));
+    pub(crate) async fn admit(&self, function: &Function, now: Instant, deadline: Instant) -> Result<Permits, Refusal> {
+        let until = deadline.min(clock::after(now, self.wait));
         let own = function.admit(until).await.map_err(|error| match error {
             AdmitError::QueueFull { .. } | AdmitError::Deadline => Refusal::FunctionFull,
         })?;

@@ -93,6 +93,9 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// The headers that `connection` declares to be hop-by-hop. No allocation for the usual `keep-alive` and `close`.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    if !headers.contains_key(header::CONNECTION) {
+        return Vec::new();
+    }
     headers
         .get_all(header::CONNECTION)
         .iter()

@@ -1,7 +1,6 @@
 //! The script of one request: down once, up once.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -25,7 +24,7 @@ use crate::respond::respond;
 use crate::watch::Watch;
 
 /// Answers one request. Dropping the future gives the request up; the record is written either way.
-pub(crate) async fn invoke(gateway: &Gateway, invocation: Invocation, mut record: Record) -> Response<ReplyBody> {
+pub(crate) async fn invoke(gateway: &Gateway, invocation: Invocation, mut record: Box<Record>) -> Response<ReplyBody> {
     let method = invocation.request.method().clone();
     let end = run(gateway, invocation, &mut record).await;
     respond(end, record, &method).await
@@ -38,7 +37,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
     refuse_announced(&invocation.request, limits.request_body)?;
     record.stage(Stage::Route);
 
-    let permits = gateway.admission.admit(&entry.handle, invocation.deadline).await?;
+    let permits = gateway.admission.admit(&entry.handle, record.marked(), invocation.deadline).await?;
     record.stage(Stage::Queue);
 
     let intake = Arc::new(Intake::default());
@@ -50,7 +49,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
         .handle
         .invoke(modelet_engine::Invocation {
             id,
-            deadline: invocation.deadline.min(clock::after(Instant::now(), limits.time)),
+            deadline: invocation.deadline.min(clock::after(record.marked(), limits.time)),
             request: invocation.request.map(limited),
             https: false,
             ended: Some(Box::new(move |ended| watch.ended(ended))),

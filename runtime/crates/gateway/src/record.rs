@@ -37,9 +37,14 @@ pub(crate) struct Record {
 
 impl Record {
     /// A request arrived.
-    pub(crate) fn begin(connection: Arc<Connection>, id: InvocationId, arrived: Instant, deadline: Instant) -> Self {
+    pub(crate) fn begin(
+        connection: Arc<Connection>,
+        id: InvocationId,
+        arrived: Instant,
+        deadline: Instant,
+    ) -> Box<Self> {
         connection.activity.begin(arrived, deadline);
-        Self {
+        Box::new(Self {
             connection,
             id,
             arrived,
@@ -51,7 +56,7 @@ impl Record {
             status: CLIENT_LEFT,
             reason: CANCELLED,
             sent: 0,
-        }
+        })
     }
 
     /// The invocation's id.
@@ -80,6 +85,11 @@ impl Record {
         }
     }
 
+    /// When the last stage ended.
+    pub(crate) fn marked(&self) -> Instant {
+        self.marked
+    }
+
     /// The stages so far; empty unless `server_timing` is on.
     pub(crate) fn stages(&self) -> &[(Stage, Duration)] {
         &self.stages
@@ -97,9 +107,11 @@ impl Record {
     }
 
     /// So many bytes of the answer went out.
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    pub(crate) fn sent(&mut self, bytes: usize, is_last: bool) {
         self.sent = self.sent.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        self.connection.activity.moved(Instant::now());
+        if !is_last {
+            self.connection.activity.moved(Instant::now());
+        }
     }
 
     /// Bytes of the answer that went out.

@@ -15,7 +15,7 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(crate) struct ReplyBody {
     content: Content,
-    record: Record,
+    record: Box<Record>,
 }
 
 /// Where the bytes come from.
@@ -28,7 +28,7 @@ pub(crate) enum Content {
     /// A guest's answer, which may still be in the making.
     Guest {
         /// What the guest writes.
-        body: ResponseBody,
+        body: Box<ResponseBody>,
         /// The length that its head announces, in bytes.
         announced: Option<u64>,
     },
@@ -36,7 +36,7 @@ pub(crate) enum Content {
 
 impl ReplyBody {
     /// `content`, recorded when it has gone.
-    pub(crate) fn new(content: Content, record: Record) -> Self {
+    pub(crate) fn new(content: Content, record: Box<Record>) -> Self {
         Self { content, record }
     }
 
@@ -44,7 +44,8 @@ impl ReplyBody {
         if let Some(trailers) = frame.trailers_mut() {
             headers::clean_trailers(trailers);
         }
-        self.record.sent(frame.data_ref().map_or(0, Bytes::len));
+        let is_last = self.is_end_stream();
+        self.record.sent(frame.data_ref().map_or(0, Bytes::len), is_last);
         frame
     }
 }
@@ -116,7 +117,7 @@ impl Drop for ReplyBody {
 }
 
 /// Lets the guest come to its end, which its deadline bounds.
-fn drain_aside(mut body: ResponseBody) {
+fn drain_aside(mut body: Box<ResponseBody>) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move { drain(&mut body).await });
     }

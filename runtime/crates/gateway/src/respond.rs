@@ -31,7 +31,11 @@ struct Line {
 }
 
 /// Makes the answer. Exactly one is made for each request.
-pub(crate) async fn respond(end: Result<Outcome, Refusal>, record: Record, method: &Method) -> Response<ReplyBody> {
+pub(crate) async fn respond(
+    end: Result<Outcome, Refusal>,
+    record: Box<Record>,
+    method: &Method,
+) -> Response<ReplyBody> {
     let is_head = *method == Method::HEAD;
     match end {
         Ok(Outcome::Answered(answer)) if answer.status().is_informational() => {
@@ -127,7 +131,12 @@ fn extra_of_outcome(outcome: &Outcome) -> HeaderMap {
 }
 
 /// A guest's answer, on its way.
-async fn relay(mut parts: Parts, mut body: ResponseBody, mut record: Record, is_head: bool) -> Response<ReplyBody> {
+async fn relay(
+    mut parts: Parts,
+    mut body: Box<ResponseBody>,
+    mut record: Box<Record>,
+    is_head: bool,
+) -> Response<ReplyBody> {
     let whole = body.size_hint().exact();
     let has_body = !is_head && !is_bodyless(parts.status);
     headers::clean_answer(&mut parts.headers, whole.is_some() && !is_head);
@@ -151,7 +160,7 @@ async fn relay(mut parts: Parts, mut body: ResponseBody, mut record: Record, is_
 }
 
 /// An answer of the gateway's own.
-fn own(line: Line, detail: &str, mut extra: HeaderMap, mut record: Record, is_head: bool) -> Response<ReplyBody> {
+fn own(line: Line, detail: &str, mut extra: HeaderMap, mut record: Box<Record>, is_head: bool) -> Response<ReplyBody> {
     let Line { status, code } = line;
     let invocation = record.id().to_string();
     let title = status.canonical_reason().unwrap_or_default();
@@ -167,7 +176,7 @@ fn own(line: Line, detail: &str, mut extra: HeaderMap, mut record: Record, is_he
 }
 
 /// What every answer carries.
-fn finish(status: StatusCode, mut headers: HeaderMap, content: Content, record: Record) -> Response<ReplyBody> {
+fn finish(status: StatusCode, mut headers: HeaderMap, content: Content, record: Box<Record>) -> Response<ReplyBody> {
     if let Ok(id) = HeaderValue::try_from(record.id().to_string()) {
         headers.insert(headers::INVOCATION, id);
     }

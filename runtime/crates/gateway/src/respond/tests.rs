@@ -21,7 +21,7 @@ fn gateway(server_timing: bool, registry: &mut Registry) -> Arc<Connection> {
     Arc::new(Connection { gateway, activity: Activity::new(Instant::now()) })
 }
 
-fn record(connection: Arc<Connection>) -> Record {
+fn record(connection: Arc<Connection>) -> Box<Record> {
     let now = Instant::now();
     Record::begin(connection, InvocationId::new(10), now, now + Duration::from_secs(1))
 }
