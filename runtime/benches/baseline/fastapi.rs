@@ -12,14 +12,15 @@ use crate::support::places;
 
 const PACKAGES: &str = include_str!("requirements.txt");
 
-/// Starts the server on the servers' core.
+/// Starts the server on the servers' core. `form`: what its handler returns, `response` or `dict`.
 ///
 /// # Errors
 /// When Python or the packages are not to be had.
-pub(crate) fn start(model: &Path) -> Result<Server> {
+pub(crate) fn start(model: &Path, form: &str) -> Result<Server> {
     let python = environment()?;
     let script = places::root().join("runtime/benches/baseline/fastapi_digits.py");
-    Server::start(&python, &[&places::text(&script)?, &places::text(model)?], super::listen::LISTENING)
+    let arguments = [&*places::text(&script)?, &*places::text(model)?, form];
+    Server::start(&python, &arguments, super::listen::LISTENING)
 }
 
 /// The Python of an environment with exactly these packages.

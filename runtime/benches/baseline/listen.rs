@@ -1,6 +1,6 @@
 //! A listener on a free port and one task per connection, on either kind of tokio runtime.
 //!
-//! hyper is set up as the gateway sets it up (both protocols, the same bounds): what is removed is our code, not hyper's.
+//! hyper serves both protocols, as in the gateway, with its own defaults: no timeout, no bounds of ours.
 
 use std::io::Write;
 use std::net::TcpListener as StdListener;
@@ -14,9 +14,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use modelet_gateway::GatewayConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
@@ -90,15 +89,7 @@ async fn accept<A: Answers>(listener: StdListener, answers: Arc<A>) -> Result<()
     }
 }
 
+/// Both protocols, as the gateway has them; its bounds and timeouts are our layer.
 fn builder() -> auto::Builder<TokioExecutor> {
-    let config = GatewayConfig::default();
-    let head_bytes = config.limits.header_bytes.as_len();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_read_timeout)
-        .max_headers(config.headers_max)
-        .max_buf_size(head_bytes);
-    builder
+    auto::Builder::new(TokioExecutor::new())
 }

@@ -16,13 +16,20 @@ const TOLERANCE: f64 = 1e-4;
 /// With one connection, both wait for the kernel to wake them for half of the time.
 const CONNECTIONS: [(usize, Bar); 3] = [(1, Bar::RatioFrom(2.0)), (16, Bar::RatioFrom(4.0)), (64, Bar::RatioFrom(4.0))];
 
-/// A row for each number of connections.
+/// What FastAPI's handler returns, the faster form first: it is the one to beat.
+const FORMS: [&str; 2] = ["response", "dict"];
+
+/// A row for each form of the baseline and each number of connections.
 pub(crate) fn measure(site: &Figures<Site>, rows: &mut Rows) {
-    let rivals = site.as_ref().map_err(Clone::clone).and_then(|site| Rivals::start(site).map_err(why));
+    FORMS.iter().for_each(|form| measure_against(form, site, rows));
+}
+
+fn measure_against(form: &str, site: &Figures<Site>, rows: &mut Rows) {
+    let rivals = site.as_ref().map_err(Clone::clone).and_then(|site| Rivals::start(site, form).map_err(why));
     for (connections, bar) in CONNECTIONS {
         let laps = rivals.as_ref().map_err(Clone::clone).and_then(|rivals| rivals.race(connections).map_err(why));
         let figures = laps.map(|[ours, fastapi]| ours.against(&fastapi));
-        rows.add(&format!("digits c={connections} / FastAPI + onnxruntime"), "/s", figures, bar);
+        rows.add(&format!("digits c={connections} / FastAPI + onnxruntime, {form}"), "/s", figures, bar);
     }
 }
 
@@ -33,9 +40,9 @@ struct Rivals<'a> {
 }
 
 impl<'a> Rivals<'a> {
-    fn start(site: &'a Site) -> Result<Self> {
+    fn start(site: &'a Site, form: &str) -> Result<Self> {
         let request = Request::post("/digits", &one_picture()?);
-        let rivals = Self { ours: &site.server, fastapi: fastapi::start(&places::digits()?)?, request };
+        let rivals = Self { ours: &site.server, fastapi: fastapi::start(&places::digits()?, form)?, request };
         let [ours, theirs] = [rivals.ours, &rivals.fastapi].map(|server| rivals.ask(server));
         same(&ours?, &theirs?)?;
         Ok(rivals)
