@@ -136,11 +136,14 @@ impl Gather {
 
     /// The body. `guest`: what still runs; it goes on in a task, and stops with the body when that is not at its end.
     pub(crate) fn into_body(self, guest: Option<Run>) -> Box<ResponseBody> {
-        let broken = Arc::new(AtomicBool::new(false));
-        let task = guest.map(|run| tokio::spawn(run.outlive_answer(broken.clone())).abort_handle());
         if self.done {
+            if let Some(run) = guest {
+                tokio::spawn(run.outlive_answer(None));
+            }
             return Box::new(ResponseBody { ready: joined(self.chunks), trailers: self.trailers, rest: None });
         }
+        let broken = Arc::new(AtomicBool::new(false));
+        let task = guest.map(|run| tokio::spawn(run.outlive_answer(Some(broken.clone()))).abort_handle());
         let left = self.limit.saturating_sub(self.bytes);
         let rest = Rest { body: self.body, left, limit: self.limit, guest: task, broken };
         Box::new(ResponseBody { ready: self.chunks, trailers: None, rest: Some(rest) })

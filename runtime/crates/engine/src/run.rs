@@ -88,9 +88,10 @@ impl Run {
         }
     }
 
-    /// Runs the guest to its end and tells about it: for what is left to do after the answer.
-    pub(crate) async fn outlive_answer(mut self, broken: Arc<AtomicBool>) {
-        self.broken = Some(broken);
+    /// Runs the guest to its end and tells about it: for what is left to do after the answer. `broken`: to be set when it
+    /// leaves its body unfinished; none when the body is whole already.
+    pub(crate) async fn outlive_answer(mut self, broken: Option<Arc<AtomicBool>>) {
+        self.broken = broken;
         let end = std::future::poll_fn(|cx| self.poll_end(cx)).await;
         self.tell(end.ended);
     }
