@@ -95,6 +95,26 @@ pub struct InvocationIdError {
     pub text: String,
 }
 
+/// A text is not a device.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{text:?} is not a device; write \"cpu\", \"cuda:0\" or \"tensorrt:0\", with \"!\" behind it if no other will do"
+)]
+pub struct DeviceError {
+    /// The text as found, cut to 80 characters.
+    pub text: String,
+}
+
+/// A text is not the path of a file below a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{text:?} is not a file's path below the folder; write parts of letters, digits and \"._- +@=\" with \"/\" between, such as \"weights/0.bin\""
+)]
+pub struct FilePathError {
+    /// The text as found, cut to 200 characters.
+    pub text: String,
+}
+
 /// A text is not a path pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is not a path pattern: {reason}")]

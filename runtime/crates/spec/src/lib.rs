@@ -6,13 +6,17 @@
 //! It is not the place for behaviour: how a function is routed is `modelet-catalog`'s business, how it is kept
 //! `modelet-store`'s, how it runs `modelet-engine`'s.
 //!
-//! Begin with [`manifest`] (what a function's author writes) and [`limits`] (what each party allows). [`document`] is the
+//! Begin with [`manifest`] (what a function's author writes), [`card`] (what a model's does) and [`limits`] (what each
+//! party allows). [`document`] is the
 //! TOML reader behind the manifest; it reports all faults of a file at once and serves the server's configuration too.
 
 mod auth;
+pub mod card;
+mod device;
 mod digest;
 pub mod document;
 mod error;
+mod file_path;
 mod flow;
 mod invocation;
 pub mod limits;
@@ -26,10 +30,14 @@ mod text_serde;
 mod version;
 
 pub use auth::Auth;
+pub use card::{CardError, ModelCard};
+pub use device::DeviceWish;
 pub use digest::{Digest, Hasher};
 pub use error::{
-    DigestError, InvocationIdError, ModelRefError, NameError, PathError, SizeError, SpanError, VersionError,
+    DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, PathError, SizeError,
+    SpanError, VersionError,
 };
+pub use file_path::FilePath;
 pub use flow::Flow;
 pub use invocation::InvocationId;
 pub use limits::{EffectiveLimits, FunctionLimits, ServerLimits, TenantLimits};
