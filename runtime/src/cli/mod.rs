@@ -20,7 +20,7 @@ mod tests;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use modelet_spec::{FunctionName, Label, ModelName, TenantName};
+use modelet_spec::{FunctionName, TenantName};
 
 /// WebAssembly functions with machine-learning models inside.
 #[derive(Debug, Parser)]
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Function(FunctionCommand),
     /// Models: push, list, show
     #[command(subcommand)]
-    Model(ModelCommand),
+    Model(model::ModelCommand),
 }
 
 #[derive(Debug, Args)]
@@ -168,39 +168,8 @@ pub(crate) enum FunctionCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelCommand {
-    /// Push an ONNX model
-    Push(PushArgs),
-    /// List all models
-    List(ListArgs),
-    /// Show one model and its versions
-    Show {
-        /// The model
-        name: ModelName,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Print JSON only
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PushArgs {
-    /// The model
-    #[arg(value_name = "FILE.onnx")]
-    pub(crate) file: PathBuf,
-    /// Its name
-    #[arg(long, value_name = "N")]
-    pub(crate) name: ModelName,
-    /// A label for the new version, such as stable
-    #[arg(long, value_name = "L")]
-    pub(crate) label: Option<Label>,
     /// Print JSON only
     #[arg(long)]
     pub(crate) json: bool,
