@@ -9,6 +9,7 @@ use std::thread;
 
 use crate::model::Model;
 use crate::onnx::Session;
+use crate::onnx::ffi::Inside;
 
 /// Something for a worker to do.
 pub(crate) enum Work {
@@ -44,7 +45,10 @@ impl Workers {
 
     fn work_forever(&self) {
         loop {
-            match self.next() {
+            let work = self.next();
+            // To the end of the turn: the last handle of a model may go with it.
+            let _inside = Inside::enter();
+            match work {
                 Work::Serve(model, session) => model.serve(session),
                 Work::Grow(model) => model.grow(),
             }

@@ -1,11 +1,12 @@
-//! The only code here that speaks ONNX Runtime's C interface by raw pointers, in three files: the environment's
-//! arena (this one), sessions, and values. Everything above sees owned types that cannot be misused.
+//! The only code here that speaks ONNX Runtime's C interface by raw pointers: the environment's arena (this
+//! file), sessions, values, and what has to be done before the library's own end. Everything above sees owned types that cannot be misused.
 //!
 //! Why not `ort`'s own types: they panic on a model whose inputs are of a kind they do not know, read an unknown
 //! element type into a Rust enum, build their names anew for each run, and cannot make a tensor of borrowed bytes
 //! whose type is known only at run time. What they do well (loading the library, options, errors) is used.
 #![allow(unsafe_code, reason = "the one place that calls ONNX Runtime's C interface")]
 
+mod exit;
 mod session;
 mod value;
 
@@ -17,6 +18,7 @@ use ort::environment::Environment;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::sys::{OrtAllocator, OrtStatusPtr};
 
+pub(crate) use exit::Inside;
 pub(crate) use session::{Names, PortKind, RawPort, SessionHandle};
 pub(crate) use value::{InputValue, OutputValue};
 
@@ -24,6 +26,7 @@ pub(crate) use value::{InputValue, OutputValue};
 pub(crate) fn register_arena(environment: &Environment, max_bytes: usize) -> ort::Result<()> {
     /// ONNX Runtime's own default for how an arena grows and rounds.
     const DEFAULT: c_int = -1;
+    exit::wait_at_exit();
     let info = cpu_memory(AllocatorType::Arena)?;
     let api = ort::api();
     let mut config = ptr::null_mut();

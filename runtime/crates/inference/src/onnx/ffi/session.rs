@@ -9,7 +9,7 @@ use ort::session::RunOptions;
 use ort::session::builder::SessionBuilder;
 use ort::sys::{ONNXTensorElementDataType, ONNXType, OrtSession, OrtTensorTypeAndShapeInfo, OrtTypeInfo, OrtValue};
 
-use super::{InputValue, OutputValue, check, text};
+use super::{InputValue, Inside, OutputValue, check, text};
 
 /// An owned session. `run` takes `&mut self`: ONNX Runtime's `Run` is not promised to be safe from two threads.
 pub(crate) struct SessionHandle {
@@ -58,6 +58,7 @@ enum Side {
 impl SessionHandle {
     /// Loads a model. ONNX Runtime copies what it needs of `model`.
     pub(crate) fn load(environment: &Environment, options: &SessionBuilder, model: &[u8]) -> ort::Result<Self> {
+        let _inside = Inside::enter();
         let mut pointer = ptr::null_mut();
         // SAFETY: environment and options are borrowed, hence alive; `model` is valid for its length, and the options
         // do not ask to use the bytes in place, so nothing of them is kept.
@@ -174,6 +175,7 @@ impl SessionHandle {
 
 impl Drop for SessionHandle {
     fn drop(&mut self) {
+        let _inside = Inside::enter();
         // SAFETY: made by `load`, released once, here; the environment is still held.
         unsafe { (ort::api().ReleaseSession)(self.pointer.as_ptr()) };
     }

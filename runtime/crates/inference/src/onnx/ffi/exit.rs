@@ -1,0 +1,75 @@
+//! The end of the process: ONNX Runtime's own globals are destroyed when `exit` runs, while this crate's threads go on.
+//!
+//! A worker that gives a model's last session back at that moment frees memory through globals that are gone, and the
+//! process dies of a signal after all its work was done. So whatever a thread of ours does inside the library is announced,
+//! and `exit` first waits for it; who comes later waits for the end of the process.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// A run that is longer than this is not waited for: a process that was told to end has to end.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How often the end is looked for.
+const LOOK: Duration = Duration::from_micros(200);
+
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static IS_EXITING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// How often this thread has entered and not left: who is inside already must be let finish.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+unsafe extern "C" {
+    /// C's own: calls `handler` when the process ends by `exit` or by a return from `main`.
+    fn atexit(handler: extern "C" fn()) -> c_int;
+}
+
+/// A thread is at work inside the library until this is dropped.
+///
+/// Not to be sent to another thread, which the count per thread would not survive.
+pub(crate) struct Inside(PhantomData<*const ()>);
+
+impl Inside {
+    /// Announces it. Never returns once the process is ending.
+    pub(crate) fn enter() -> Self {
+        if DEPTH.replace(DEPTH.get() + 1) > 0 {
+            return Self(PhantomData);
+        }
+        INSIDE.fetch_add(1, SeqCst);
+        if IS_EXITING.load(SeqCst) {
+            INSIDE.fetch_sub(1, SeqCst);
+            loop {
+                std::thread::park();
+            }
+        }
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        if DEPTH.replace(DEPTH.get() - 1) == 1 {
+            INSIDE.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+/// To be called once the library is loaded: handlers run in the reverse order, so this one runs before the library's.
+pub(super) fn wait_at_exit() {
+    // SAFETY: `wait` is a plain function that lives as long as the program and does not unwind. Should the C library have
+    // no room for it (it promises 32), the process ends as it would without.
+    let _ = unsafe { atexit(wait) };
+}
+
+extern "C" fn wait() {
+    IS_EXITING.store(true, SeqCst);
+    let until = Instant::now() + WAIT_MAX;
+    while INSIDE.load(SeqCst) > 0 && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
+}
