@@ -1,6 +1,7 @@
 //! What a guest finds of the machine: nothing.
 
-use modelet_tests::shared;
+use modelet_tests::raw::Wire;
+use modelet_tests::{Function, TestHost, shared, until};
 
 #[test]
 fn a_guest_has_no_arguments_no_variables_no_files_and_no_network() {
@@ -57,4 +58,28 @@ fn a_guest_that_panics_says_so_in_the_log() {
     answer.problem(502, "function-trapped");
     let _ = host.logged(&[answer.invocation(), "this guest panics"]);
     assert!(!answer.text().contains("panics"), "the client reads nothing of it: {}", answer.text());
+}
+
+#[test]
+fn a_server_without_room_for_another_sandbox_says_so_and_has_room_again() {
+    let host = TestHost::configured("[limits]\ninstances_total = 2\n");
+    let hello = host.once(&Function::guest("hello"));
+    let drip = host.once(&Function::guest("drip"));
+    assert_eq!(host.get(&hello).ok().text(), "hello\n");
+    let dripping: Vec<Wire> = (0..2)
+        .map(|_| {
+            let mut wire = Wire::connect(&host.data_url);
+            wire.send(format!("GET {drip} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+            let _ = wire.read_until(b"\n0\n");
+            wire
+        })
+        .collect();
+    let refused = host.get(&hello);
+    refused.problem(503, "server-exhausted");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    let rejected = host.metrics().sum("modelet_rejected_total", &[("reason", "server-exhausted")]);
+    assert!(rejected >= 1.0, "{}", host.metrics().lines("modelet_rejected"));
+    drop(dripping);
+    until("there is room again", || (host.get(&hello).status == 200).then_some(()));
+    host.stop();
 }
