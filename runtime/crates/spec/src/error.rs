@@ -31,6 +31,16 @@ pub struct DigestError {
     pub text: String,
 }
 
+/// A text is not a device.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is not a device; write cpu, cuda:N or tensorrt:N, with a ! behind it to demand it: {reason}")]
+pub struct DeviceError {
+    /// The text as found, cut to 80 characters.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// A text or a number is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is not a version; versions are the whole numbers from 1 to 4294967295")]
@@ -91,16 +101,6 @@ pub enum SpanError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is not an invocation id; it has 26 characters of 0-9 and a-z without i, l, o and u")]
 pub struct InvocationIdError {
-    /// The text as found, cut to 80 characters.
-    pub text: String,
-}
-
-/// A text is not a device.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "{text:?} is not a device; write \"cpu\", \"cuda:0\" or \"tensorrt:0\", with \"!\" behind it if no other will do"
-)]
-pub struct DeviceError {
     /// The text as found, cut to 80 characters.
     pub text: String,
 }

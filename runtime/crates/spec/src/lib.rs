@@ -31,7 +31,7 @@ mod version;
 
 pub use auth::Auth;
 pub use card::{CardError, ModelCard};
-pub use device::DeviceWish;
+pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
     DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, PathError, SizeError,
