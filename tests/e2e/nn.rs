@@ -1,6 +1,6 @@
 //! `wasi:nn` through a guest: every element type, and every way to ask wrongly.
 
-use modelet_tests::frame::{Kind, Part};
+use modelet_tests::frame::{Frame, Kind, Part};
 use modelet_tests::nn::{Refusal, compute, f32s, i64s, part, to_f32s};
 use modelet_tests::{Function, shared};
 
@@ -54,6 +54,15 @@ fn every_element_type_goes_there_and_back() {
         let got = only(model, vec![part("x", kind, &[3], data.clone())]);
         assert_eq!(got, part("y", kind, &[3], data), "{model}");
     }
+}
+
+#[test]
+fn a_loop_takes_a_call_of_several_inputs_from_its_body() {
+    let route = shared().once(&Function::guest("nn_loop").model("add_scalars"));
+    let scalar = |name| part(name, Kind::Fp32, &[1], f32s(&[1.0]));
+    let frame = Frame { model: "add-scalars".to_owned(), tensors: vec![scalar("a"), scalar("b")] };
+    let answer = shared().post(&format!("{route}?n=3"), &frame.encode().unwrap());
+    assert_eq!((answer.status, &answer.json()["n"]), (200, &3.into()), "{}", answer.text());
 }
 
 #[test]

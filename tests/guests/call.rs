@@ -1,4 +1,4 @@
-//! One call of a model that a query describes, for the guests which make it over and over.
+//! One call of a model that a query or a frame describes, for the guests which make it over and over.
 
 use modelet_sdk::wasi::nn::errors::{Error as NnError, ErrorCode};
 use modelet_sdk::wasi::nn::graph::load_by_name;
@@ -7,30 +7,40 @@ use modelet_sdk::wasi::nn::tensor::{Tensor, TensorType};
 use modelet_sdk::{Error, Request, Response};
 use serde::Serialize;
 
-use crate::frame::Kind;
+use crate::frame::{Frame, Kind};
 
-/// A model and an input of zeros for it, from `model`, `input`, `type` (default `fp32`) and `dims` (`1,64`) of the query.
-/// By default it is one picture for the digits model.
+/// A model and inputs for it: those of a frame (see `frame.rs`) when the request has a body; else one of zeros, from
+/// `model`, `input`, `type` (default `fp32`) and `dims` (`1,64`) of the query. By default it is one picture for the digits
+/// model.
 #[derive(Debug)]
 pub struct Call {
     /// The manifest's name of the model.
     pub model: String,
-    /// The name of its one input.
-    pub input: String,
-    /// The element type of the input.
-    pub kind: Kind,
-    /// The dimensions of the input.
-    pub dims: Vec<u32>,
-    /// The elements, all zero.
-    pub data: Vec<u8>,
+    inputs: Vec<Input>,
+}
+
+#[derive(Debug)]
+struct Input {
+    name: String,
+    kind: Kind,
+    dims: Vec<u32>,
+    data: Vec<u8>,
 }
 
 impl Call {
-    /// Reads the query.
+    /// Reads the body or the query.
     ///
     /// # Errors
     /// 400 if it does not describe a call.
     pub fn of(request: &Request) -> Result<Self, Error> {
+        let body = request.bytes()?;
+        if !body.is_empty() {
+            let frame = Frame::decode(body).map_err(Error::bad_request)?;
+            let parts = frame.tensors.into_iter();
+            let own =
+                parts.map(|part| Input { name: part.name, kind: part.kind, dims: part.dims, data: part.data.into() });
+            return Ok(Self { model: frame.model, inputs: own.collect() });
+        }
         let text = |name: &str, default: &str| request.param(name).unwrap_or_else(|| default.to_owned());
         let kind = text("type", "fp32");
         let kind: Kind = serde_json::from_value(kind.clone().into())
@@ -44,7 +54,7 @@ impl Call {
             .map_err(|_| Error::bad_request(format!("`dims` is no list of numbers: {dims:?}")))?;
         let len = dims.iter().try_fold(element_bytes(kind), |bytes, dim| bytes.checked_mul(*dim as usize));
         let data = vec![0; len.ok_or_else(|| Error::bad_request("`dims` is over the address space"))?];
-        Ok(Self { model: text("model", "digits"), input: text("input", "X"), kind, dims, data })
+        Ok(Self { model: text("model", "digits"), inputs: vec![Input { name: text("input", "X"), kind, dims, data }] })
     }
 
     /// The model, ready to run.
@@ -55,10 +65,11 @@ impl Call {
         load_by_name(&self.model)?.init_execution_context()
     }
 
-    /// The input.
+    /// The inputs, each with its name.
     #[must_use]
-    pub fn tensor(&self) -> Tensor {
-        Tensor::new(&self.dims, tensor_type(self.kind), &self.data)
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
+        let tensor = |input: &Input| Tensor::new(&input.dims, tensor_type(input.kind), &input.data);
+        self.inputs.iter().map(|input| (input.name.clone(), tensor(input))).collect()
     }
 
     /// One run.
@@ -66,7 +77,7 @@ impl Call {
     /// # Errors
     /// What the host says.
     pub fn compute(&self, context: &GraphExecutionContext) -> Result<Vec<(String, Tensor)>, NnError> {
-        context.compute(vec![(self.input.clone(), self.tensor())])
+        context.compute(self.tensors())
     }
 }
 

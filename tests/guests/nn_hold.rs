@@ -13,7 +13,7 @@ fn hold(request: Request) -> Result<Response, Error> {
     let n = number(&request, "n", 100)?;
     let mut held = Vec::new();
     if number(&request, "inputs", 0)? == 1 {
-        held.extend((0..n).map(|_| call.tensor()));
+        held.extend((0..n).flat_map(|_| call.tensors()).map(|(_, tensor)| tensor));
         return Response::json(&json!({ "held": held.len() }));
     }
     let context = match call.context() {

@@ -1,6 +1,6 @@
 //! Runs a model `n` times (1000) in one request and answers mean times in microseconds:
 //! `{"n", "compute_us": of the compute call alone, "whole_us": of tensor, compute, all outputs' bytes, and dropping them}`.
-//! The query describes the call as in `call.rs`. The two are measured in separate rounds, so that reading the clock around
+//! The query or the body describes the call as in `call.rs`. The two are measured in separate rounds, so that reading the clock around
 //! each compute is not part of the whole.
 use modelet_sdk::wasi::clocks::monotonic_clock::now;
 use modelet_sdk::wasi::nn::errors::Error as NnError;
@@ -33,7 +33,7 @@ fn rounds(call: &Call, n: u64) -> Result<(u64, u64), NnError> {
     }
     let mut compute_ns = 0;
     for _ in 0..n {
-        let inputs = vec![(call.input.clone(), call.tensor())];
+        let inputs = call.tensors();
         let start = now();
         let outputs = context.compute(inputs)?;
         compute_ns += now() - start;

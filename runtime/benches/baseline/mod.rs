@@ -8,6 +8,7 @@ mod handler;
 mod hyper;
 mod listen;
 pub(crate) mod ort;
+pub(crate) mod upstream;
 
 use std::path::Path;
 
@@ -15,8 +16,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::support::child::Server;
 
-/// Runs as a baseline when the arguments say so: `serve direct|handler|hyper multi|current [GUEST.wasm]`, or
-/// `serve ort LIBRARY MODEL`.
+/// Runs as a baseline when the arguments say so: `serve direct|handler|hyper multi|current [GUEST.wasm]`,
+/// `serve ort SAMPLE`, or `serve upstream SAMPLE THREADS`.
 ///
 /// # Errors
 /// When it cannot start; a server that has started does not return.
@@ -28,7 +29,8 @@ pub(crate) fn run(arguments: &[String]) -> Option<Result<()>> {
 fn serve(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["ort", library, model] => ort::serve(Path::new(library), Path::new(model)),
+        ["ort", sample] => ort::serve(serde_json::from_str(sample)?),
+        ["upstream", sample, threads] => upstream::serve(serde_json::from_str(sample)?, serde_json::from_str(threads)?),
         ["hyper", runtime] => listen::run(runtime.parse()?, hyper::Hello),
         ["direct", runtime, guest] => listen::run(runtime.parse()?, direct::Direct::new(Path::new(guest))?),
         ["handler", runtime, guest] => listen::run(runtime.parse()?, handler::Handler::new(Path::new(guest))?),

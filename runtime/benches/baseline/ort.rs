@@ -1,95 +1,121 @@
-//! A bare `ort` call of a model: one session, one thread, nothing around it. Each line on stdin asks for that many calls
-//! and gets their mean in microseconds.
+//! A bare `ort` call of a model: one session, one thread, nothing around it. Each question asks for that many calls and
+//! gets their mean in microseconds.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{Session, SessionOutputs};
+use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, TensorRef};
+use serde::{Deserialize, Serialize};
 
-use crate::support::child::pinned;
+use crate::support::asked::{self, Asked};
+use crate::support::child::Cores;
+use crate::support::frame::{Kind, Part};
+use crate::support::places;
+use crate::support::sample::Sample;
 
-/// Values of one picture.
-const PIXELS: usize = 64;
+/// Asks a child of [`serve`] for so many calls; it tells their mean in microseconds.
+pub(crate) type Bare = Asked<u32, f64>;
 
-/// What the picture holds everywhere: the same as that of the guest `nn_loop`.
-const GREY: f32 = 0.0;
-
-/// Asks a child of [`serve`].
-pub(crate) struct Bare {
-    child: Child,
-    ask: ChildStdin,
-    told: BufReader<ChildStdout>,
-}
-
-impl Bare {
-    /// Starts the child on the servers' core.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub(crate) fn start(library: &Path, model: &Path) -> Result<Self> {
-        let mut command = pinned(&std::env::current_exe()?, &["serve", "ort"]);
-        let mut child = command.args([library, model]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let ask = child.stdin.take().context("its stdin")?;
-        let told = BufReader::new(child.stdout.take().context("its stdout")?);
-        Ok(Self { child, ask, told })
-    }
-
-    /// The mean of so many calls, in microseconds.
-    ///
-    /// # Errors
-    /// When the child has failed; it has said why on stderr.
-    pub(crate) fn mean(&mut self, calls: u32) -> Result<f64> {
-        writeln!(self.ask, "{calls}")?;
-        let mut line = String::new();
-        self.told.read_line(&mut line)?;
-        line.trim().parse().with_context(|| format!("the bare calls said {line:?}"))
-    }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts the child on the servers' core.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) fn start(sample: Sample) -> Result<Bare> {
+    Asked::start(&["serve", "ort", &serde_json::to_string(&sample)?], Cores::One)
 }
 
 /// Runs until stdin ends.
 ///
 /// # Errors
 /// When the library or the model cannot be loaded or run.
-pub(crate) fn serve(library: &Path, model: &Path) -> Result<()> {
-    let mut session = load(library, model).map_err(|error| anyhow!("{error}"))?;
-    for line in std::io::stdin().lines() {
-        let calls: u32 = line?.trim().parse()?;
+pub(crate) fn serve(sample: Sample) -> Result<()> {
+    let mut session = load(&places::onnxruntime()?, &sample.file()?, Threads::One)?;
+    let inputs: Vec<Input> = sample.inputs().iter().map(Input::of).collect::<Result<_>>()?;
+    asked::answer(|calls: u32| {
         let begun = Instant::now();
         for _ in 0..calls {
-            call(&mut session).map_err(|error| anyhow!("{error}"))?;
+            call(&mut session, &inputs, sample).map_err(|error| anyhow!("{error}"))?;
         }
-        let mean = begun.elapsed().as_secs_f64() * 1e6 / f64::from(calls);
-        writeln!(std::io::stdout(), "{mean}")?;
+        Ok(begun.elapsed().as_secs_f64() * 1e6 / f64::from(calls))
+    })
+}
+
+/// The threads of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Threads {
+    /// The caller's alone, as ours has it.
+    One,
+    /// What ONNX Runtime does when nobody says anything: all cores, spinning between runs.
+    Default,
+}
+
+/// A session on all optimisations.
+///
+/// # Errors
+/// When the library or the model cannot be loaded.
+pub(super) fn load(library: &Path, model: &Path, threads: Threads) -> Result<Session> {
+    let load = || -> Result<Session, Box<dyn std::error::Error>> {
+        let environment = ort::init_from(library)?.with_name("bench").with_telemetry(false).build()?;
+        let mut builder = Session::builder(&environment)?.with_optimization_level(GraphOptimizationLevel::All)?;
+        if threads == Threads::One {
+            builder = builder.with_intra_threads(1)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
+        }
+        Ok(builder.commit_from_file(model)?)
+    };
+    load().map_err(|error| anyhow!("{error}"))
+}
+
+/// An input's values, typed once: a guest makes its tensors of bytes that it has, too.
+struct Input {
+    name: String,
+    dims: Vec<i64>,
+    values: Values,
+}
+
+enum Values {
+    Floats(Vec<f32>),
+    Whole(Vec<i64>),
+}
+
+impl Input {
+    fn of(part: &Part<'_>) -> Result<Self> {
+        let values = match part.kind {
+            Kind::Fp32 => {
+                Values::Floats(part.data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+            }
+            Kind::I64 => {
+                Values::Whole(part.data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
+            }
+            other => bail!("no bare call takes {other:?}"),
+        };
+        Ok(Self { name: part.name.clone(), dims: part.dims.iter().copied().map(i64::from).collect(), values })
     }
-    Ok(())
+
+    fn tensor(&self) -> ort::Result<SessionInputValue<'_>> {
+        Ok(match &self.values {
+            Values::Floats(values) => TensorRef::from_array_view((&*self.dims, &**values))?.into(),
+            Values::Whole(values) => TensorRef::from_array_view((&*self.dims, &**values))?.into(),
+        })
+    }
 }
 
-fn load(library: &Path, model: &Path) -> Result<Session, Box<dyn std::error::Error>> {
-    let environment = ort::init_from(library)?.with_name("bench").with_telemetry(false).build()?;
-    let builder = Session::builder(&environment)?.with_intra_threads(1)?.with_inter_threads(1)?;
-    let builder = builder.with_intra_op_spinning(false)?.with_optimization_level(GraphOptimizationLevel::All);
-    Ok(builder?.commit_from_file(model)?)
-}
-
-/// One call, with its input made and its outputs read.
-fn call(session: &mut Session) -> ort::Result<()> {
-    let pixels = [GREY; PIXELS];
-    let outputs = session.run(ort::inputs!["X" => TensorRef::from_array_view(([1, PIXELS], &pixels[..]))?])?;
-    let (_, label) = named(&outputs, "label")?.try_extract_tensor::<i64>()?;
-    let (_, probabilities) = named(&outputs, "probabilities")?.try_extract_tensor::<f32>()?;
-    std::hint::black_box((label.first(), probabilities.first()));
+/// One call, with its inputs made and its outputs read.
+fn call(session: &mut Session, inputs: &[Input], sample: Sample) -> ort::Result<()> {
+    let mut named_inputs = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        named_inputs.push((&*input.name, input.tensor()?));
+    }
+    let outputs = session.run(named_inputs)?;
+    for (name, kind) in sample.outputs() {
+        let output = named(&outputs, name)?;
+        match kind {
+            Kind::I64 => _ = std::hint::black_box(output.try_extract_tensor::<i64>()?.1.first()),
+            _ => _ = std::hint::black_box(output.try_extract_tensor::<f32>()?.1.first()),
+        }
+    }
     Ok(())
 }
 

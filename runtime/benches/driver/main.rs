@@ -5,10 +5,10 @@
 //! is no bar to reach: the first is what the others are held against.
 
 #[path = "../baseline/mod.rs"]
-#[expect(dead_code, reason = "the bench `hot` uses the rest")]
+#[expect(dead_code, reason = "the other benches use the rest")]
 mod baseline;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "the bench `hot` uses the rest")]
+#[expect(dead_code, reason = "the other benches use the rest")]
 mod support;
 
 use anyhow::{Context, Result};
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use support::Request;
 use support::child::{self, Server};
 use support::places;
-use support::race::{self, Runner};
+use support::race::{self, Pace, Runner};
 use support::rows::{Bar, Rows, median};
 
 /// At once.
@@ -39,12 +39,12 @@ fn main() -> Result<()> {
     let guest = places::text(&places::guest("hello")?)?;
     let start = |(_, [driver, runtime]): &(_, [&str; 2])| baseline::start(&[driver, runtime, &guest]);
     let servers: Vec<Server> = DRIVERS.iter().map(start).collect::<Result<_>>()?;
-    let request = Request::get("/hello");
-    let runner = |(driver, server): (&(&'static str, _), _)| Runner { name: driver.0, server, request: &request };
+    let requests = [Request::get("/hello")];
+    let runner = |(driver, server): (&(&'static str, _), _)| Runner { name: driver.0, server, requests: &requests };
     let runners: Vec<Runner<'_>> = DRIVERS.iter().zip(&servers).map(runner).collect();
     let mut rows = Rows::default();
     for connections in CONNECTIONS {
-        let all = race::run(&runners, connections)?;
+        let all = race::run(&runners, connections, Pace::USUAL)?;
         let first = all.first().context("no driver")?;
         for (runner, laps) in runners.iter().zip(&all) {
             let name = format!("{} c={connections}, {:.1} us of CPU", runner.name, median(&laps.costs));

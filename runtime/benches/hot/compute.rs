@@ -3,11 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::baseline::ort::Bare;
-use crate::site::Site;
-use crate::support::race::ROUNDS;
+use crate::baseline;
+use crate::support::Request;
+use crate::support::race::Pace;
 use crate::support::rows::{Bar, Figures, Rows, median, why};
-use crate::support::{Request, places};
+use crate::support::sample::Sample;
+use crate::support::site::Site;
 
 const CALLS: u32 = 3000;
 
@@ -37,10 +38,10 @@ pub(crate) fn measure(site: &Figures<Site>, rows: &mut Rows) {
 
 fn rounds(site: &Site) -> Result<Vec<(Told, f64)>> {
     let request = Request::get(&format!("/nn-loop?n={CALLS}"));
-    let mut bare = Bare::start(&places::onnxruntime()?, &places::digits()?)?;
+    let mut bare = baseline::ort::start(Sample::Digits { rows: 1 })?;
     let mut rounds = Vec::new();
-    for round in 0..=ROUNDS {
-        let bare = bare.mean(CALLS)?;
+    for round in 0..=Pace::USUAL.rounds {
+        let bare = bare.ask(&CALLS)?;
         let answer = request.ask(site.server.address)?;
         let text = String::from_utf8_lossy(&answer.body);
         ensure!(answer.status == 200, "the guest says {} {text}", answer.status);

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use crate::baseline::fastapi;
-use crate::site::Site;
 use crate::support::child::Server;
-use crate::support::race::{self, Laps, Runner};
+use crate::support::race::{self, Laps, Pace, Runner};
 use crate::support::rows::{Bar, Figures, Rows, why};
+use crate::support::site::Site;
 use crate::support::{Request, places};
 
 /// Probabilities of one picture that both servers give differ by no more than this.
@@ -56,9 +56,9 @@ impl<'a> Rivals<'a> {
     }
 
     fn race(&self, connections: usize) -> Result<[Laps; 2]> {
-        let runner = |name, server| Runner { name, server, request: &self.request };
+        let runner = |name, server| Runner { name, server, requests: std::slice::from_ref(&self.request) };
         let runners = [runner("modelet digits", self.ours), runner("FastAPI digits", &self.fastapi)];
-        race::run(&runners, connections)?.try_into().map_err(|_| anyhow!("not two"))
+        race::run(&runners, connections, Pace::USUAL)?.try_into().map_err(|_| anyhow!("not two"))
     }
 }
 

@@ -3,10 +3,10 @@
 use anyhow::{Result, anyhow, ensure};
 
 use crate::baseline;
-use crate::site::Site;
 use crate::support::child::Server;
-use crate::support::race::{self, Laps, Runner};
+use crate::support::race::{self, Laps, Pace, Runner};
 use crate::support::rows::{Bar, Figures, Rows, why};
+use crate::support::site::Site;
 use crate::support::{Request, places};
 
 /// Our layers may cost a tenth of the throughput, no more.
@@ -52,10 +52,10 @@ impl<'a> Rivals<'a> {
     }
 
     fn race(&self, connections: usize) -> Result<[Laps; 3]> {
-        let runner = |name, server| Runner { name, server, request: &self.request };
+        let runner = |name, server| Runner { name, server, requests: std::slice::from_ref(&self.request) };
         let runners =
             [runner("modelet", self.ours), runner("same driver", &self.direct), runner("bare hyper", &self.hyper)];
-        let laps = race::run(&runners, connections)?;
+        let laps = race::run(&runners, connections, Pace::USUAL)?;
         laps.try_into().map_err(|_| anyhow!("not three"))
     }
 }

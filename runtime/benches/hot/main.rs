@@ -8,17 +8,18 @@
 //! Servers have one core, the load generator has the other. About four minutes on two cores.
 
 #[path = "../baseline/mod.rs"]
+#[expect(dead_code, reason = "the bench `inference` uses the rest")]
 mod baseline;
 mod compute;
 mod digits;
 mod hello;
 mod site;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the bench `inference` uses the rest")]
 mod support;
 
 use anyhow::Result;
 
-use site::Site;
 use support::child;
 use support::rows::{Rows, why};
 
@@ -28,7 +29,7 @@ fn main() -> Result<()> {
         return done;
     }
     child::pin_self();
-    let site = Site::start().map_err(why);
+    let site = site::start().map_err(why);
     let mut rows = Rows::default();
     hello::measure(&site, &mut rows);
     compute::measure(&site, &mut rows);

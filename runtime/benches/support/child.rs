@@ -11,8 +11,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-/// The core of the servers; they take turns.
-const SERVER_CORE: &str = "0";
+/// Which cores a child may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cores {
+    /// The servers' core; they take turns. The load generator has the other.
+    One,
+    /// All that there are: nothing else is measured meanwhile.
+    All,
+}
+
 /// The core of this process.
 const OWN_CORE: &str = "1";
 /// A server that has not said where it listens by then has failed.
@@ -32,7 +39,7 @@ impl Server {
     /// # Errors
     /// When it does not start, or ends or stays silent instead of listening.
     pub(crate) fn start(program: &Path, arguments: &[&str], listening: &str) -> Result<Self> {
-        let mut child = pinned(program, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = pinned(program, arguments, Cores::One).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (sender, lines) = mpsc::channel();
         let stdout = child.stdout.take().context("its stdout")?;
         let stderr = child.stderr.take().context("its stderr")?;
@@ -45,6 +52,14 @@ impl Server {
                 Err(error.context(format!("starting {} {}", program.display(), arguments.join(" "))))
             }
         }
+    }
+
+    /// Memory that is its own and in RAM, in bytes: `RssAnon`, without what a file in the page cache backs.
+    ///
+    /// # Errors
+    /// Where the system does not tell (`/proc/PID/status`).
+    pub(crate) fn memory(&self) -> Result<u64> {
+        memory(&self.child.id().to_string())
     }
 
     /// CPU time that all its threads have had. Threads that have ended do not count: the servers keep theirs.
@@ -67,10 +82,20 @@ impl Drop for Server {
     }
 }
 
-/// A command on the servers' core, without the variables that make errors slow.
-pub(crate) fn pinned(program: &Path, arguments: &[&str]) -> Command {
+impl Cores {
+    fn list(self) -> &'static str {
+        match self {
+            Self::One => "0",
+            // The kernel takes those that there are.
+            Self::All => "0-1023",
+        }
+    }
+}
+
+/// A command on these cores, without the variables that make errors slow.
+pub(crate) fn pinned(program: &Path, arguments: &[&str], cores: Cores) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", SERVER_CORE]).arg(program).args(arguments);
+    command.args(["--cpu-list", cores.list()]).arg(program).args(arguments);
     command.env_remove("RUST_BACKTRACE").env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
@@ -83,6 +108,17 @@ pub(crate) fn pin_self() {
     if !done.is_ok_and(|status| status.success()) {
         eprintln!("bench: the load generator is not pinned (`taskset` and two cores are needed): expect more noise");
     }
+}
+
+/// [`Server::memory`] of any process; `self` is this one.
+///
+/// # Errors
+/// Where the system does not tell.
+pub(crate) fn memory(process: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon in a status")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes << 10)
 }
 
 fn stop(child: &mut Child) {

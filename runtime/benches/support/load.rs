@@ -43,9 +43,15 @@ impl Request {
 
     /// A POST of JSON.
     pub(crate) fn post(path: &str, json: &str) -> Self {
-        let length = json.len();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n");
-        Self(format!("{head}content-length: {length}\r\n\r\n{json}").into_bytes())
+        Self::post_bytes(path, "application/json", json.as_bytes())
+    }
+
+    /// A POST of anything.
+    pub(crate) fn post_bytes(path: &str, media_type: &str, body: &[u8]) -> Self {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: {media_type}\r\n");
+        let head = format!("{head}content-length: {length}\r\n\r\n");
+        Self([head.as_bytes(), body].concat())
     }
 
     /// Asks once and gives the whole answer.
@@ -66,12 +72,13 @@ impl Request {
     }
 }
 
-/// Keeps `connections` connections busy with `request` for `duration`.
+/// Keeps `connections` connections busy for `duration`, each with its one of `requests`.
 ///
 /// # Errors
 /// When a connection breaks, an answer is no HTTP, or none comes for ten seconds.
-pub(crate) fn run(server: SocketAddr, request: &Request, connections: usize, duration: Duration) -> Result<Seen> {
+pub(crate) fn run(server: SocketAddr, requests: &[Request], connections: usize, duration: Duration) -> Result<Seen> {
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let request = |index: usize| requests.get(index % requests.len().max(1)).context("nothing to ask");
     let mut open = Vec::with_capacity(connections);
     for index in 0..connections {
         let connection = Connection::open(server)?;
@@ -81,8 +88,8 @@ pub(crate) fn run(server: SocketAddr, request: &Request, connections: usize, dur
     }
     let mut tally = Tally::default();
     let begun = Instant::now();
-    for connection in &mut open {
-        connection.send(request)?;
+    for (index, connection) in open.iter_mut().enumerate() {
+        connection.send(request(index)?)?;
     }
     let mut events = Vec::with_capacity(connections);
     let mut heard = begun;
@@ -100,7 +107,7 @@ pub(crate) fn run(server: SocketAddr, request: &Request, connections: usize, dur
         for event in events.drain(..) {
             let index = usize::try_from(event.data.u64())?;
             let connection = open.get_mut(index).context("an event for no connection")?;
-            connection.turn(request, &mut tally)?;
+            connection.turn(request(index)?, &mut tally)?;
         }
     }
     tally.seen(begun.elapsed())

@@ -1,11 +1,20 @@
 //! What benches share: `child` runs a server on one core, `load` asks it from the other, `race` does so in turns with its
-//! rivals, `rows` prints what came of it.
+//! rivals, `rows` prints what came of it. `site` is our own server. Where there is no HTTP, `asked` is a child that does
+//! the work when told so, with `callers` inside it; `sample` is what a model is asked.
 
 mod answer;
+pub(crate) mod asked;
+pub(crate) mod callers;
 pub(crate) mod child;
+/// How the guests `nn` and `nn_loop` are talked to.
+#[path = "../../../tests/guests/frame.rs"]
+#[expect(unreachable_pub, reason = "a library has it, too")]
+pub(crate) mod frame;
 mod load;
 pub(crate) mod places;
 pub(crate) mod race;
 pub(crate) mod rows;
+pub(crate) mod sample;
+pub(crate) mod site;
 
 pub(crate) use load::Request;

@@ -56,6 +56,14 @@ pub(crate) fn digits() -> Result<PathBuf> {
     there(root().join("functions/digits/models/digits.onnx"))
 }
 
+/// A file of the sentence encoder, made by `cargo xtask setup --bench`.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn minilm(name: &str) -> Result<PathBuf> {
+    there(cache()?.join("models").join("minilm-l6-v2").join(name))
+}
+
 /// A path that is there.
 ///
 /// # Errors

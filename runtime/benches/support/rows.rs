@@ -11,8 +11,14 @@ pub(crate) type Figures<T> = Result<T, String>;
 pub(crate) enum Bar {
     /// The ratio of ours to the baseline is at least this.
     RatioFrom(f64),
+    /// The ratio of ours to the baseline is at most this.
+    RatioTo(f64),
     /// Ours is at most this many microseconds.
     MicrosecondsTo(f64),
+    /// Ours is just this.
+    Exactly(f64),
+    /// Ours is more than this.
+    Over(f64),
 }
 
 /// Prints rows and counts them.
@@ -26,7 +32,10 @@ impl Bar {
     fn holds(self, ours: f64, ratio: f64) -> bool {
         match self {
             Self::RatioFrom(least) => ratio >= least,
+            Self::RatioTo(most) => ratio <= most,
             Self::MicrosecondsTo(most) => ours <= most,
+            Self::Exactly(wanted) => (ours - wanted).abs() < 1e-9,
+            Self::Over(least) => ours > least,
         }
     }
 }
@@ -35,7 +44,10 @@ impl Display for Bar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::RatioFrom(least) => write!(f, ">={least:.2}"),
+            Self::RatioTo(most) => write!(f, "<={most:.2}"),
             Self::MicrosecondsTo(most) => write!(f, "<={most:.0}us"),
+            Self::Exactly(wanted) => write!(f, "=={wanted:.0}"),
+            Self::Over(least) => write!(f, ">{least:.0}"),
         }
     }
 }

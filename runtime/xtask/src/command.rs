@@ -3,7 +3,8 @@
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  setup              lay what is missing: the wasm32-wasip2 target, ONNX Runtime, the models
+  setup [--bench]    lay what is missing: the wasm32-wasip2 target, ONNX Runtime, the models
+                     --bench: also the 90 MB model that `bench inference` makes by itself
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
@@ -19,7 +20,10 @@ pub(crate) enum Command {
     /// Print the usage.
     Help,
     /// Lay what is missing.
-    Setup,
+    Setup {
+        /// Also what only benches need.
+        benches: bool,
+    },
     /// From nothing to an answer.
     Demo {
         /// Leave the server running at the end.
@@ -56,12 +60,8 @@ impl Command {
         let arguments: Vec<String> = rest.collect();
         match name.as_str() {
             "help" | "-h" | "--help" => Ok(Self::Help),
-            "setup" => none(&arguments).map(|()| Self::Setup),
-            "demo" => match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-                [] => Ok(Self::Demo { keep: false }),
-                ["--keep"] => Ok(Self::Demo { keep: true }),
-                _ => Err(format!("demo takes only --keep, not `{}`", arguments.join(" "))),
-            },
+            "setup" => flag("setup", "--bench", &arguments).map(|benches| Self::Setup { benches }),
+            "demo" => flag("demo", "--keep", &arguments).map(|keep| Self::Demo { keep }),
             "test" => Ok(Self::Test { arguments }),
             "ci" => none(&arguments).map(|()| Self::Ci),
             "bench" => match arguments.split_first() {
@@ -73,6 +73,15 @@ impl Command {
             "conformance" => Ok(Self::Conformance { arguments }),
             other => Err(format!("there is no command `{other}`")),
         }
+    }
+}
+
+/// Whether the one flag that the command takes is there.
+fn flag(command: &str, flag: &str, arguments: &[String]) -> Result<bool, String> {
+    match arguments {
+        [] => Ok(false),
+        [given] if given == flag => Ok(true),
+        _ => Err(format!("{command} takes only {flag}, not `{}`", arguments.join(" "))),
     }
 }
 
@@ -110,7 +119,9 @@ mod tests {
     fn wrong_usage_names_what_is_wrong() {
         assert_eq!(parse(""), Err("which command?".to_owned()));
         assert_eq!(parse("bake"), Err("there is no command `bake`".to_owned()));
-        assert_eq!(parse("setup now"), Err("unexpected `now`".to_owned()));
+        assert_eq!(parse("setup now"), Err("setup takes only --bench, not `now`".to_owned()));
+        assert_eq!(parse("setup --bench"), Ok(Command::Setup { benches: true }));
+        assert_eq!(parse("ci now"), Err("unexpected `now`".to_owned()));
         assert!(parse("demo --forever").is_err());
         assert!(parse("bench").is_err());
         assert!(parse("bench --help").is_err());

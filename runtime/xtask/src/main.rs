@@ -21,6 +21,7 @@ mod pypi;
 mod server;
 mod setup;
 mod test;
+mod venv;
 
 use command::{Command, USAGE};
 use failure::Failure;
@@ -53,7 +54,10 @@ fn perform(command: Command) -> Result<(), Failure> {
     let places = Places::find()?;
     match command {
         Command::Help => Ok(()),
-        Command::Setup => setup::run(&places),
+        Command::Setup { benches } => {
+            setup::run(&places)?;
+            if benches { setup::for_benches(&places) } else { Ok(()) }
+        }
         Command::Demo { keep } => demo::run(&places, keep),
         Command::Test { arguments } => test::run(&places, &arguments),
         Command::Ci => ci::run(&places),

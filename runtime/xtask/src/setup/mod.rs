@@ -4,6 +4,7 @@
 //! a final name; so setup may be stopped at any moment and started again.
 
 mod lock;
+mod minilm;
 mod models;
 mod onnxruntime;
 mod wasm_target;
@@ -14,8 +15,18 @@ use std::time::Instant;
 
 /// Lays what is missing and says, part by part, what it did.
 pub(crate) fn run(places: &Places) -> Result<(), Failure> {
-    let parts: [Part; 3] =
-        [("wasm target", wasm_target::ensure), ("ONNX Runtime", onnxruntime::ensure), ("models", models::ensure)];
+    perform(
+        places,
+        &[("wasm target", wasm_target::ensure), ("ONNX Runtime", onnxruntime::ensure), ("models", models::ensure)],
+    )
+}
+
+/// What benches need beside: hundreds of megabytes, which nobody else should wait for.
+pub(crate) fn for_benches(places: &Places) -> Result<(), Failure> {
+    perform(places, &[("benches' model", minilm::ensure)])
+}
+
+fn perform(places: &Places, parts: &[Part]) -> Result<(), Failure> {
     for (name, ensure) in parts {
         let start = Instant::now();
         let done = ensure(places)?;

@@ -1,0 +1,58 @@
+//! `cargo xtask bench inference`: one copy of a model, every caller batched, nobody hurt; against the same work without us.
+//!
+//! - `alone`: one invocation that calls a model many times, against bare `ort`.
+//! - `joined`: many callers inside one process, against the same without joining, and against upstream's `wasi:nn`.
+//! - `functions`: sixteen functions over HTTP, calls joined against calls alone.
+//! - `beside`: a model's calls while another model comes and goes, and while somebody floods it.
+//!
+//! With `--short` each row is only tried: its figures mean nothing.
+
+mod alone;
+#[path = "../baseline/mod.rs"]
+#[expect(dead_code, reason = "the other benches use the rest")]
+mod baseline;
+mod beside;
+mod functions;
+mod joined;
+mod ours;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the other benches use the rest")]
+mod support;
+
+use anyhow::Result;
+
+use support::child;
+use support::race::Pace;
+use support::rows::Rows;
+
+/// Whether rows are only tried.
+#[derive(Debug, Clone, Copy)]
+struct Mode {
+    is_short: bool,
+}
+
+impl Mode {
+    /// How long a race of this pace takes in this mode.
+    fn pace(self, pace: Pace) -> Pace {
+        if self.is_short { pace.short() } else { pace }
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(done) = baseline::run(&arguments).or_else(|| ours::run(&arguments)) {
+        return done;
+    }
+    let mode = Mode { is_short: arguments.iter().any(|argument| argument == "--short") };
+    if mode.is_short {
+        eprintln!("bench: --short: the figures mean nothing");
+    }
+    child::pin_self();
+    let mut rows = Rows::default();
+    alone::measure(mode, &mut rows);
+    joined::measure(mode, &mut rows);
+    functions::measure(mode, &mut rows);
+    beside::measure(mode, &mut rows);
+    rows.finish();
+    Ok(())
+}

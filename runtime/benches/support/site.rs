@@ -1,0 +1,77 @@
+//! `modelet serve`, of the release profile, and what is deployed to it, all through the command line.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use super::child::Server;
+use super::places;
+
+/// Built by Cargo before this bench, in its profile.
+const MODELET: &str = env!("CARGO_BIN_EXE_modelet");
+
+/// What the server says before the address of its routes.
+const LISTENING: &str = "functions  http://";
+
+/// A running server.
+pub(crate) struct Site {
+    /// Its process; before its folder, so that it ends first.
+    pub(crate) server: Server,
+    folder: TempDir,
+    data: String,
+}
+
+impl Site {
+    /// Starts a server with an empty data directory.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = places::text(&folder.path().join("data"))?;
+        let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let serve = [&["serve", "--data-dir", &data], &free[..]].concat();
+        let server = Server::start(Path::new(MODELET), &serve, LISTENING)?;
+        Ok(Self { server, folder, data })
+    }
+
+    /// Deploys a test guest under the route `/NAME`, with room for all connections of a measurement, so that none waits for
+    /// a permit. `extra` is what its manifest says besides; model files in it are absolute paths.
+    ///
+    /// # Errors
+    /// When the deploy fails.
+    pub(crate) fn deploy_guest(&self, guest: &str, name: &str, extra: &str) -> Result<()> {
+        let project = self.folder.path().join(name);
+        fs::create_dir(&project)?;
+        fs::copy(places::guest(guest)?, project.join("guest.wasm"))?;
+        fs::write(project.join("function.toml"), manifest(name, extra))?;
+        self.modelet(&["deploy", &places::text(&project)?])?;
+        Ok(())
+    }
+
+    /// Runs the command line against this server; what it prints.
+    ///
+    /// # Errors
+    /// What it says when it fails.
+    pub(crate) fn modelet(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(MODELET);
+        command.args(arguments).args(["--data-dir", &self.data]);
+        command.env_remove("MODELET_URL").env_remove("MODELET_KEY").stdin(Stdio::null());
+        let output = command.output().context("starting `modelet`")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("`modelet {}`: {}", arguments.join(" "), said.trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+fn manifest(name: &str, extra: &str) -> String {
+    format!(
+        "name = \"{name}\"\n[build]\ncomponent = \"guest.wasm\"\n[[route]]\npath = \"/{name}\"\nauth = \"none\"\n{extra}\
+         [limits]\nconcurrency = 128\n[instances]\nmax_requests = 1000000\n"
+    )
+}
