@@ -7,7 +7,7 @@
 //! checked (`description.rs`), then it runs on the caller's thread if the model is quick (`inline.rs`, ended by
 //! `watchdog.rs` if it is not), else it waits for a session (`pool.rs`) and a thread (`worker.rs`). Calls that wait are
 //! joined if their rules allow it (`batch/`); what one run does for its callers is in `running.rs`. Under `onnx/` is
-//! what talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code.
+//! what talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code. [`optimize::optimize`] rewrites a file to a smaller one.
 //!
 //! Limits: one arena for all models' memory, a bounded queue per model with a fair part for each flow, bounded
 //! sessions, a deadline per call, a limit per run.
@@ -24,6 +24,7 @@ pub mod library;
 mod metrics;
 mod model;
 mod onnx;
+pub mod optimize;
 mod options;
 #[cfg(test)]
 mod overhead;

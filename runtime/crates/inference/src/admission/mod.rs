@@ -18,7 +18,7 @@ mod rows;
 mod scope;
 mod sizes;
 mod tensor;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 

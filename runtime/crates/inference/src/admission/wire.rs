@@ -2,11 +2,11 @@
 
 /// The bytes are no protobuf.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// A field's value.
 #[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A number of the variable-length kind.
     Number(u64),
     /// Text, bytes, packed numbers, or a message inside this one.
@@ -16,7 +16,7 @@ pub(super) enum Value<'a> {
 }
 
 /// Calls `visit` with the number and value of each field of a message.
-pub(super) fn each<'a, E: From<Malformed>>(
+pub(crate) fn each<'a, E: From<Malformed>>(
     mut message: &'a [u8],
     mut visit: impl FnMut(u64, Value<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -38,7 +38,7 @@ pub(super) fn each<'a, E: From<Malformed>>(
 }
 
 /// The numbers of a repeated field's value: one, or many packed. Calls `visit` with each.
-pub(super) fn numbers<E: From<Malformed>>(
+pub(crate) fn numbers<E: From<Malformed>>(
     value: Value<'_>,
     mut visit: impl FnMut(i64) -> Result<(), E>,
 ) -> Result<(), E> {

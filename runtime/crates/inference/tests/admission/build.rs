@@ -1,5 +1,7 @@
 //! ONNX files made by hand, so that they can be wrong in every way.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 /// A message under construction.
 #[derive(Clone, Default)]
 pub(crate) struct Message(pub(crate) Vec<u8>);
@@ -15,6 +17,13 @@ impl Message {
         self.varint(field << 3 | 2);
         self.varint(bytes.as_ref().len() as u64);
         self.0.extend_from_slice(bytes.as_ref());
+        self
+    }
+
+    /// A number of four bytes.
+    pub(crate) fn fixed(mut self, field: u64, bytes: &[u8; 4]) -> Self {
+        self.varint(field << 3 | 5);
+        self.0.extend_from_slice(bytes);
         self
     }
 
@@ -36,6 +45,7 @@ impl AsRef<[u8]> for Message {
 /// An attribute's value.
 pub(crate) enum Attr {
     Int(i64),
+    Float(f32),
     Ints(Vec<i64>),
     Graph(Message),
 }
@@ -60,6 +70,7 @@ pub(crate) fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<
             5,
             match value {
                 Attr::Int(int) => attribute.number(3, int).number(20, 2),
+                Attr::Float(float) => attribute.fixed(2, &float.to_le_bytes()).number(20, 1),
                 Attr::Ints(ints) => ints.into_iter().fold(attribute, |made, int| made.number(8, int)).number(20, 7),
                 Attr::Graph(graph) => attribute.bytes(6, graph).number(20, 5),
             },
@@ -93,6 +104,10 @@ pub(crate) fn zeros(name: &str, dims: &[i64]) -> Message {
     raw(name, F32, dims, &vec![0; 4 * dims.iter().product::<i64>() as usize])
 }
 
+pub(crate) fn floats(name: &str, dims: &[i64], floats: &[f32]) -> Message {
+    raw(name, F32, dims, &floats.iter().flat_map(|float| float.to_le_bytes()).collect::<Vec<_>>())
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct Graph(pub(crate) Message);
 
@@ -109,15 +124,24 @@ impl Graph {
         Self(self.0.bytes(11, value(name, element, dims)))
     }
 
+    pub(crate) fn output_of(self, name: &str, element: i64, dims: &[i64]) -> Self {
+        Self(self.0.bytes(12, value(name, element, dims)))
+    }
+
     pub(crate) fn output(self, name: &str) -> Self {
         Self(self.0.bytes(12, Message::default().bytes(1, name)))
     }
 
     /// A file of this graph, operator set 17.
     pub(crate) fn model(self) -> Message {
+        self.model_of(8, 17)
+    }
+
+    /// A file of this format and operator set.
+    pub(crate) fn model_of(self, ir_version: i64, version: i64) -> Message {
         let opset = |domain: &str, version| Message::default().bytes(1, domain).number(2, version);
-        let opsets = Message::default().bytes(8, opset("", 17)).bytes(8, opset("ai.onnx.ml", 3));
-        opsets.bytes(8, opset("com.microsoft", 1)).number(1, 8).bytes(7, self.0)
+        let opsets = Message::default().bytes(8, opset("", version)).bytes(8, opset("ai.onnx.ml", 3));
+        opsets.bytes(8, opset("com.microsoft", 1)).number(1, ir_version).bytes(7, self.0)
     }
 }
 
