@@ -20,7 +20,8 @@ use crate::call::{Answer, Call, Ticket};
 use crate::description::Description;
 use crate::error::RunError;
 use crate::inline::InlineGate;
-use crate::onnx::{Session, SessionSettings};
+use crate::model_file::ModelFile;
+use crate::onnx::{Loaded, Session, SessionSettings};
 use crate::options::ModelOptions;
 use crate::pool::{Next, Pool, Queued};
 use crate::rejected::Rejected;
@@ -40,8 +41,8 @@ pub struct Model {
     against_batching: OnceLock<String>,
     pub(crate) run_max: Duration,
     /// Kept for further sessions.
-    // TODO-perf: read them from the store again when a session is added, so that they are not held twice.
-    bytes: Arc<[u8]>,
+    // TODO-perf: read it from the store again when a session is added, so that it is not held twice.
+    file: ModelFile,
     settings: SessionSettings,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Counters,
@@ -92,7 +93,7 @@ impl Model {
     /// Size of the file it was loaded from, in bytes.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        self.bytes.len() as u64
+        self.file.bytes().len() as u64
     }
 
     /// Sessions now loaded.
@@ -193,12 +194,8 @@ impl Model {
         self.run_queued(call, waiting, answer).await
     }
 
-    pub(crate) fn new(
-        mut options: ModelOptions,
-        (session, settings, description): (Session, SessionSettings, Description),
-        bytes: Arc<[u8]>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(mut options: ModelOptions, loaded: Loaded, shared: Arc<Shared>) -> Self {
+        let Loaded { session, settings, file, description } = loaded;
         let sessions_max = options.sessions_max.unwrap_or(shared.sessions_max).max(1);
         let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
         let mixes_rows = *options.mixes_rows.get_or_insert(found);
@@ -215,7 +212,7 @@ impl Model {
             crowd: Crowd::default(),
             against_batching: against_batching.map(OnceLock::from).unwrap_or_default(),
             run_max: options.run_max,
-            bytes,
+            file,
             settings,
             shared,
             counters: Counters::default(),
@@ -229,7 +226,7 @@ impl Model {
 
     /// On a worker: loads one more session.
     pub(crate) fn grow(self: &Arc<Self>) {
-        match Session::load(&self.shared.environment, &self.bytes, &self.settings) {
+        match Session::load(&self.shared.environment, &self.file, &self.settings) {
             Ok(session) => {
                 self.shared.adopt(&session);
                 self.pool.grown(true);

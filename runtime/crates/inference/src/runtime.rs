@@ -11,7 +11,8 @@ use crate::error::{LoadError, OpenError};
 use crate::library::LibrarySource;
 use crate::metrics::ModelMetrics;
 use crate::model::Model;
-use crate::onnx::{self, Environment, Session};
+use crate::model_file::ModelFile;
+use crate::onnx::{self, Environment, Session, Wish};
 use crate::options::ModelOptions;
 use crate::watchdog::Watchdog;
 use crate::worker::Workers;
@@ -126,16 +127,16 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Loads a model of ONNX bytes. Blocks for as long as it takes, from a millisecond to seconds: not for an
+    /// Loads a model. Blocks for as long as it takes, from a millisecond to seconds: not for an
     /// executor's thread.
     ///
     /// # Errors
-    /// See [`LoadError`]: the bytes are no model, it needs what is not offered, or more memory than there is.
-    pub fn load(&self, bytes: impl Into<Arc<[u8]>>, options: ModelOptions) -> Result<Arc<Model>, LoadError> {
-        let bytes = bytes.into();
+    /// See [`LoadError`]: the file is no model, it needs what is not offered, or more memory than there is.
+    pub fn load(&self, file: impl Into<ModelFile>, options: ModelOptions) -> Result<Arc<Model>, LoadError> {
         let shared = &self.shared;
-        let loaded = onnx::load(&shared.environment, &bytes, shared.config.intra_threads, options.optimise)?;
-        let model = Arc::new(Model::new(options, loaded, bytes, Arc::clone(shared)));
+        let wish = Wish { intra_threads: shared.config.intra_threads, optimise: options.optimise };
+        let loaded = onnx::load(&shared.environment, file.into(), &wish)?;
+        let model = Arc::new(Model::new(options, loaded, Arc::clone(shared)));
         shared.models().push(Arc::downgrade(&model));
         Ok(model)
     }

@@ -3,9 +3,14 @@
 mod control;
 mod environment;
 pub(crate) mod ffi;
+mod load;
 mod message;
+mod options;
+mod ports;
 mod session;
 
 pub(crate) use control::{Control, RunId, Stop};
 pub(crate) use environment::Environment;
-pub(crate) use session::{Ran, Session, SessionSettings, load};
+pub(crate) use load::{Loaded, Wish, load};
+pub(crate) use options::SessionSettings;
+pub(crate) use session::{Ran, Session};

@@ -4,30 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ort::memory::MemoryInfo;
-use ort::session::Session as OrtSession;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::control::{Control, Stop};
 use super::environment::Environment;
-use super::ffi::{InputValue, Names, OutputValue, PortKind, RawPort, SessionHandle};
+use super::ffi::{InputValue, Names, OutputValue, SessionHandle};
 use super::message;
-use crate::admission::{self, AdmissionLimits};
+use super::options::{SessionSettings, options};
+use super::ports::ports;
 use crate::buffer::AlignedBuf;
-use crate::description::{Description, Dim, Port};
+use crate::description::Port;
 use crate::element::ElementType;
 use crate::error::{LoadError, RunError, TensorError};
+use crate::model_file::ModelFile;
 use crate::tensor::Tensor;
-
-/// How a session is made.
-#[derive(Clone, Debug)]
-pub(crate) struct SessionSettings {
-    /// Threads inside one operator; 1 means the runner's own thread only.
-    pub(crate) intra_threads: usize,
-    /// Rewrite the graph for speed while loading.
-    pub(crate) optimise: bool,
-    /// Bytes that one folded constant may have.
-    folded_bytes_max: u64,
-}
 
 /// A session and what it needs to run.
 pub(crate) struct Session {
@@ -55,40 +44,16 @@ pub(crate) struct Ran {
     pub(crate) copied: u64,
 }
 
-/// Checks a model's file, loads a first session of it, and describes it.
-pub(crate) fn load(
-    environment: &Environment,
-    model: &[u8],
-    intra_threads: usize,
-    optimise: bool,
-) -> Result<(Session, SessionSettings, Description), LoadError> {
-    let limits = AdmissionLimits::default();
-    let limits = AdmissionLimits { made_bytes: limits.made_bytes.min(environment.arena_max), ..limits };
-    let admission = admission::admit(model, &limits)?;
-    let folded_bytes_max = folded_bytes_max(environment.arena_max, admission.outline.nodes);
-    let settings = SessionSettings { intra_threads, optimise, folded_bytes_max };
-    let session = Session::load(environment, model, &settings)?;
-    let inputs = ports("input", session.handle.inputs().map_err(refuse)?)?;
-    let outputs = ports("output", session.handle.outputs().map_err(refuse)?)?;
-    let (metadata, opsets) = (admission.outline.metadata.clone(), admission.outline.opsets.clone());
-    let description = Description { inputs, outputs, metadata, opsets, admission: Arc::new(admission) };
-    Ok((session, settings, description))
-}
-
-/// What one folded constant may take, so that all nodes together cannot fold more than the arena holds.
-///
-/// Folding is outside the arena, hence this bound of its own. The ends: 64 KiB folds all that matters for shapes,
-/// 64 MiB unfolds the largest embedding table met so far.
-fn folded_bytes_max(arena_max: u64, nodes: u64) -> u64 {
-    (arena_max / nodes.max(1)).clamp(64 << 10, 64 << 20)
-}
-
 impl Session {
     /// Loads one more session of a model that `load` has accepted. Takes from a millisecond to seconds.
-    pub(crate) fn load(environment: &Environment, model: &[u8], settings: &SessionSettings) -> Result<Self, LoadError> {
+    pub(crate) fn load(
+        environment: &Environment,
+        file: &ModelFile,
+        settings: &SessionSettings,
+    ) -> Result<Self, LoadError> {
         // TODO-hardening: a load has no time limit yet; ONNX Runtime's load canceller gives one.
-        let options = options(environment, settings).map_err(refuse)?;
-        let handle = SessionHandle::load(environment.ort(), &options, model).map_err(refuse)?;
+        let options = options(environment, file, settings).map_err(refuse)?;
+        let handle = SessionHandle::load(environment.ort(), &options, file.bytes()).map_err(refuse)?;
         environment.note_arena(&handle);
         let (inputs, outputs) = (handle.inputs().map_err(refuse)?, handle.outputs().map_err(refuse)?);
         let ports = Ports {
@@ -103,6 +68,13 @@ impl Session {
             memory: Arc::clone(&environment.memory),
             arena_max: environment.arena_max,
         })
+    }
+
+    /// What the model takes, and what it gives.
+    pub(crate) fn ports(&self) -> Result<(Vec<Port>, Vec<Port>), LoadError> {
+        let inputs = ports("input", self.handle.inputs().map_err(refuse)?)?;
+        let outputs = ports("output", self.handle.outputs().map_err(refuse)?)?;
+        Ok((inputs, outputs))
     }
 
     /// The switch that stops this session's runs.
@@ -177,63 +149,6 @@ fn input<'a>(memory: &MemoryInfo<'_>, feed: &'a Tensor) -> ort::Result<InputValu
 fn overlap(a: &[u8], b: &[u8]) -> bool {
     let (a, b) = (a.as_ptr_range(), b.as_ptr_range());
     a.start < b.end && b.start < a.end
-}
-
-fn options(environment: &Environment, settings: &SessionSettings) -> ort::Result<SessionBuilder> {
-    let level = if settings.optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
-    let builder = OrtSession::builder(environment.ort())?
-        .with_intra_threads(settings.intra_threads)?
-        .with_inter_threads(1)?
-        // Spinning threads would burn the cores of every other model and guest.
-        .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        // Patterns are kept for every input shape ever seen, without a limit: a caller could fill the memory.
-        .with_memory_pattern(false)?
-        .with_optimization_level(level)?
-        .with_env_allocators()?
-        // The bytes are checked as ONNX; the other format is not.
-        .with_config_entry("session.load_model_format", "ONNX")?
-        // No weights in other files (`admission` refuses them first): no file is below this one.
-        .with_config_entry("session.model_external_initializers_file_folder_path", "/dev/null")?
-        .with_config_entry(
-            "optimization.constant_folding_max_output_size_in_bytes",
-            settings.folded_bytes_max.to_string(),
-        )?;
-    Ok(builder)
-}
-
-fn ports(side: &str, raw: Vec<RawPort>) -> Result<Vec<Port>, LoadError> {
-    raw.into_iter().map(|raw| port(side, &raw)).collect()
-}
-
-fn port(side: &str, raw: &RawPort) -> Result<Port, LoadError> {
-    let name = raw.name.to_string_lossy();
-    match &raw.kind {
-        PortKind::Tensor { element, dims } => {
-            let element_type = ElementType::from_onnx(*element).ok_or_else(|| {
-                LoadError::Unsupported(format!("{side} `{name}` has elements of ONNX type {element}, unknown here"))
-            })?;
-            let dims = dims.as_ref().map(|dims| dims.iter().map(dim).collect());
-            Ok(Port { name: name.into(), element_type, dims })
-        }
-        PortKind::Other(kind) => {
-            let kind = match kind {
-                2 => "a sequence",
-                3 => "a map (for scikit-learn models: export with `zipmap=False`)",
-                5 => "a sparse tensor",
-                6 => "an optional value",
-                _ => "not a tensor",
-            };
-            Err(LoadError::Unsupported(format!("{side} `{name}` is {kind}; only tensors can be passed")))
-        }
-    }
-}
-
-fn dim((size, symbol): &(i64, String)) -> Dim {
-    match u64::try_from(*size) {
-        Ok(size) => Dim::Fixed(size),
-        Err(_) => Dim::Dynamic((!symbol.is_empty()).then(|| symbol.clone())),
-    }
 }
 
 fn refuse<R>(error: ort::Error<R>) -> LoadError {

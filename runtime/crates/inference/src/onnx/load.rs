@@ -1,0 +1,82 @@
+//! From a model's file to a first session and a description.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::environment::Environment;
+use super::options::SessionSettings;
+use super::session::Session;
+use crate::admission::{self, Admission, AdmissionLimits, ExternalData};
+use crate::description::Description;
+use crate::error::LoadError;
+use crate::model_file::ModelFile;
+
+/// What whoever loads a model may choose.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// Threads inside one operator.
+    pub(crate) intra_threads: usize,
+    /// Rewrite the graph for speed while loading.
+    pub(crate) optimise: bool,
+}
+
+/// A model's first session, and what is needed for further ones.
+pub(crate) struct Loaded {
+    pub(crate) session: Session,
+    pub(crate) settings: SessionSettings,
+    pub(crate) file: ModelFile,
+    pub(crate) description: Description,
+}
+
+/// Checks a model's file, loads a first session of it, and describes it.
+pub(crate) fn load(environment: &Environment, file: ModelFile, wish: &Wish) -> Result<Loaded, LoadError> {
+    let admission = admit(&file, environment.arena_max)?;
+    let settings = SessionSettings {
+        intra_threads: wish.intra_threads,
+        optimise: wish.optimise,
+        folded_bytes_max: folded_bytes_max(environment.arena_max, admission.outline.nodes),
+    };
+    let session = Session::load(environment, &file, &settings)?;
+    let (inputs, outputs) = session.ports()?;
+    let (metadata, opsets) = (admission.outline.metadata.clone(), admission.outline.opsets.clone());
+    let description = Description { inputs, outputs, metadata, opsets, admission: Arc::new(admission) };
+    Ok(Loaded { session, settings, file, description })
+}
+
+fn admit(file: &ModelFile, arena_max: u64) -> Result<Admission, LoadError> {
+    let defaults = AdmissionLimits::default();
+    let limits = AdmissionLimits {
+        made_bytes: defaults.made_bytes.min(arena_max),
+        external_data: if file.folder().is_some() { ExternalData::Contained } else { ExternalData::Refused },
+        ..defaults
+    };
+    let admission = admission::admit(file.bytes(), &limits)?;
+    if let Some(folder) = file.folder() {
+        admission.outline.external_files.iter().try_for_each(|name| plain_file(folder, name))?;
+    }
+    Ok(admission)
+}
+
+/// Whether a file with weights is one itself and nothing that leads out of the folder.
+fn plain_file(folder: &Path, name: &str) -> Result<(), LoadError> {
+    let refuse = |why: String| LoadError::Invalid(format!("the file `{name}` with weights {why}"));
+    let mut path = folder.to_owned();
+    let mut is_file = false;
+    for part in Path::new(name) {
+        path.push(part);
+        let found = path.symlink_metadata().map_err(|error| refuse(format!("cannot be read: {}", error.kind())))?;
+        if found.is_symlink() {
+            return Err(refuse("is behind a link; put the file itself there".to_owned()));
+        }
+        is_file = found.is_file();
+    }
+    if is_file { Ok(()) } else { Err(refuse("is no file".to_owned())) }
+}
+
+/// What one folded constant may take, so that all nodes together cannot fold more than the arena holds.
+///
+/// Folding is outside the arena, hence this bound of its own. The ends: 64 KiB folds all that matters for shapes,
+/// 64 MiB unfolds the largest embedding table met so far.
+fn folded_bytes_max(arena_max: u64, nodes: u64) -> u64 {
+    (arena_max / nodes.max(1)).clamp(64 << 10, 64 << 20)
+}

@@ -1,0 +1,49 @@
+//! How sessions are made: the one list of ONNX Runtime's settings.
+
+use std::path::Path;
+
+use ort::session::Session as OrtSession;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+
+use super::environment::Environment;
+use crate::model_file::ModelFile;
+
+/// How the sessions of one model are made.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionSettings {
+    /// Threads inside one operator; 1 means the runner's own thread only.
+    pub(crate) intra_threads: usize,
+    /// Rewrite the graph for speed while loading.
+    pub(crate) optimise: bool,
+    /// Bytes that one folded constant may have.
+    pub(crate) folded_bytes_max: u64,
+}
+
+/// What a session of `file` is made with.
+pub(super) fn options(
+    environment: &Environment,
+    file: &ModelFile,
+    settings: &SessionSettings,
+) -> ort::Result<SessionBuilder> {
+    let level = if settings.optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
+    // Without a folder no weights are in other files (`admission` refuses them first): no file is below this one.
+    let folder = file.folder().map_or("/dev/null".into(), Path::to_string_lossy);
+    let builder = OrtSession::builder(environment.ort())?
+        .with_intra_threads(settings.intra_threads)?
+        .with_inter_threads(1)?
+        // Spinning threads would burn the cores of every other model and guest.
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?
+        // Patterns are kept for every input shape ever seen, without a limit: a caller could fill the memory.
+        .with_memory_pattern(false)?
+        .with_optimization_level(level)?
+        .with_env_allocators()?
+        // The bytes are checked as ONNX; the other format is not.
+        .with_config_entry("session.load_model_format", "ONNX")?
+        .with_config_entry("session.model_external_initializers_file_folder_path", folder)?
+        .with_config_entry(
+            "optimization.constant_folding_max_output_size_in_bytes",
+            settings.folded_bytes_max.to_string(),
+        )?;
+    Ok(builder)
+}
