@@ -7,6 +7,7 @@ use std::time::Instant;
 use modelet_spec::Flow;
 use tokio::sync::oneshot;
 
+use crate::batch::padding::Lengths;
 use crate::batch::sharing::Joining;
 use crate::error::RunError;
 use crate::onnx::{Control, RunId, Stop};
@@ -21,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) feeds: Vec<Tensor>,
     /// The size of the first dimension of every input; 1 where they have none in common.
     pub(crate) rows: u32,
+    /// The sizes in which the model's padding lets it differ from others; empty where there is none.
+    pub(crate) lengths: Lengths,
     /// `None`: it runs alone.
     pub(crate) joining: Option<Joining>,
     /// It waits for company, or for its caller's thread to look again: it rides along with others, but no batch is

@@ -102,6 +102,14 @@ pub enum TensorError {
     /// String tensors are made of strings, all others of bytes.
     #[error("a string tensor has no bytes; make it of strings")]
     NoBytes,
+    /// A tensor cannot be cut to this.
+    #[error("a tensor of shape {from} cannot be cut to {to}")]
+    Crop {
+        /// What there is.
+        from: String,
+        /// What was wanted.
+        to: String,
+    },
     /// The machine is out of memory.
     #[error("no memory for a tensor of {bytes} bytes")]
     Memory {

@@ -13,6 +13,7 @@ use crate::admission::RowMixing;
 use crate::batch::batchable;
 use crate::batch::crowd::Crowd;
 use crate::batch::former::Terms;
+use crate::batch::padding::{Lengths, Padding};
 use crate::batch::rows;
 use crate::batch::sharing::Joining;
 use crate::batch::size::BatchSizes;
@@ -39,6 +40,8 @@ pub struct Model {
     pub(crate) crowd: Crowd,
     /// Why its calls are not joined; unset while nothing is known against it.
     against_batching: OnceLock<String>,
+    /// How inputs are filled up, or why not.
+    padding: Result<Arc<Padding>, String>,
     pub(crate) run_max: Duration,
     /// Kept for further sessions.
     // TODO-perf: read it from the store again when a session is added, so that it is not held twice.
@@ -126,6 +129,16 @@ impl Model {
         self.against_batching.get().map(String::as_str)
     }
 
+    /// Why calls whose inputs differ in length are not joined; `None`: they are filled up to the same length, where their
+    /// rules allow joining.
+    #[must_use]
+    pub fn reason_against_padding(&self) -> Option<&str> {
+        match &self.padding {
+            Ok(padding) => padding.reason_against(),
+            Err(why) => Some(why),
+        }
+    }
+
     /// What has been copied since it was loaded.
     #[must_use]
     pub fn copies(&self) -> Copies {
@@ -174,7 +187,9 @@ impl Model {
         let feeds = self.description.feeds(inputs)?;
         let rows = rows::rows_of(&feeds);
         let joining = rows.filter(|_| self.reason_against_batching().is_none()).and_then(|_| Joining::of(rule));
-        let rows = rows.unwrap_or(1);
+        let lengths = joining.and_then(|_| self.lengths(&feeds));
+        let joining = joining.filter(|_| lengths.is_some());
+        let (rows, lengths) = (rows.unwrap_or(1), lengths.unwrap_or_default());
         let held_until = joining.and_then(|_| held_until(rule.wait, flow.deadline, now));
         let looks = joining.is_some() && held_until.is_none() && self.crowd.is_likely();
         let mut is_suspect = false;
@@ -190,7 +205,7 @@ impl Model {
         let waiting = Waiting { held_until, gathers };
         let (reply, answer) = oneshot::channel();
         let is_held = gathers || held_until.is_some();
-        let call = Call { flow, feeds, rows, joining, is_held, is_suspect, reply, ticket: Arc::default() };
+        let call = Call { flow, feeds, rows, lengths, joining, is_held, is_suspect, reply, ticket: Arc::default() };
         self.run_queued(call, waiting, answer).await
     }
 
@@ -202,7 +217,11 @@ impl Model {
         let against_batching = batchable::reason_against(&description, &options);
         let mut preferred_rows = options.preferred_rows;
         preferred_rows.sort_unstable();
-        let terms = Terms { preferred_rows, mixes_rows };
+        let padding = Padding::of(&options.padding, &description).map(Arc::new);
+        if let (Err(why), false) = (&padding, options.padding.is_empty()) {
+            tracing::warn!(model = %options.name, %why, "calls of different lengths are not joined");
+        }
+        let terms = Terms { preferred_rows, mixes_rows, padding: padding.as_ref().ok().cloned() };
         shared.adopt(&session);
         Self {
             name: options.name,
@@ -211,6 +230,7 @@ impl Model {
             gate: InlineGate::new(shared.config.inline_under),
             crowd: Crowd::default(),
             against_batching: against_batching.map(OnceLock::from).unwrap_or_default(),
+            padding,
             run_max: options.run_max,
             file,
             settings,
@@ -222,6 +242,16 @@ impl Model {
     /// Its calls are not joined from now on; gives the reason, which is the first one that was found.
     pub(crate) fn refuse_batching(&self, why: String) -> &str {
         self.against_batching.get_or_init(|| why)
+    }
+
+    /// How inputs are filled up, while nothing is known against it.
+    pub(crate) fn padding(&self) -> Option<&Padding> {
+        self.padding.as_deref().ok().filter(|padding| padding.reason_against().is_none())
+    }
+
+    /// In what a call may differ from others; `None`: its inputs contradict each other.
+    fn lengths(&self, feeds: &[Tensor]) -> Option<Lengths> {
+        self.padding().map_or(Some(Lengths::new()), |padding| padding.lengths(feeds))
     }
 
     /// On a worker: loads one more session.

@@ -1,6 +1,9 @@
 //! What a caller may choose when loading a model.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use modelet_spec::card::PadRule;
 
 use crate::batch::Batchable;
 
@@ -27,6 +30,9 @@ pub struct ModelOptions {
     pub allow_row_mixing: bool,
     /// Batch sizes that run best; a batch that could be larger is cut to the largest of them. Empty: none is better.
     pub preferred_rows: Vec<u32>,
+    /// How inputs of a sequence model are filled up, by their names, so that calls of different lengths can be joined.
+    /// Rules that the model's description does not bear out join nothing; see `Model::reason_against_padding`.
+    pub padding: BTreeMap<String, PadRule>,
 }
 
 impl ModelOptions {
@@ -43,6 +49,7 @@ impl ModelOptions {
             mixes_rows: None,
             allow_row_mixing: false,
             preferred_rows: Vec::new(),
+            padding: BTreeMap::new(),
         }
     }
 }

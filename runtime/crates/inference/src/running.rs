@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::batch::rows;
+use crate::batch::padding;
+use crate::batch::rows::{self, Outputs};
 use crate::call::{Answer, Call, Running};
 use crate::error::RunError;
 use crate::inline;
@@ -96,7 +97,7 @@ impl Model {
             return session.run(&alone.feeds, now);
         }
         let feeds: Vec<&[Tensor]> = calls.iter().map(|call| call.feeds.as_slice()).collect();
-        match rows::join(&feeds) {
+        match rows::join(&feeds, self.padding()) {
             Ok(joined) => {
                 let copied = feeds.iter().map(|feeds| feeds.len() as u64).sum();
                 self.counters.inputs_copied.fetch_add(copied, Relaxed);
@@ -118,19 +119,41 @@ impl Model {
             (Some(Stop::Overran), Err(_)) => self.repeat(calls, |call| call.is_suspect = true),
             (_, Err(_)) if are_joined => self.repeat(calls, |call| call.joining = None),
             (Some(Stop::RunLimit), Err(_)) => calls.into_iter().for_each(|call| call.answer(Err(RunError::Timeout))),
-            (_, Ok(outputs)) if are_joined => {
-                let rows: Vec<u32> = calls.iter().map(|call| call.rows).collect();
-                match rows::split(&outputs, &rows) {
-                    Ok(parts) => calls.into_iter().zip(parts).for_each(|(call, part)| call.answer(Ok(part))),
-                    Err(why) => {
-                        tracing::warn!(model = %self.name(), %why, "its calls are not joined from now on");
-                        self.refuse_batching(why);
-                        self.repeat(calls, |call| call.joining = None);
-                    }
-                }
-            }
+            (_, Ok(outputs)) if are_joined => match self.parts(&calls, &outputs) {
+                Some(parts) => calls.into_iter().zip(parts).for_each(|(call, part)| call.answer(Ok(part))),
+                None => self.repeat(calls, |call| call.joining = None),
+            },
             (_, result) => calls.into_iter().for_each(|call| call.answer(result.clone())),
         }
+    }
+
+    /// Each caller's part of a joined run's outputs; `None`: they are not what the model's description says, and from now
+    /// on its calls are not joined, or not filled up.
+    fn parts(&self, calls: &[Call], outputs: &Outputs) -> Option<Vec<Outputs>> {
+        let rows: Vec<u32> = calls.iter().map(|call| call.rows).collect();
+        let mut parts = match rows::split(outputs, &rows) {
+            Ok(parts) => parts,
+            Err(why) => {
+                tracing::warn!(model = %self.name(), %why, "its calls are not joined from now on");
+                self.refuse_batching(why);
+                return None;
+            }
+        };
+        let filled = padding::longest(calls.iter().map(|call| &call.lengths));
+        let Some(padding) = self.padding().filter(|_| calls.iter().any(|call| call.lengths != filled)) else {
+            return Some(parts);
+        };
+        for (call, part) in calls.iter().zip(&mut parts) {
+            match padding.cut_outputs(part, &filled, &call.lengths) {
+                Ok(copied) => _ = self.counters.outputs_copied.fetch_add(copied, Relaxed),
+                Err(why) => {
+                    tracing::warn!(model = %self.name(), %why, "its calls are not filled up from now on");
+                    padding.refuse(why);
+                    return None;
+                }
+            }
+        }
+        Some(parts)
     }
 
     /// Puts calls back into the queue, before all others of their flows.

@@ -1,6 +1,9 @@
 //! What makes up one batch: the call whose turn it is, and those that wait, may share a run with it and fit.
 
+use std::sync::Arc;
+
 use super::fair::FairQueue;
+use super::padding::{Filled, Padding};
 use super::sharing::{Joining, Scope};
 use crate::call::Call;
 use crate::tensor::Tensor;
@@ -12,6 +15,15 @@ pub(crate) struct Terms {
     pub(crate) preferred_rows: Vec<u32>,
     /// Rows influence each other: callers of different groups are never joined.
     pub(crate) mixes_rows: bool,
+    /// How inputs of different lengths are joined; `None`: they are not.
+    pub(crate) padding: Option<Arc<Padding>>,
+}
+
+impl Terms {
+    /// How inputs of different lengths are joined, while nothing is known against it.
+    fn padding(&self) -> Option<&Padding> {
+        self.padding.as_deref().filter(|padding| padding.reason_against().is_none())
+    }
 }
 
 /// Takes the next batch out of the queue; empty if no call is ready. At most `bytes_max` of inputs are joined; a call
@@ -36,21 +48,24 @@ pub(crate) fn is_enough(queue: &FairQueue<Call>, held: &Call, terms: &Terms) -> 
 }
 
 /// What a batch is so far and may become.
-struct Batch {
+struct Batch<'a> {
     scope: Scope,
     rows: u32,
     rows_max: u32,
+    /// What its callers gave, less what it is filled up with.
     bytes: usize,
     bytes_max: usize,
+    padding: Option<(&'a Padding, Filled)>,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
     /// `None`: the call goes alone.
-    fn of(head: &Call, terms: &Terms, bytes_max: usize) -> Option<Self> {
+    fn of(head: &Call, terms: &'a Terms, bytes_max: usize) -> Option<Self> {
         let Joining { rows_max, share } = head.joining?;
         let (rows, bytes) = (head.rows, bytes(head));
         let scope = Scope::of(&head.flow, share, terms.mixes_rows);
-        (rows < rows_max && bytes < bytes_max).then_some(Self { scope, rows, rows_max, bytes, bytes_max })
+        let padding = terms.padding().map(|padding| (padding, Filled::of(&head.lengths, bytes)));
+        (rows < rows_max && bytes < bytes_max).then_some(Self { scope, rows, rows_max, bytes, bytes_max, padding })
     }
 
     /// Cuts the batch to a preferred size, if more waits than that.
@@ -73,9 +88,17 @@ impl Batch {
         let Some(Joining { rows_max, share }) = call.joining else { return false };
         let rows = self.rows.saturating_add(call.rows);
         rows <= self.rows_max.min(rows_max)
-            && self.bytes.saturating_add(bytes(call)) <= self.bytes_max
-            && head.is_some_and(|head| suit(&head.feeds, &call.feeds))
+            && head.is_some_and(|head| self.suits(head, call, rows))
             && self.scope.with(&call.flow, share).is_some()
+    }
+
+    /// Whether the inputs go together, and do not become too many bytes.
+    fn suits(&self, head: &Call, call: &Call, rows: u32) -> bool {
+        let Some((padding, filled)) = &self.padding else {
+            return suit(&head.feeds, &call.feeds) && self.bytes.saturating_add(bytes(call)) <= self.bytes_max;
+        };
+        let filled = || filled.with(&call.lengths, bytes(call)).bytes(padding, &head.feeds, rows);
+        padding.suit(&head.feeds, &call.feeds) && filled().is_some_and(|bytes| bytes <= self.bytes_max)
     }
 
     fn add(&mut self, call: &Call) {
@@ -84,6 +107,9 @@ impl Batch {
         self.rows = self.rows.saturating_add(call.rows);
         self.rows_max = self.rows_max.min(rows_max);
         self.bytes = self.bytes.saturating_add(bytes(call));
+        if let Some((_, filled)) = &mut self.padding {
+            *filled = filled.with(&call.lengths, bytes(call));
+        }
     }
 }
 
@@ -118,6 +144,7 @@ mod tests {
             flow: Flow::new(group, group),
             feeds: vec![Tensor::new(ElementType::F32, shape, bytes).unwrap()],
             rows,
+            lengths: Vec::new(),
             joining: (rows_max > 1).then_some(Joining { rows_max, share: Share::All }),
             is_held: false,
             is_suspect: false,
@@ -163,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_cut_to_a_preferred_size_only_if_more_waits() {
-        let terms = Terms { preferred_rows: vec![2, 4], mixes_rows: false };
+        let terms = Terms { preferred_rows: vec![2, 4], ..Terms::default() };
         let mut all = queue((0..7).map(|_| call(1, 1, 4, 8)).collect());
         assert_eq!(batches(&mut all, &terms), [vec![1; 4], vec![1; 2], vec![1]]);
     }
@@ -182,7 +209,7 @@ mod tests {
         assert!(form(&mut all, &Terms::default(), usize::MAX).is_empty());
         let asking = call(2, 1, 4, 3);
         assert!(!is_enough(&all, &asking, &Terms::default()));
-        assert!(is_enough(&all, &asking, &Terms { preferred_rows: vec![2], mixes_rows: false }));
+        assert!(is_enough(&all, &asking, &Terms { preferred_rows: vec![2], ..Terms::default() }));
         assert!(all.push(&asking.flow.clone(), 1, asking).is_ok());
         assert_eq!(form(&mut all, &Terms::default(), usize::MAX).len(), 2);
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::padding::Padding;
+use crate::buffer::AlignedBuf;
 use crate::error::TensorError;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -16,13 +18,18 @@ pub(crate) fn rows_of(feeds: &[Tensor]) -> Option<u32> {
     (rows > 0 && feeds.iter().all(same)).then(|| u32::try_from(rows).ok())?
 }
 
-/// One feed per input, made of those of all `calls`, in their order. Each byte is copied once.
+/// One feed per input, made of those of all `calls`, in their order; with `padding`, the shorter ones are filled up to the
+/// longest. Each byte is copied once.
 ///
 /// # Errors
 /// There is no memory for it, or the calls do not suit each other.
-pub(crate) fn join(calls: &[&[Tensor]]) -> Result<Vec<Tensor>, TensorError> {
+pub(crate) fn join(calls: &[&[Tensor]], padding: Option<&Padding>) -> Result<Vec<Tensor>, TensorError> {
     let inputs = calls.first().map_or(0, |feeds| feeds.len());
-    (0..inputs).map(|input| join_one(&calls.iter().filter_map(|feeds| feeds.get(input)).collect::<Vec<_>>())).collect()
+    let one = |input| {
+        let parts: Vec<&Tensor> = calls.iter().filter_map(|feeds| feeds.get(input)).collect();
+        join_one(&parts, padding.and_then(|padding| padding.fill_of(input)))
+    };
+    (0..inputs).map(one).collect()
 }
 
 /// Cuts the outputs of a joined run into each caller's `rows`, in their order, without copying bytes.
@@ -46,16 +53,46 @@ pub(crate) fn split(outputs: &Outputs, rows: &[u32]) -> Result<Vec<Outputs>, Str
     Ok(parts)
 }
 
-fn join_one(parts: &[&Tensor]) -> Result<Tensor, TensorError> {
+fn join_one(parts: &[&Tensor], fill: Option<(usize, &[u8])>) -> Result<Tensor, TensorError> {
     let Some(first) = parts.first() else { return Err(TensorError::NoBytes) };
     let rows = parts.iter().filter_map(|part| part.shape().dims().first()).sum();
     let shape = with_rows(first.shape(), rows)?;
+    if let Some((dim, element)) = fill {
+        let size = |part: &&Tensor| part.shape().dims().get(dim).copied().unwrap_or_default();
+        let longest = parts.iter().map(size).max().unwrap_or_default();
+        if parts.iter().any(|part| size(part) < longest) {
+            return join_filled(parts, with_size(&shape, dim, longest)?, (dim, element));
+        }
+    }
     if first.as_strings().is_some() {
         let strings = parts.iter().filter_map(|part| part.as_strings()).flatten().cloned().collect();
         return Tensor::strings(shape, strings);
     }
     let bytes: Vec<&[u8]> = parts.iter().map(|part| part.bytes()).collect();
-    Tensor::new(first.element_type(), shape, crate::buffer::AlignedBuf::joined(&bytes)?)
+    Tensor::new(first.element_type(), shape, AlignedBuf::joined(&bytes)?)
+}
+
+/// The parts one after the other, each filled up in `dim` to what `shape` has there: its blocks of that dimension, and
+/// after each of them as many `element`s as are missing.
+fn join_filled(parts: &[&Tensor], shape: Shape, (dim, element): (usize, &[u8])) -> Result<Tensor, TensorError> {
+    let Some(first) = parts.first() else { return Err(TensorError::NoBytes) };
+    let size = |dims: &[i64], at: usize| dims.get(at).and_then(|size| usize::try_from(*size).ok()).unwrap_or_default();
+    let bytes_each = first.element_type().bytes().ok_or(TensorError::NoBytes)?;
+    let inner: usize = (dim + 1..shape.rank()).map(|at| size(shape.dims(), at)).product();
+    let lengths: Vec<usize> = parts.iter().map(|part| size(part.shape().dims(), dim)).collect();
+    let longest = size(shape.dims(), dim);
+    let missing_max = longest - lengths.iter().copied().min().unwrap_or(longest);
+    let filling = element.repeat(missing_max * inner);
+    let mut pieces: Vec<&[u8]> = Vec::new();
+    for (part, length) in parts.iter().zip(lengths) {
+        let missing = filling.get(..(longest - length) * inner * bytes_each).unwrap_or_default();
+        let blocks: usize = (0..dim).map(|at| size(part.shape().dims(), at)).product();
+        let block = length * inner * bytes_each;
+        for at in 0..blocks {
+            pieces.extend([part.bytes().get(at * block..(at + 1) * block).unwrap_or_default(), missing]);
+        }
+    }
+    Tensor::new(first.element_type(), shape, AlignedBuf::joined(&pieces)?)
 }
 
 fn slice(whole: &Tensor, start: usize, rows: u32) -> Option<Tensor> {
@@ -70,9 +107,13 @@ fn slice(whole: &Tensor, start: usize, rows: u32) -> Option<Tensor> {
 }
 
 fn with_rows(shape: &Shape, rows: i64) -> Result<Shape, TensorError> {
+    with_size(shape, 0, rows)
+}
+
+fn with_size(shape: &Shape, dim: usize, size: i64) -> Result<Shape, TensorError> {
     let mut dims = shape.dims().to_vec();
-    if let Some(first) = dims.first_mut() {
-        *first = rows;
+    if let Some(dim) = dims.get_mut(dim) {
+        *dim = size;
     }
     Shape::from_signed(&dims)
 }
@@ -85,7 +126,6 @@ fn has_whole_rows(tensor: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buffer::AlignedBuf;
     use crate::element::ElementType;
 
     fn tensor(element: ElementType, dims: &[u64], bytes: &[u8]) -> Tensor {
@@ -96,7 +136,7 @@ mod tests {
     fn rows_come_back_to_whom_they_belong_and_share_one_buffer() {
         let one = [tensor(ElementType::I16, &[1, 2], &[1, 2, 3, 4])];
         let two = [tensor(ElementType::I16, &[2, 2], &[5, 6, 7, 8, 9, 10, 11, 12])];
-        let joined = join(&[&one, &two]).unwrap();
+        let joined = join(&[&one, &two], None).unwrap();
         assert_eq!(joined[0].shape().dims(), [3, 2]);
         assert_eq!(joined[0].bytes(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         let parts = split(&vec![("y".into(), joined[0].clone())], &[1, 2]).unwrap();
@@ -106,12 +146,22 @@ mod tests {
     }
 
     #[test]
+    fn the_shorter_is_filled_up_block_by_block() {
+        // Two rows of two words of two numbers, and one row of three words.
+        let short = tensor(ElementType::I16, &[2, 2, 1], &[1, 0, 2, 0, 3, 0, 4, 0]);
+        let long = tensor(ElementType::I16, &[1, 3, 1], &[5, 0, 6, 0, 7, 0]);
+        let joined = join_one(&[&short, &long], Some((1, &[9, 0]))).unwrap();
+        assert_eq!(joined.shape().dims(), [3, 3, 1]);
+        assert_eq!(joined.bytes(), [1, 0, 2, 0, 9, 0, 3, 0, 4, 0, 9, 0, 5, 0, 6, 0, 7, 0]);
+    }
+
+    #[test]
     fn strings_are_joined_and_cut_too() {
         let texts = |texts: &[&str]| {
             let shape = Shape::new(&[texts.len() as u64]).unwrap();
             [Tensor::strings(shape, texts.iter().map(ToString::to_string).collect()).unwrap()]
         };
-        let joined = join(&[&texts(&["a"]), &texts(&["b", "c"])]).unwrap();
+        let joined = join(&[&texts(&["a"]), &texts(&["b", "c"])], None).unwrap();
         let parts = split(&vec![("y".into(), joined[0].clone())], &[1, 2]).unwrap();
         assert_eq!(parts[1][0].1.as_strings().unwrap(), ["b", "c"]);
     }

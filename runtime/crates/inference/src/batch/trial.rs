@@ -1,10 +1,12 @@
-//! The trial: the same samples one by one and joined, and whether the answers are the same.
+//! The trial: the same samples one by one and joined, filled up to the same length if need be, and whether the answers are
+//! the same.
 
 use std::sync::Arc;
 
 use modelet_spec::Flow;
 
 use super::former::suit;
+use super::padding::{self, Lengths, Padding};
 use super::rows::{self, Outputs};
 use crate::element::ElementType;
 use crate::error::RunError;
@@ -29,7 +31,11 @@ impl Model {
     /// floats within 1e-4 relative and 1e-5 absolute (16-bit ones within four steps of their own). If they differ, or
     /// the joined run fails, the model's calls are not joined from then on.
     ///
-    /// Takes two runs' time for each sample: meant for the moment a model is pushed. Without a Tokio runtime any
+    /// If its inputs can be filled up (`ModelOptions::padding`), that is tried too, with samples of different lengths; where
+    /// all are equally long, every other one is cut to half. If those answers differ, only calls of equal length are
+    /// joined from then on: see [`Model::reason_against_padding`].
+    ///
+    /// Takes two runs' time for each sample, or four: meant for the moment a model is pushed. Without a Tokio runtime any
     /// executor that blocks will do.
     ///
     /// # Errors
@@ -42,38 +48,117 @@ impl Model {
         if let Some(reason) = self.reason_against_batching() {
             return Ok(BatchTrial::NotBatchable(reason.to_owned()));
         }
-        let feeds: Result<Vec<_>, _> = samples.iter().map(|inputs| self.description().feeds(inputs.clone())).collect();
+        let feeds: Result<Vec<_>, _> = samples.into_iter().map(|inputs| self.description().feeds(inputs)).collect();
         let feeds = feeds?;
-        let rows = common_rows(&feeds)?;
-        let mut singles = Vec::with_capacity(samples.len());
-        for inputs in samples {
-            singles.push(self.run(Flow::new(0, 0), inputs).await?);
-        }
-        let joined = rows::join(&feeds.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let joined = joined.map_err(|error| RunError::TooLarge(error.to_string()))?;
-        let names = self.description().inputs.iter().map(|port| port.name.to_string());
-        let verdict = match self.run(Flow::new(0, 0), names.zip(joined).collect()).await {
-            Ok(outputs) => rows::split(&outputs, &rows).and_then(|parts| compare(&singles, &parts)),
-            Err(RunError::Failed(why) | RunError::InvalidArgument(why)) => Err(format!("a joined run fails: {why}")),
-            Err(error) => return Err(error),
+        let Some(padding) = self.padding() else {
+            return self.try_alike(&feeds).await;
         };
-        Ok(match verdict {
+        let lengths: Option<Vec<Lengths>> = feeds.iter().map(|feeds| padding.lengths(feeds)).collect();
+        let lengths = lengths.ok_or_else(|| refuse("have inputs that differ in length within one sample"))?;
+        let alike = cut_all(padding, &feeds, |_| shortest(&lengths))?;
+        if let BatchTrial::NotBatchable(why) = self.try_alike(&alike).await? {
+            return Ok(BatchTrial::NotBatchable(why));
+        }
+        if let Err(why) = self.try_filled(padding, &feeds, &lengths).await? {
+            padding.refuse(why);
+        }
+        Ok(BatchTrial::Equal)
+    }
+
+    /// Samples of equal length, one by one and joined.
+    async fn try_alike(self: &Arc<Self>, samples: &[Vec<Tensor>]) -> Result<BatchTrial, RunError> {
+        let alike = samples.first().is_some_and(|first| samples.iter().all(|feeds| suit(first, feeds)));
+        if !alike {
+            return Err(refuse("may differ in nothing but their number of rows"));
+        }
+        Ok(match self.try_joined(None, samples).await? {
             Ok(()) => BatchTrial::Equal,
             Err(why) => BatchTrial::NotBatchable(self.refuse_batching(why).to_owned()),
         })
     }
+
+    /// Samples of different lengths, one by one and filled up.
+    async fn try_filled(
+        self: &Arc<Self>,
+        padding: &Padding,
+        samples: &[Vec<Tensor>],
+        lengths: &[Lengths],
+    ) -> Result<Result<(), String>, RunError> {
+        let longest = padding::longest(lengths.iter());
+        if lengths.iter().any(|lengths| *lengths != longest) {
+            return self.try_joined(Some(padding), samples).await;
+        }
+        if longest.iter().all(|size| *size < 2) {
+            return Ok(Err("no sample was long enough to be tried with a shorter one".to_owned()));
+        }
+        let halves: Lengths = longest.iter().map(|size| (size + 1) / 2).collect();
+        let cut = cut_all(padding, samples, |at| if at % 2 == 1 { halves.clone() } else { longest.clone() })?;
+        self.try_joined(Some(padding), &cut).await
+    }
+
+    /// Whether a joined run gives each sample's own answer; the text says where it does not.
+    async fn try_joined(
+        self: &Arc<Self>,
+        padding: Option<&Padding>,
+        samples: &[Vec<Tensor>],
+    ) -> Result<Result<(), String>, RunError> {
+        let rows = rows_of(samples)?;
+        let mut singles = Vec::with_capacity(samples.len());
+        for feeds in samples {
+            singles.push(self.run(Flow::new(0, 0), self.named(feeds)).await?);
+        }
+        let joined = rows::join(&samples.iter().map(Vec::as_slice).collect::<Vec<_>>(), padding);
+        let joined = joined.map_err(|error| RunError::TooLarge(error.to_string()))?;
+        Ok(match self.run(Flow::new(0, 0), self.named(&joined)).await {
+            Ok(outputs) => rows::split(&outputs, &rows).and_then(|mut parts| {
+                if let Some(padding) = padding {
+                    cut_back(padding, samples, &mut parts)?;
+                }
+                compare(&singles, &parts)
+            }),
+            Err(RunError::Failed(why) | RunError::InvalidArgument(why)) => Err(format!("a joined run fails: {why}")),
+            Err(error) => return Err(error),
+        })
+    }
+
+    fn named(&self, feeds: &[Tensor]) -> Vec<(String, Tensor)> {
+        self.description().inputs.iter().map(|port| port.name.to_string()).zip(feeds.iter().cloned()).collect()
+    }
+}
+
+fn refuse(why: &str) -> RunError {
+    RunError::InvalidArgument(format!("samples for a batch {why}"))
 }
 
 /// The rows of each sample, if they can be joined.
-fn common_rows(samples: &[Vec<Tensor>]) -> Result<Vec<u32>, RunError> {
-    let refuse = |why: &str| RunError::InvalidArgument(format!("samples for a batch {why}"));
+fn rows_of(samples: &[Vec<Tensor>]) -> Result<Vec<u32>, RunError> {
     let rows: Option<Vec<u32>> = samples.iter().map(|feeds| rows::rows_of(feeds)).collect();
     let rows = rows.ok_or_else(|| refuse("need inputs with a common first dimension of at least 1"))?;
-    if rows.iter().sum::<u32>() < 2 || rows.len() < 2 {
-        return Err(refuse("need at least two calls"));
+    if rows.len() < 2 { Err(refuse("need at least two calls")) } else { Ok(rows) }
+}
+
+/// Each sample cut to the lengths that `lengths` gives for its place; none of them is longer.
+fn cut_all(
+    padding: &Padding,
+    samples: &[Vec<Tensor>],
+    lengths: impl Fn(usize) -> Lengths,
+) -> Result<Vec<Vec<Tensor>>, RunError> {
+    let cut = samples.iter().enumerate().map(|(at, feeds)| padding.cut_inputs(feeds, &lengths(at)));
+    cut.collect::<Option<_>>().ok_or_else(|| refuse("cannot be cut to one length"))
+}
+
+fn cut_back(padding: &Padding, samples: &[Vec<Tensor>], parts: &mut [Outputs]) -> Result<(), String> {
+    let lengths: Vec<Lengths> = samples.iter().filter_map(|feeds| padding.lengths(feeds)).collect();
+    let filled = padding::longest(lengths.iter());
+    for (part, lengths) in parts.iter_mut().zip(&lengths) {
+        padding.cut_outputs(part, &filled, lengths)?;
     }
-    let alike = samples.first().is_some_and(|first| samples.iter().all(|feeds| suit(first, feeds)));
-    if alike { Ok(rows) } else { Err(refuse("may differ in nothing but their number of rows")) }
+    Ok(())
+}
+
+fn shortest(lengths: &[Lengths]) -> Lengths {
+    let first = lengths.first().cloned().unwrap_or_default();
+    lengths.iter().fold(first, |shortest, lengths| shortest.iter().zip(lengths).map(|(a, b)| *a.min(b)).collect())
 }
 
 fn compare(singles: &[Outputs], joined: &[Outputs]) -> Result<(), String> {
@@ -112,7 +197,7 @@ fn of_bf16(bytes: [u8; 2]) -> f64 {
     f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16).into()
 }
 
-fn of_f16(bytes: [u8; 2]) -> f64 {
+pub(super) fn of_f16(bytes: [u8; 2]) -> f64 {
     let bits = u16::from_le_bytes(bytes);
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
     let size = match exponent {

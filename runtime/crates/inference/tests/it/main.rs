@@ -13,6 +13,7 @@ mod checks;
 mod digits;
 mod interleavings;
 mod onnx;
+mod padding;
 mod scheduling;
 #[path = "../support/mod.rs"]
 mod support;

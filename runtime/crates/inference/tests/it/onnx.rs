@@ -10,6 +10,15 @@ const BOOL: u64 = 9;
 
 /// f32 [N, 1] → the same, after as many turns (about a microsecond each) as the largest of its numbers says.
 pub(crate) fn turns() -> Vec<u8> {
+    turns_of("1")
+}
+
+/// The same of f32 [N, W].
+pub(crate) fn turns_of_words() -> Vec<u8> {
+    turns_of("W")
+}
+
+fn turns_of(width: &str) -> Vec<u8> {
     let body = graph(
         &[node("Identity", &["go"], "go_on", &[]), node("Add", &["sum", "one"], "next", &[])],
         &[],
@@ -26,8 +35,8 @@ pub(crate) fn turns() -> Vec<u8> {
             node("Add", &["x", "nothing"], "y", &[]),
         ],
         &[scalar("zero", F32, &[0; 4]), scalar("one", F32, &1f32.to_le_bytes()), scalar("yes", BOOL, &[1])],
-        &[value("x", F32, Some(&["N", "1"]))],
-        &[value("y", F32, Some(&["N", "1"]))],
+        &[value("x", F32, Some(&["N", width]))],
+        &[value("y", F32, Some(&["N", width]))],
     ))
 }
 
@@ -53,12 +62,31 @@ pub(crate) fn twice() -> Vec<u8> {
     one_input(&[node("Concat", &["x", "x"], "y", &[number("axis", 0)])], &["?", "1"])
 }
 
+/// f32 [N, W] → twice each.
+pub(crate) fn doubled() -> Vec<u8> {
+    words(&[node("Add", &["x", "x"], "y", &[])], &["N", "W"])
+}
+
+/// f32 [N, W] → the largest of each row.
+pub(crate) fn largest() -> Vec<u8> {
+    words(&[node("ReduceMax", &["x"], "y", &[numbers("axes", &[1]), number("keepdims", 0)])], &["N"])
+}
+
+/// f32 [N, W] → the words twice, under the name of a dimension that is half as long.
+pub(crate) fn longer() -> Vec<u8> {
+    words(&[node("Concat", &["x", "x"], "y", &[number("axis", 1)])], &["N", "W"])
+}
+
 pub(crate) fn load(bytes: Vec<u8>, change: impl FnOnce(&mut ModelOptions)) -> Arc<Model> {
     let mut options = ModelOptions::named("made");
     // Admission takes a loop, or what it cannot follow, for mixing; the tests know better.
     options.mixes_rows = Some(false);
     change(&mut options);
     crate::runtime().load(bytes, options).unwrap()
+}
+
+fn words(nodes: &[Vec<u8>], output: &[&str]) -> Vec<u8> {
+    model(graph(nodes, &[], &[value("x", F32, Some(&["N", "W"]))], &[value("y", F32, Some(output))]))
 }
 
 fn one_input(nodes: &[Vec<u8>], output: &[&str]) -> Vec<u8> {
@@ -84,6 +112,11 @@ fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<
 
 fn number(name: &str, value: u64) -> Vec<u8> {
     [text(1, name), varint(3, value), varint(20, 2)].concat()
+}
+
+fn numbers(name: &str, values: &[u64]) -> Vec<u8> {
+    let values: Vec<u8> = values.iter().flat_map(|value| varint(8, *value)).collect();
+    [text(1, name), values, varint(20, 7)].concat()
 }
 
 fn subgraph(name: &str, graph: &[u8]) -> Vec<u8> {
