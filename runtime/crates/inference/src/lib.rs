@@ -5,7 +5,7 @@
 //! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]. A file is checked before ONNX Runtime sees it
 //! ([`admission::admit`]). The way of a run is in `model.rs`: the inputs are
 //! checked (`description.rs`), then it runs on the caller's thread if the model is quick (`inline.rs`, ended by
-//! `watchdog.rs` if it is not), else it waits for a session (`pool.rs`) and a thread (`worker.rs`). Calls that wait are
+//! `watchdog.rs` if it is not), else it waits (`waiting.rs`) for a session (`pool.rs`, `sessions.rs`) and a thread (`worker.rs`); `threads.rs` says how many of both there are. Calls that wait are
 //! joined if their rules allow it (`batch/`); what one run does for its callers is in `running.rs`. Under `onnx/` is
 //! what talks to ONNX Runtime, and `onnx/ffi/` is the only unsafe code. [`optimize::optimize`] rewrites a file to a smaller one.
 //!
@@ -33,8 +33,12 @@ mod pool;
 mod rejected;
 mod running;
 mod runtime;
+mod sessions;
 mod shape;
 mod tensor;
+mod threads;
+mod tuning;
+mod waiting;
 mod watchdog;
 mod worker;
 

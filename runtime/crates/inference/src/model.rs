@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use modelet_spec::Flow;
 use modelet_spec::manifest::BatchRule;
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
 
 use crate::admission::RowMixing;
 use crate::batch::batchable;
@@ -17,19 +16,21 @@ use crate::batch::padding::{Lengths, Padding};
 use crate::batch::rows;
 use crate::batch::sharing::Joining;
 use crate::batch::size::BatchSizes;
-use crate::call::{Answer, Call, Ticket};
+use crate::call::Call;
 use crate::description::Description;
 use crate::error::RunError;
 use crate::inline::InlineGate;
 use crate::model_file::ModelFile;
-use crate::onnx::{Loaded, Session, SessionSettings};
+use crate::onnx::{Loaded, SessionSettings};
 use crate::options::ModelOptions;
-use crate::pool::{Next, Pool, Queued};
+use crate::pool::Pool;
 use crate::rejected::Rejected;
 use crate::running::Inline;
 use crate::runtime::Shared;
 use crate::tensor::Tensor;
-use crate::worker::Work;
+use crate::threads::ThreadRule;
+use crate::tuning::Tuning;
+use crate::waiting::{Waiting, held_until};
 
 /// A model, ready to run. Dropping the last handle unloads it.
 pub struct Model {
@@ -37,6 +38,7 @@ pub struct Model {
     description: Description,
     pub(crate) pool: Pool,
     pub(crate) gate: InlineGate,
+    pub(crate) tuning: Tuning,
     pub(crate) crowd: Crowd,
     /// Why its calls are not joined; unset while nothing is known against it.
     against_batching: OnceLock<String>,
@@ -45,8 +47,8 @@ pub struct Model {
     pub(crate) run_max: Duration,
     /// Kept for further sessions.
     // TODO-perf: read it from the store again when a session is added, so that it is not held twice.
-    file: ModelFile,
-    settings: SessionSettings,
+    pub(crate) file: ModelFile,
+    pub(crate) settings: SessionSettings,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Counters,
 }
@@ -72,14 +74,6 @@ pub struct Copies {
     pub outputs: u64,
 }
 
-/// How a call waits.
-struct Waiting {
-    /// For company, until then.
-    held_until: Option<Instant>,
-    /// It lets the other tasks of its thread go first, and then runs what has come together.
-    gathers: bool,
-}
-
 impl Model {
     /// What it takes and gives.
     #[must_use]
@@ -103,6 +97,12 @@ impl Model {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.pool.sessions()
+    }
+
+    /// How often it was compared on how many threads its runs go best.
+    #[must_use]
+    pub fn thread_comparisons(&self) -> u32 {
+        self.tuning.begun()
     }
 
     /// Sessions now in use.
@@ -209,9 +209,8 @@ impl Model {
         self.run_queued(call, waiting, answer).await
     }
 
-    pub(crate) fn new(mut options: ModelOptions, loaded: Loaded, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(mut options: ModelOptions, loaded: Loaded, rule: ThreadRule, shared: Arc<Shared>) -> Self {
         let Loaded { session, settings, file, description } = loaded;
-        let sessions_max = options.sessions_max.unwrap_or(shared.sessions_max).max(1);
         let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
         let mixes_rows = *options.mixes_rows.get_or_insert(found);
         let against_batching = batchable::reason_against(&description, &options);
@@ -222,12 +221,15 @@ impl Model {
             tracing::warn!(model = %options.name, %why, "calls of different lengths are not joined");
         }
         let terms = Terms { preferred_rows, mixes_rows, padding: padding.as_ref().ok().cloned() };
+        let tuning = Tuning::new(rule);
+        let sessions_max = tuning.rule.sessions_max(session.threads());
         shared.adopt(&session);
         Self {
             name: options.name,
             description,
             pool: Pool::new(session, sessions_max, shared.config.queue_max, terms),
             gate: InlineGate::new(shared.config.inline_under),
+            tuning,
             crowd: Crowd::default(),
             against_batching: against_batching.map(OnceLock::from).unwrap_or_default(),
             padding,
@@ -253,114 +255,10 @@ impl Model {
     fn lengths(&self, feeds: &[Tensor]) -> Option<Lengths> {
         self.padding().map_or(Some(Lengths::new()), |padding| padding.lengths(feeds))
     }
-
-    /// On a worker: loads one more session.
-    pub(crate) fn grow(self: &Arc<Self>) {
-        match Session::load(&self.shared.environment, &self.file, &self.settings) {
-            Ok(session) => {
-                self.shared.adopt(&session);
-                self.pool.grown(true);
-                self.give_back(session);
-            }
-            Err(error) => {
-                tracing::warn!(model = %self.name, %error, sessions = self.sessions(), "no further session");
-                self.pool.grown(false);
-            }
-        }
-    }
-
-    /// Sends a session to a worker, or loads one, if a call waits for that.
-    pub(crate) fn dispatch(self: &Arc<Self>) {
-        match self.pool.next() {
-            Next::Serve(session) => self.shared.workers.push(Work::Serve(Arc::clone(self), session)),
-            Next::Grow => self.shared.workers.push(Work::Grow(Arc::clone(self))),
-            Next::Wait => {}
-        }
-    }
-
-    /// Back into the pool, or to a worker if a call waits.
-    pub(crate) fn give_back(self: &Arc<Self>, session: Session) {
-        if let Some(session) = self.pool.give_back(session) {
-            self.shared.workers.push(Work::Serve(Arc::clone(self), session));
-        }
-    }
-
-    async fn run_queued(self: &Arc<Self>, call: Call, waiting: Waiting, answer: oneshot::Receiver<Answer>) -> Answer {
-        let place = Place { model: self, flow: call.flow, ticket: Arc::clone(&call.ticket) };
-        match self.pool.push(call) {
-            Queued::In => {}
-            Queued::InsteadOf(other) => {
-                let busy = self.turn_away(&other.flow);
-                other.answer(Err(busy));
-            }
-            Queued::Full(call) => return Err(self.turn_away(&call.flow)),
-        }
-        let answered = self.wait_for(&place, waiting, answer);
-        match place.flow.deadline {
-            None => answered.await,
-            Some(deadline) => timeout_at(deadline.into(), answered).await.unwrap_or(Err(RunError::Timeout)),
-        }
-    }
-
-    async fn wait_for(
-        self: &Arc<Self>,
-        place: &Place<'_>,
-        waiting: Waiting,
-        mut answer: oneshot::Receiver<Answer>,
-    ) -> Answer {
-        if waiting.gathers {
-            tokio::task::yield_now().await;
-            if place.ticket.is_queued() {
-                self.pool.release(&place.flow, &place.ticket);
-                self.serve_here();
-            }
-        }
-        self.dispatch();
-        if let Some(until) = waiting.held_until {
-            if let Ok(answered) = timeout_at(until.into(), &mut answer).await {
-                return answered.unwrap_or(Err(RunError::Cancelled));
-            }
-            self.pool.release(&place.flow, &place.ticket);
-            self.dispatch();
-        }
-        answer.await.unwrap_or(Err(RunError::Cancelled))
-    }
-
-    /// Counts a call of `flow` that has no place. The guess is the time that the queue needs by the measured run,
-    /// between 100 ms and 30 s.
-    fn turn_away(&self, flow: &Flow) -> RunError {
-        self.counters.rejected.record(flow.id);
-        let each = self.gate.estimate().unwrap_or(Duration::from_millis(1));
-        let rounds = u32::try_from(self.queue_depth() / self.sessions().max(1)).unwrap_or(u32::MAX);
-        let retry_after = each.saturating_mul(rounds).clamp(Duration::from_millis(100), Duration::from_secs(30));
-        RunError::Busy { retry_after }
-    }
 }
 
 impl Drop for Model {
     fn drop(&mut self) {
         self.shared.sessions.fetch_sub(self.pool.sessions(), Relaxed);
-    }
-}
-
-/// Until when a call waits for company: never for more than half of the time that it has left.
-fn held_until(wait: Duration, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-    let half_left = deadline.map(|deadline| deadline.saturating_duration_since(now) / 2);
-    let wait = half_left.map_or(wait, |half| half.min(wait));
-    (!wait.is_zero()).then(|| now.checked_add(wait))?
-}
-
-/// A caller's place in the queue or in a run; dropping it gives the call up.
-struct Place<'a> {
-    model: &'a Arc<Model>,
-    flow: Flow,
-    ticket: Arc<Ticket>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if self.ticket.give_up() {
-            self.model.pool.remove(&self.flow, &self.ticket);
-        }
     }
 }

@@ -15,8 +15,10 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 pub struct ModelOptions {
     /// For logs and metrics; nothing else depends on it.
     pub name: String,
-    /// How many runs may be in progress at once, each in a copy of the model. `None`: the cores, at most 4.
+    /// How many runs may be in progress at once, each in a copy of the model. `None`: the cores, as far as memory goes.
     pub sessions_max: Option<usize>,
+    /// Threads of one run. `None`: what `RuntimeConfig` says, or else what is measured.
+    pub intra_threads: Option<usize>,
     /// Let ONNX Runtime rewrite the graph for speed while loading.
     pub optimise: bool,
     /// A run that takes longer is stopped, whoever waits for it.
@@ -43,6 +45,7 @@ impl ModelOptions {
         Self {
             name: name.into(),
             sessions_max: None,
+            intra_threads: None,
             optimise: true,
             run_max: RUN_MAX,
             batchable: Batchable::Yes,

@@ -14,7 +14,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn runtime() -> Runtime {
+/// As all tests of this binary open it: a process opens ONNX Runtime once.
+pub(crate) fn runtime() -> Runtime {
     let variable = |name| std::env::var_os(name).map(std::path::PathBuf::from);
     let cache_dir = library::user_cache(variable("XDG_CACHE_HOME").as_deref(), variable("HOME").as_deref());
     let library = LibrarySource { cache_dir, ..LibrarySource::default() };

@@ -1,5 +1,6 @@
 //! A model's sessions and the calls that wait for one. The lock is held to move a session or calls, never to run.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use modelet_spec::Flow;
@@ -13,6 +14,8 @@ use crate::onnx::Session;
 pub(crate) struct Pool {
     terms: Terms,
     state: Mutex<State>,
+    /// Threads of each session; one that has another number goes when it comes back. Changed under the lock only.
+    threads: AtomicUsize,
 }
 
 struct State {
@@ -38,6 +41,16 @@ pub(crate) enum Next {
     Wait,
 }
 
+/// What becomes of a session that is given back.
+pub(crate) enum GivenBack {
+    /// It is idle.
+    Kept,
+    /// A call is ready: send it to a worker.
+    Wanted(Session),
+    /// Sessions have another number of threads now: drop it.
+    Retired(Session),
+}
+
 /// What became of a call that was handed in.
 pub(crate) enum Queued {
     /// It waits.
@@ -51,9 +64,9 @@ pub(crate) enum Queued {
 impl Pool {
     /// Starts with one session; at most `queue_max` calls wait.
     pub(crate) fn new(first: Session, sessions_max: usize, queue_max: usize, terms: Terms) -> Self {
-        let waiting = FairQueue::new(queue_max);
+        let (waiting, threads) = (FairQueue::new(queue_max), AtomicUsize::new(first.threads()));
         let state = State { idle: vec![first], waiting, total: 1, sent: 0, growing: 0, sessions_max };
-        Self { terms, state: Mutex::new(state) }
+        Self { terms, state: Mutex::new(state), threads }
     }
 
     /// An idle session, if nobody waits for one.
@@ -130,15 +143,35 @@ impl Pool {
         Some((session, calls))
     }
 
-    /// Gives a session back. If a call is ready, it comes back at once, to be sent to a worker.
-    pub(crate) fn give_back(&self, session: Session) -> Option<Session> {
+    /// Gives a session back.
+    pub(crate) fn give_back(&self, session: Session) -> GivenBack {
         let mut state = self.lock();
+        if session.threads() != self.threads() {
+            state.total -= 1;
+            return GivenBack::Retired(session);
+        }
         if state.has_ready() {
             state.sent += 1;
-            return Some(session);
+            return GivenBack::Wanted(session);
         }
         state.idle.push(session);
-        None
+        GivenBack::Kept
+    }
+
+    /// From now on sessions are like `session`, at most `sessions_max`. Gives the idle ones that are not; the others go
+    /// when they come back.
+    pub(crate) fn replace(&self, session: Session, sessions_max: usize) -> Vec<Session> {
+        let mut state = self.lock();
+        self.threads.store(session.threads(), Relaxed);
+        state.sessions_max = sessions_max;
+        let retired = std::mem::replace(&mut state.idle, vec![session]);
+        state.total = state.total + 1 - retired.len();
+        retired
+    }
+
+    /// Threads of each session.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.load(Relaxed)
     }
 
     /// A session that `next` asked for is there, or could not be loaded: then none is tried again.

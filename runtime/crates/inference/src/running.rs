@@ -64,7 +64,7 @@ impl Model {
     /// Whether a run of `feeds` may use its caller's thread.
     pub(crate) fn may_run_here(&self, feeds: &[Tensor], now: Instant) -> bool {
         let small = || feeds.iter().map(|feed| feed.bytes().len()).sum::<usize>() <= inline::INPUT_BYTES_MAX;
-        self.gate.is_open(now) && small()
+        self.gate.is_open(now) && small() && self.threads() == 1
     }
 
     /// Runs `calls`, less those whose deadline has passed or whose callers have gone.
@@ -81,6 +81,9 @@ impl Model {
         }
         self.shared.watchdog.run_began();
         let ran = self.run_joined(session, &calls, now);
+        if let ([call], Ok(_)) = (calls.as_slice(), &ran.result) {
+            self.consider_tuning(&call.feeds, ran.took);
+        }
         // First the session, then the answers: whoever gets one finds the session free.
         drop(lease);
         if calls.iter().any(|call| call.joining.is_some()) {

@@ -1,7 +1,7 @@
 //! The runtime: ONNX Runtime's one environment in this process, its worker threads, and the models loaded in it.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::model::Model;
 use crate::model_file::ModelFile;
 use crate::onnx::{self, Environment, Session, Wish};
 use crate::options::ModelOptions;
+use crate::threads::{Asked, ThreadRule};
 use crate::watchdog::Watchdog;
 use crate::worker::Workers;
 
@@ -31,10 +32,13 @@ pub struct RuntimeConfig {
     /// Bytes that the weights and tensors of all models together may take; over it, the one run or load that asked
     /// for more is refused. At least 16 MiB.
     pub arena_max_bytes: u64,
-    /// Threads that run models; at least 1.
+    /// Cores that all models' runs may keep busy together, and threads that run them; at least 1.
     pub workers: usize,
-    /// Threads inside one operator; 1 is best where many small requests share the machine.
-    pub intra_threads: usize,
+    /// Threads of one run, for models that do not say. `None`: one, and more for those whose long runs are measured to
+    /// gain by it.
+    pub intra_threads: Option<usize>,
+    /// Sessions a model may have if it does not say. `None`: as many as there are cores, as far as memory goes.
+    pub sessions_max: Option<usize>,
     /// Runs shorter than this use their caller's thread; zero: never.
     pub inline_under: Duration,
     /// Runs that may wait, per model; zero: none.
@@ -48,7 +52,8 @@ impl Default for RuntimeConfig {
             library: LibrarySource::default(),
             arena_max_bytes: 2 << 30,
             workers: cores(),
-            intra_threads: 1,
+            intra_threads: None,
+            sessions_max: None,
             inline_under: Duration::from_micros(100),
             queue_max: 256,
         }
@@ -72,6 +77,8 @@ pub struct RuntimeStats {
     pub queued: usize,
     /// Runs since the runtime was opened, failed ones too.
     pub runs: u64,
+    /// Cores that runs on workers keep busy now, and the most that they ever did.
+    pub cores_busy: (usize, usize),
     /// Bytes of live weights and tensors in the arena, if ONNX Runtime tells.
     pub arena_in_use: Option<u64>,
     /// Bytes that the arena has taken from the system so far; it keeps them for later runs.
@@ -86,8 +93,8 @@ pub(crate) struct Shared {
     pub(crate) config: RuntimeConfig,
     pub(crate) workers: Arc<Workers>,
     pub(crate) watchdog: Watchdog,
-    /// Sessions a model may have if it does not say.
-    pub(crate) sessions_max: usize,
+    /// One model's threads are being compared.
+    pub(crate) is_tuning: AtomicBool,
     /// Loaded sessions of all models.
     pub(crate) sessions: AtomicUsize,
     pub(crate) runs: AtomicU64,
@@ -116,7 +123,7 @@ impl Runtime {
             config: config.clone(),
             workers: Workers::start(config.workers).map_err(start)?,
             watchdog: Watchdog::start().map_err(start)?,
-            sessions_max: cores().min(4),
+            is_tuning: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
             runs: AtomicU64::new(0),
             models: Mutex::default(),
@@ -134,9 +141,11 @@ impl Runtime {
     /// See [`LoadError`]: the file is no model, it needs what is not offered, or more memory than there is.
     pub fn load(&self, file: impl Into<ModelFile>, options: ModelOptions) -> Result<Arc<Model>, LoadError> {
         let shared = &self.shared;
-        let wish = Wish { intra_threads: shared.config.intra_threads, optimise: options.optimise };
-        let loaded = onnx::load(&shared.environment, file.into(), &wish)?;
-        let model = Arc::new(Model::new(options, loaded, Arc::clone(shared)));
+        let file = file.into();
+        let rule = shared.thread_rule(file.bytes().len() as u64, &options);
+        let wish = Wish { intra_threads: rule.threads_at_first(), optimise: options.optimise };
+        let loaded = onnx::load(&shared.environment, file, &wish)?;
+        let model = Arc::new(Model::new(options, loaded, rule, Arc::clone(shared)));
         shared.models().push(Arc::downgrade(&model));
         Ok(model)
     }
@@ -150,6 +159,7 @@ impl Runtime {
             sessions_busy: models.iter().map(|model| model.sessions_busy()).sum(),
             queued: models.iter().map(|model| model.queue_depth()).sum(),
             runs: self.shared.runs.load(Relaxed),
+            cores_busy: self.shared.workers.busy(),
             arena_in_use: self.shared.environment.arena_in_use(),
             arena_reserved: self.shared.environment.arena_reserved(),
             arena_max: self.shared.config.arena_max_bytes,
@@ -179,6 +189,16 @@ impl Shared {
         self.watchdog.watch(session.control());
     }
 
+    /// What decides a model's sessions and threads.
+    fn thread_rule(&self, file_bytes: u64, options: &ModelOptions) -> ThreadRule {
+        let config = &self.config;
+        let asked = Asked {
+            sessions: options.sessions_max.or(config.sessions_max),
+            threads: options.intra_threads.or(config.intra_threads),
+        };
+        ThreadRule::new(config.workers, (file_bytes, config.arena_max_bytes), asked)
+    }
+
     /// The loaded models; forgets the unloaded ones.
     fn live(&self) -> Vec<Arc<Model>> {
         let mut models = self.models();
@@ -201,8 +221,10 @@ impl RuntimeConfig {
         if self.workers == 0 || self.workers > 1024 {
             return fault("workers", self.workers.to_string(), "1 to 1024 are allowed");
         }
-        if self.intra_threads == 0 || self.intra_threads > 1024 {
-            return fault("intra_threads", self.intra_threads.to_string(), "1 to 1024 are allowed");
+        for (setting, value) in [("intra_threads", self.intra_threads), ("sessions_max", self.sessions_max)] {
+            if let Some(value) = value.filter(|value| *value == 0 || *value > 1024) {
+                return fault(setting, value.to_string(), "1 to 1024 are allowed");
+            }
         }
         Ok(())
     }

@@ -26,7 +26,12 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn alone() -> (MutexGuard<'static, ()>, Runtime) {
     let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let config = RuntimeConfig { library: support::library(), arena_max_bytes: ARENA, ..RuntimeConfig::default() };
+    let config = RuntimeConfig {
+        library: support::library(),
+        arena_max_bytes: ARENA,
+        intra_threads: Some(1),
+        ..RuntimeConfig::default()
+    };
     (guard, support::open(&config))
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct Session {
     control: Arc<Control>,
     memory: Arc<MemoryInfo<'static>>,
     arena_max: u64,
+    threads: usize,
 }
 
 /// What all sessions of a model share.
@@ -67,6 +68,7 @@ impl Session {
             control: Arc::new(Control::new().map_err(refuse)?),
             memory: Arc::clone(&environment.memory),
             arena_max: environment.arena_max,
+            threads: settings.intra_threads,
         })
     }
 
@@ -75,6 +77,11 @@ impl Session {
         let inputs = ports("input", self.handle.inputs().map_err(refuse)?)?;
         let outputs = ports("output", self.handle.outputs().map_err(refuse)?)?;
         Ok((inputs, outputs))
+    }
+
+    /// Threads inside one operator, the runner's own among them.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// The switch that stops this session's runs.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelet_inference::{Model, RunError};
-use modelet_spec::manifest::{BatchRule, Share};
 use modelet_spec::Flow;
 use modelet_spec::card::PadRule;
+use modelet_spec::manifest::{BatchRule, Share};
 use proptest::prelude::*;
 
 use crate::onnx;

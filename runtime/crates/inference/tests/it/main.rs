@@ -32,6 +32,7 @@ fn runtime() -> Runtime {
         library: support::library(),
         arena_max_bytes: 512 << 20,
         workers: 4,
+        intra_threads: Some(1),
         // Above the default, so that a busy machine does not keep small models from running inline.
         inline_under: Duration::from_millis(2),
         queue_max: QUEUE_MAX,

@@ -1,0 +1,102 @@
+//! A call in a model's queue: how it waits, for company and for its turn, and how it leaves.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use modelet_spec::Flow;
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use crate::call::{Answer, Call, Ticket};
+use crate::error::RunError;
+use crate::model::Model;
+use crate::pool::Queued;
+
+/// How a call waits.
+pub(crate) struct Waiting {
+    /// For company, until then.
+    pub(crate) held_until: Option<Instant>,
+    /// It lets the other tasks of its thread go first, and then runs what has come together.
+    pub(crate) gathers: bool,
+}
+
+impl Model {
+    /// Puts a call into the queue and waits for its answer.
+    pub(crate) async fn run_queued(
+        self: &Arc<Self>,
+        call: Call,
+        waiting: Waiting,
+        answer: oneshot::Receiver<Answer>,
+    ) -> Answer {
+        let place = Place { model: self, flow: call.flow, ticket: Arc::clone(&call.ticket) };
+        match self.pool.push(call) {
+            Queued::In => {}
+            Queued::InsteadOf(other) => {
+                let busy = self.turn_away(&other.flow);
+                other.answer(Err(busy));
+            }
+            Queued::Full(call) => return Err(self.turn_away(&call.flow)),
+        }
+        let answered = self.wait_for(&place, waiting, answer);
+        match place.flow.deadline {
+            None => answered.await,
+            Some(deadline) => timeout_at(deadline.into(), answered).await.unwrap_or(Err(RunError::Timeout)),
+        }
+    }
+
+    async fn wait_for(
+        self: &Arc<Self>,
+        place: &Place<'_>,
+        waiting: Waiting,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Answer {
+        if waiting.gathers {
+            tokio::task::yield_now().await;
+            if place.ticket.is_queued() {
+                self.pool.release(&place.flow, &place.ticket);
+                self.serve_here();
+            }
+        }
+        self.dispatch();
+        if let Some(until) = waiting.held_until {
+            if let Ok(answered) = timeout_at(until.into(), &mut answer).await {
+                return answered.unwrap_or(Err(RunError::Cancelled));
+            }
+            self.pool.release(&place.flow, &place.ticket);
+            self.dispatch();
+        }
+        answer.await.unwrap_or(Err(RunError::Cancelled))
+    }
+
+    /// Counts a call of `flow` that has no place. The guess is the time that the queue needs by the measured run,
+    /// between 100 ms and 30 s.
+    fn turn_away(&self, flow: &Flow) -> RunError {
+        self.counters.rejected.record(flow.id);
+        let each = self.gate.estimate().unwrap_or(Duration::from_millis(1));
+        let rounds = u32::try_from(self.queue_depth() / self.sessions().max(1)).unwrap_or(u32::MAX);
+        let retry_after = each.saturating_mul(rounds).clamp(Duration::from_millis(100), Duration::from_secs(30));
+        RunError::Busy { retry_after }
+    }
+}
+
+/// Until when a call waits for company: never for more than half of the time that it has left.
+pub(crate) fn held_until(wait: Duration, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+    let half_left = deadline.map(|deadline| deadline.saturating_duration_since(now) / 2);
+    let wait = half_left.map_or(wait, |half| half.min(wait));
+    (!wait.is_zero()).then(|| now.checked_add(wait))?
+}
+
+/// A caller's place in the queue or in a run; dropping it gives the call up.
+struct Place<'a> {
+    model: &'a Arc<Model>,
+    flow: Flow,
+    ticket: Arc<Ticket>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.ticket.give_up() {
+            self.model.pool.remove(&self.flow, &self.ticket);
+        }
+    }
+}
