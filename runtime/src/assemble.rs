@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
-use crate::config::Config;
+use crate::config::{Config, Threads};
 
 /// A server, ready to be run.
 pub(crate) struct Server {
@@ -72,6 +72,9 @@ pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
         library: library::source(config.inference.library.as_deref()),
         arena_max_bytes: config.limits.inference_memory.0,
         workers: config.inference.workers,
+        intra_threads: if let Threads::Each(threads) = config.inference.threads { Some(threads) } else { None },
+        shared_threads: config.inference.threads == Threads::Shared,
+        sessions_max: config.inference.sessions,
         ..RuntimeConfig::default()
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use modelet_spec::{ServerLimits, span};
 
 use super::raw::{Setting, Value};
-use super::{Config, THREADS_MAX};
+use super::{Config, THREADS_MAX, Threads};
+
+/// Sessions of a model, and threads of a run: more is refused by the runtime.
+const SESSIONS_MAX: usize = 1024;
 
 /// One key: where it stands, what it means, how it is read.
 pub(crate) struct Key {
@@ -105,6 +108,26 @@ fn inference() -> Vec<Key> {
         }),
         key("workers", "one per core", "threads that run models", |c, s| {
             c.inference.workers = s.count(THREADS_MAX)?;
+            Ok(())
+        }),
+        key(
+            "threads",
+            "auto",
+            "threads of one run: `auto` (measured), a number, or `shared`: one pool for all",
+            |c, s| {
+                c.inference.threads = match s.text() {
+                    Ok("auto") => Threads::Auto,
+                    Ok("shared") => Threads::Shared,
+                    _ => Threads::Each(s.count(SESSIONS_MAX).map_err(|why| format!("{why}, `auto` or `shared`"))?),
+                };
+                Ok(())
+            },
+        ),
+        key("sessions", "auto", "sessions of one model: `auto` (cores, as far as memory goes) or a number", |c, s| {
+            c.inference.sessions = match s.text() {
+                Ok("auto") => None,
+                _ => Some(s.count(SESSIONS_MAX).map_err(|why| format!("{why}, or `auto`"))?),
+            };
             Ok(())
         }),
         key("idle", "5m", "how long a model stays in memory after its last use", |c, s| {

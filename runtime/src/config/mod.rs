@@ -64,8 +64,23 @@ pub(crate) struct InferenceConfig {
     pub(crate) library: Option<PathBuf>,
     /// Threads that run models.
     pub(crate) workers: usize,
+    /// How many of them one run uses.
+    pub(crate) threads: Threads,
+    /// Sessions of one model; `None`: as many as there are cores, as far as memory goes.
+    pub(crate) sessions: Option<usize>,
     /// How long a model stays in memory after its last use.
     pub(crate) idle: Duration,
+}
+
+/// `[inference] threads`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// One, and more for models whose long runs are measured to gain by it.
+    Auto,
+    /// So many in every run of a model that does not say.
+    Each(usize),
+    /// One pool for all runs.
+    Shared,
 }
 
 /// Where the configuration comes from: what the command line says.
@@ -136,7 +151,13 @@ impl Config {
                 log: "info".to_owned(),
             },
             limits: ServerLimits::default(),
-            inference: InferenceConfig { library: None, workers: cores, idle: Duration::from_secs(300) },
+            inference: InferenceConfig {
+                library: None,
+                workers: cores,
+                threads: Threads::Auto,
+                sessions: None,
+                idle: Duration::from_secs(300),
+            },
         }
     }
 

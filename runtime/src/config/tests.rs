@@ -52,6 +52,22 @@ banana = 1
 }
 
 #[test]
+fn threads_are_measured_or_a_number_or_shared() {
+    let inference = |lines: &str| load(&format!("[inference]\n{lines}")).map(|config| config.inference);
+    assert_eq!(inference("").unwrap().threads, Threads::Auto);
+    assert_eq!(inference("threads = 4").unwrap().threads, Threads::Each(4));
+    assert_eq!(inference("threads = \"shared\"").unwrap().threads, Threads::Shared);
+    assert_eq!(inference("sessions = \"auto\"").unwrap().sessions, None);
+    assert_eq!(inference("sessions = 3").unwrap().sessions, Some(3));
+    let refused = faults("[inference]\nthreads = \"many\"\nsessions = 0\n");
+    let expected = [
+        "modelet.toml:2: `inference.threads` must be a whole number from 1 to 1024, `auto` or `shared`",
+        "modelet.toml:3: `inference.sessions` must be a whole number from 1 to 1024, or `auto`",
+    ];
+    assert_eq!(refused, expected);
+}
+
+#[test]
 fn broken_toml_is_told_with_its_line() {
     let faults = faults("[server]\nlisten = \n");
     assert!(faults[0].starts_with("modelet.toml:2: not TOML"), "{faults:#?}");

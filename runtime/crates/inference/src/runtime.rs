@@ -37,6 +37,9 @@ pub struct RuntimeConfig {
     /// Threads of one run, for models that do not say. `None`: one, and more for those whose long runs are measured to
     /// gain by it.
     pub intra_threads: Option<usize>,
+    /// All runs share one pool of `workers` threads, and sessions have none of their own: then nothing is measured, and what
+    /// models or `intra_threads` say does not count.
+    pub shared_threads: bool,
     /// Sessions a model may have if it does not say. `None`: as many as there are cores, as far as memory goes.
     pub sessions_max: Option<usize>,
     /// Runs shorter than this use their caller's thread; zero: never.
@@ -53,6 +56,7 @@ impl Default for RuntimeConfig {
             arena_max_bytes: 2 << 30,
             workers: cores(),
             intra_threads: None,
+            shared_threads: false,
             sessions_max: None,
             inline_under: Duration::from_micros(100),
             queue_max: 256,
@@ -116,7 +120,8 @@ impl Runtime {
             return if same { Ok(runtime.clone()) } else { Err(OpenError::AlreadyOpen) };
         }
         let path = config.library.find()?;
-        let environment = Environment::open(&path, config.arena_max_bytes)?;
+        let shared_threads = config.shared_threads.then_some(config.workers);
+        let environment = Environment::open(&path, config.arena_max_bytes, shared_threads)?;
         let start = |error: std::io::Error| OpenError::Start(format!("no thread: {error}"));
         let shared = Shared {
             environment,
@@ -192,10 +197,8 @@ impl Shared {
     /// What decides a model's sessions and threads.
     fn thread_rule(&self, file_bytes: u64, options: &ModelOptions) -> ThreadRule {
         let config = &self.config;
-        let asked = Asked {
-            sessions: options.sessions_max.or(config.sessions_max),
-            threads: options.intra_threads.or(config.intra_threads),
-        };
+        let threads = if config.shared_threads { Some(1) } else { options.intra_threads.or(config.intra_threads) };
+        let asked = Asked { sessions: options.sessions_max.or(config.sessions_max), threads };
         ThreadRule::new(config.workers, (file_bytes, config.arena_max_bytes), asked)
     }
 

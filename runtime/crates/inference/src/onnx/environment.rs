@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use ort::environment::Environment as OrtEnvironment;
+use ort::environment::{Environment as OrtEnvironment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 use ort::memory::{AllocatorType, MemoryInfo};
 
@@ -18,17 +18,23 @@ pub(crate) struct Environment {
     pub(crate) memory: Arc<MemoryInfo<'static>>,
     /// Bytes that all sessions together may hold.
     pub(crate) arena_max: u64,
+    /// Its sessions use the environment's threads and have none of their own.
+    pub(crate) has_shared_threads: bool,
     /// Known from the first session on.
     arena: Arc<OnceLock<ffi::Arena>>,
 }
 
 impl Environment {
     /// Loads the library at `path` into the process, for good.
-    pub(crate) fn open(path: &Path, arena_max: u64) -> Result<Self, OpenError> {
+    /// With `shared_threads`, sessions have no threads of their own and use this many together.
+    pub(crate) fn open(path: &Path, arena_max: u64, shared_threads: Option<usize>) -> Result<Self, OpenError> {
         let arena_bytes = usize::try_from(arena_max).unwrap_or(usize::MAX);
-        let builder = ort::init_from(path)
+        let mut builder = ort::init_from(path)
             .map_err(|error| OpenError::Unusable { path: path.to_owned(), why: error.to_string() })?;
         let start = |error: ort::Error| OpenError::Start(error.to_string());
+        if let Some(threads) = shared_threads {
+            builder = builder.with_global_thread_pool(shared_pool(threads).map_err(start)?);
+        }
         let ort =
             builder.with_name("modelet").with_telemetry(false).with_logger(Arc::new(log)).build().map_err(start)?;
         ort.set_log_level(LogLevel::Warning);
@@ -36,7 +42,8 @@ impl Environment {
         // by one large run cannot starve a run of another size.
         ffi::register_arena(&ort, arena_bytes).map_err(start)?;
         let memory = ffi::cpu_memory(AllocatorType::Device).map_err(start)?;
-        Ok(Self { ort, memory: Arc::new(memory), arena_max, arena: Arc::default() })
+        let has_shared_threads = shared_threads.is_some();
+        Ok(Self { ort, memory: Arc::new(memory), arena_max, has_shared_threads, arena: Arc::default() })
     }
 
     pub(crate) fn ort(&self) -> &OrtEnvironment {
@@ -62,6 +69,10 @@ impl Environment {
     pub(crate) fn arena_reserved(&self) -> Option<u64> {
         self.arena.get()?.statistic(c"TotalAllocated")
     }
+}
+
+fn shared_pool(threads: usize) -> ort::Result<GlobalThreadPoolOptions> {
+    GlobalThreadPoolOptions::default().with_intra_threads(threads)?.with_inter_threads(1)?.with_spin_control(false)
 }
 
 /// Whatever a model makes ONNX Runtime say comes back as a typed error too, so here it is only a trace.

@@ -6,6 +6,7 @@ use ort::session::Session as OrtSession;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::environment::Environment;
+use super::ffi::without_threads;
 use crate::model_file::ModelFile;
 
 /// How the sessions of one model are made.
@@ -28,7 +29,7 @@ pub(super) fn options(
     let level = if settings.optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
     // Without a folder no weights are in other files (`admission` refuses them first): no file is below this one.
     let folder = file.folder().map_or("/dev/null".into(), Path::to_string_lossy);
-    let builder = OrtSession::builder(environment.ort())?
+    let mut builder = OrtSession::builder(environment.ort())?
         .with_intra_threads(settings.intra_threads)?
         .with_inter_threads(1)?
         // Spinning threads would burn the cores of every other model and guest.
@@ -45,5 +46,8 @@ pub(super) fn options(
             "optimization.constant_folding_max_output_size_in_bytes",
             settings.folded_bytes_max.to_string(),
         )?;
+    if environment.has_shared_threads {
+        without_threads(&mut builder)?;
+    }
     Ok(builder)
 }

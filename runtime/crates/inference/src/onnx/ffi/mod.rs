@@ -19,7 +19,7 @@ use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::sys::{OrtAllocator, OrtStatusPtr};
 
 pub(crate) use exit::Inside;
-pub(crate) use session::{Names, PortKind, RawPort, SessionHandle};
+pub(crate) use session::{Names, PortKind, RawPort, SessionHandle, without_threads};
 pub(crate) use value::{InputValue, OutputValue};
 
 /// Registers the arena that all sessions allocate from, so that together they never hold more than `max_bytes`.

@@ -55,6 +55,12 @@ enum Side {
     Output,
 }
 
+/// Sessions made with `options` use the threads of an environment that has some, and start none.
+pub(crate) fn without_threads(options: &mut SessionBuilder) -> ort::Result<()> {
+    // SAFETY: the options are borrowed for the call, which only sets a flag in them.
+    check(unsafe { (ort::api().DisablePerSessionThreads)(options.ptr_mut()) })
+}
+
 impl SessionHandle {
     /// Loads a model. ONNX Runtime copies what it needs of `model`.
     pub(crate) fn load(environment: &Environment, options: &SessionBuilder, model: &[u8]) -> ort::Result<Self> {
