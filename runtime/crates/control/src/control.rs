@@ -7,13 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
 use modelet_engine::{Engine, Function};
+use modelet_inference::ResidencyConfig;
 use modelet_spec::{FunctionName, ServerLimits, TenantName};
 use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::ControlError;
-use crate::models::{Inference, ModelCache, Room};
+use crate::models::{Inference, ModelShelf};
 use crate::{keys, metrics};
 
 /// What serves: the gateway reads it, control writes it.
@@ -57,7 +58,7 @@ pub struct Control {
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Engine,
     pub(crate) inference: Inference,
-    pub(crate) models: Arc<ModelCache>,
+    pub(crate) models: ModelShelf,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// One compilation at a time: each takes all cores and much memory by itself.
     pub(crate) compiling: Semaphore,
@@ -82,8 +83,9 @@ impl Control {
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
         keys::ensure_admin_key(&parts.store, &config.data_dir)?;
-        let room = Room { bytes_max: config.limits.inference_memory.0, idle: config.model_idle };
-        let models = ModelCache::new(Arc::clone(&parts.store), parts.inference.clone(), &room);
+        let room = ResidencyConfig::with_budget(config.limits.inference_memory.0);
+        let room = ResidencyConfig { idle: config.model_idle, ..room };
+        let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, room)?;
         metrics::register(registry, Arc::clone(&parts.catalog));
         let control = Arc::new(Self {
             config,

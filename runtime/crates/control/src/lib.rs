@@ -4,7 +4,7 @@
 //! is a catalog, swapped whole.
 //!
 //! Where to begin: [`Control::open`] and [`Control::load`] at the start of a server; `deploy` is the script from a
-//! component to a route that answers; `models` are the models in memory; [`Control::router`] is the admin API, with
+//! component to a route that answers; `models` is the way to the models in memory; [`Control::router`] is the admin API, with
 //! [`wire`] for what it reads and writes.
 
 mod api;

@@ -1,25 +1,20 @@
-//! Models in memory: loaded on first use, once per content for all functions of all tenants.
+//! The way from a function's models to what is in memory: a handle for each version of a model, and what loads it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use modelet_engine::ports::{BoxFuture, Models, ModelsError};
-use modelet_inference::{Model, ModelOptions, Runtime};
-use modelet_spec::{Digest, ModelName, Version};
+use modelet_engine::ports::{Models, ModelsError};
+use modelet_inference::{
+    LoadContext, LoadError, Loader, Model, ModelHandle, ModelKey, ModelOptions, Residency, ResidencyConfig, Runtime,
+};
+use modelet_spec::{Digest, ModelName, TenantName, Version};
 use modelet_store::Store;
-use moka::future::Cache;
-use moka::policy::EvictionPolicy;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ControlError;
 
-/// Loads that run at a time: each may need as much memory as its model has, twice.
-const LOADS_MAX: usize = 2;
-
-/// How often idle models are looked for: a quarter of their time, within these.
-const TEND_MIN: Duration = Duration::from_millis(50);
-const TEND_MAX: Duration = Duration::from_secs(15);
+/// Models that are loaded at a time for the check at a push: each may need as much memory as its model has, twice.
+const CHECKS_MAX: usize = 1;
 
 /// ONNX Runtime, or why there is none.
 #[derive(Clone)]
@@ -39,140 +34,81 @@ impl Inference {
     }
 }
 
-/// The loaded models, by the digest of their bytes.
-///
-/// Bounded by the bytes of the models' files: the one that was used longest ago goes first. A model that an instance
-/// still holds lives until that instance is gone. Whatever nobody has used for a while goes by itself.
-pub(crate) struct ModelCache {
+/// The models that functions may use. What is in memory of them, [`Residency`] decides.
+pub(crate) struct ModelShelf {
     store: Arc<Store>,
-    inference: Inference,
-    loads: Semaphore,
-    loaded: Cache<Digest, Arc<Model>>,
-    /// What the cache has let go of and instances still hold: loading it again would make a second copy.
-    held: Mutex<HashMap<Digest, Weak<Model>>>,
-    idle: Duration,
+    checks: Semaphore,
+    /// None: there is no ONNX Runtime.
+    memory: Option<(Runtime, Residency)>,
+    /// One for each version that was asked for: its owner's uses are counted in it.
+    handles: Mutex<HashMap<Owned, ModelHandle>>,
 }
 
-/// How much the cache may keep, and for how long.
-pub(crate) struct Room {
-    /// Of the models' files.
-    pub(crate) bytes_max: u64,
-    /// After a model's last use.
-    pub(crate) idle: Duration,
-}
+/// A version of a tenant's model.
+type Owned = (TenantName, ModelName, Version);
 
-impl ModelCache {
-    pub(crate) fn new(store: Arc<Store>, inference: Inference, room: &Room) -> Arc<Self> {
-        let loaded = Cache::builder()
-            // In KiB, because a weight has 32 bits and a model may have more than 4 GiB.
-            .weigher(|_, model: &Arc<Model>| u32::try_from(model.file_bytes() / 1024).unwrap_or(u32::MAX).max(1))
-            .max_capacity((room.bytes_max / 1024).max(1))
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(room.idle)
-            .build();
-        Arc::new(Self {
-            store,
-            inference,
-            loads: Semaphore::new(LOADS_MAX),
-            loaded,
-            held: Mutex::default(),
-            idle: room.idle,
-        })
-    }
-
-    /// Lets idle models go when their time has come: the cache itself only looks when it is used. Ends with the cache.
-    pub(crate) fn tend(self: &Arc<Self>) {
-        let cache = Arc::downgrade(self);
-        let pause = (self.idle / 4).clamp(TEND_MIN, TEND_MAX);
-        tokio::spawn(async move {
-            while let Some(cache) = cache.upgrade() {
-                cache.loaded.run_pending_tasks().await;
-                drop(cache);
-                tokio::time::sleep(pause).await;
-            }
-        });
-    }
-
-    /// The right to load a model: few at a time, for serving and for the check at a push together.
-    pub(crate) async fn load_permit(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed, so there always is one in the end.
-        self.loads.acquire().await.ok()
-    }
-
-    /// The model of this content. All who ask while it loads wait for the same load.
-    async fn get(self: &Arc<Self>, bound: &Pinned) -> Result<Arc<Model>, ModelsError> {
-        if let Some(model) = self.loaded.get(&bound.digest).await {
-            return Ok(model);
-        }
-        let (this, pinned) = (Arc::clone(self), bound.clone());
-        // A task of its own: a caller that gives up must not stop the load that others wait for.
-        let load = tokio::spawn(async move {
-            let digest = pinned.digest;
-            let loading = this.load(pinned);
-            this.loaded.try_get_with(digest, loading).await.map_err(|e| (*e).clone())
-        });
-        match load.await {
-            Ok(loaded) => loaded,
-            Err(_) => Err(ModelsError::Failed("loading the model ended early".to_owned())),
-        }
-    }
-
-    /// The model, if some instance still holds it.
-    fn held(&self, digest: &Digest) -> Option<Arc<Model>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
-    }
-
-    fn remember(&self, digest: Digest, model: &Arc<Model>) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, model| model.strong_count() > 0);
-        held.insert(digest, Arc::downgrade(model));
-    }
-
-    async fn load(self: &Arc<Self>, pinned: Pinned) -> Result<Arc<Model>, ModelsError> {
-        let Inference::Ready(runtime) = &self.inference else {
-            tracing::error!(model = %pinned.label(), "a model is needed and ONNX Runtime is missing");
-            return Err(ModelsError::Failed("the server has no ONNX Runtime; its operator can see why".to_owned()));
+impl ModelShelf {
+    pub(crate) fn new(store: Arc<Store>, inference: &Inference, config: ResidencyConfig) -> Result<Self, ControlError> {
+        let start = |runtime: &Runtime| {
+            let residency = Residency::start(runtime, config);
+            residency.map_err(|error| ControlError::Internal(format!("no thread for loading models: {error}")))
         };
-        if let Some(model) = self.held(&pinned.digest) {
-            return Ok(model);
-        }
-        let _permit = self.load_permit().await;
-        let digest = pinned.digest;
-        let (store, runtime, label) = (Arc::clone(&self.store), runtime.clone(), pinned.label());
-        let started = std::time::Instant::now();
-        let load = tokio::task::spawn_blocking(move || {
-            let bytes = store.blob(&pinned.digest).map_err(|e| {
-                tracing::error!(model = %pinned.label(), error = %e, "the bytes of a model could not be read");
-                ModelsError::Failed("the bytes of the model could not be read".to_owned())
-            })?;
-            load_model(&runtime, bytes, &pinned.label()).map_err(|e| refused(&e))
-        });
-        let loaded = load.await.map_err(|_| ModelsError::Failed("loading the model ended early".to_owned()))?;
-        match &loaded {
-            Ok(model) => {
-                self.remember(digest, model);
-                tracing::info!(model = %label, seconds = started.elapsed().as_secs_f64(), "loaded a model");
-            }
-            Err(error) => tracing::warn!(model = %label, %error, "a model did not load"),
-        }
-        loaded
+        let memory = match inference {
+            Inference::Ready(runtime) => Some((runtime.clone(), start(runtime)?)),
+            Inference::Missing(_) => None,
+        };
+        Ok(Self { store, checks: Semaphore::new(CHECKS_MAX), memory, handles: Mutex::default() })
+    }
+
+    /// The right to load a model for a check.
+    pub(crate) async fn check_permit(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed, so there always is one in the end.
+        self.checks.acquire().await.ok()
+    }
+
+    /// The way to a version of a model; `None` without ONNX Runtime.
+    pub(crate) fn handle(&self, tenant: &TenantName, pinned: &Pinned) -> Option<ModelHandle> {
+        let (runtime, residency) = self.memory.as_ref()?;
+        let owned = (tenant.clone(), pinned.name.clone(), pinned.version);
+        let make = || {
+            let (store, runtime, pinned) = (Arc::clone(&self.store), runtime.clone(), pinned.clone());
+            let loader = StoredModel { store, runtime, pinned };
+            residency.handle(ModelKey::new(loader.pinned.digest), Arc::new(loader))
+        };
+        Some(self.handles().entry(owned).or_insert_with(make).clone())
+    }
+
+    fn handles(&self) -> MutexGuard<'_, HashMap<Owned, ModelHandle>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Loads a model for serving. Blocks.
-pub(crate) fn load_model(
-    runtime: &Runtime,
-    bytes: Vec<u8>,
-    name: &str,
-) -> Result<Arc<Model>, modelet_inference::LoadError> {
+/// Loads a model from the store.
+struct StoredModel {
+    store: Arc<Store>,
+    runtime: Runtime,
+    pinned: Pinned,
+}
+
+impl Loader for StoredModel {
+    /// The file, and as much again for its weights in the arena.
+    fn bytes(&self) -> u64 {
+        let file = std::fs::metadata(self.store.blob_path(&self.pinned.digest));
+        file.map_or(0, |file| file.len().saturating_mul(2))
+    }
+
+    fn load(&self, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
+        let bytes = self.store.blob(&self.pinned.digest).map_err(|error| {
+            tracing::error!(model = %self.pinned.label(), %error, "the bytes of a model could not be read");
+            LoadError::Unavailable("its bytes could not be read".to_owned())
+        })?;
+        load_model(&self.runtime, bytes, &self.pinned.label())
+    }
+}
+
+/// Loads a model. Blocks.
+pub(crate) fn load_model(runtime: &Runtime, bytes: Vec<u8>, name: &str) -> Result<Arc<Model>, LoadError> {
     runtime.load(bytes, ModelOptions::named(name))
-}
-
-fn refused(error: &modelet_inference::LoadError) -> ModelsError {
-    match error {
-        modelet_inference::LoadError::TooLarge(_) => ModelsError::TooLarge(error.to_string()),
-        _ => ModelsError::Failed(error.to_string()),
-    }
 }
 
 /// A version of a model that a function was bound to at its deploy.
@@ -191,17 +127,28 @@ impl Pinned {
 
 /// The models of one function: the names of its manifest, and no others.
 pub(crate) struct FunctionModels {
-    /// By the function's own name for each.
-    pub(crate) bound: BTreeMap<String, Pinned>,
-    /// Where all functions' models are.
-    pub(crate) cache: Arc<ModelCache>,
+    /// By the function's own name for each; `None` without ONNX Runtime.
+    handles: BTreeMap<String, Option<ModelHandle>>,
+}
+
+impl FunctionModels {
+    /// The models that `tenant`'s function is bound to.
+    pub(crate) fn new(shelf: &ModelShelf, tenant: &TenantName, bound: &BTreeMap<String, Pinned>) -> Self {
+        let handle = |(alias, pinned): (&String, &Pinned)| (alias.clone(), shelf.handle(tenant, pinned));
+        Self { handles: bound.iter().map(handle).collect() }
+    }
 }
 
 impl Models for FunctionModels {
-    fn load<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Model>, ModelsError>> {
-        Box::pin(async move {
-            let pinned = self.bound.get(name).ok_or_else(|| ModelsError::NotFound(name.to_owned()))?;
-            self.cache.get(pinned).await
-        })
+    fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
+        match self.handles.get(name) {
+            Some(Some(handle)) => Ok(handle.clone()),
+            Some(None) => {
+                tracing::error!(model = name, "a model is needed and ONNX Runtime is missing");
+                Err(LoadError::Unavailable("the server has no ONNX Runtime; its operator can see why".to_owned())
+                    .into())
+            }
+            None => Err(ModelsError::NotFound(name.to_owned())),
+        }
     }
 }

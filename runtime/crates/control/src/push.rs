@@ -19,7 +19,7 @@ pub(crate) async fn push(
     label: Option<Label>,
 ) -> Result<ModelVersion, ControlError> {
     let runtime = control.inference.ready()?.clone();
-    let _permit = control.models.load_permit().await;
+    let _permit = control.models.check_permit().await;
     let (control, tenant, name) = (Arc::clone(control), tenant.clone(), name.clone());
     blocking(move || {
         if !control.store.has_blob(&blob) {

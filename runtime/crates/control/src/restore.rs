@@ -17,7 +17,6 @@ impl Control {
     /// # Errors
     /// When the store cannot be read.
     pub async fn load(self: &Arc<Self>) -> Result<(), ControlError> {
-        self.models.tend();
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         blocking(move || {

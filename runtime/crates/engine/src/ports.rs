@@ -1,19 +1,15 @@
 //! What the engine needs from outside, as traits that the assembly implements.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-
-use modelet_inference::Model;
+use modelet_inference::{LoadError, ModelHandle};
 use modelet_spec::InvocationId;
 
-/// A boxed future, as the ports return it.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Resolves the names of a function's manifest to models, loading them when needed.
+/// Resolves the names of a function's manifest to models.
 pub trait Models: Send + Sync {
-    /// The model behind `name`. Many callers may wait for one load.
-    fn load<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Model>, ModelsError>>;
+    /// The way to the model behind `name`, after the check that the function may use it. Nothing is loaded by this.
+    ///
+    /// # Errors
+    /// See [`ModelsError`].
+    fn load(&self, name: &str) -> Result<ModelHandle, ModelsError>;
 }
 
 /// Why a model name led nowhere.
@@ -22,12 +18,9 @@ pub enum ModelsError {
     /// The manifest names no such model, or the function may not use it: the two are not told apart.
     #[error("no model named `{0}`: list it under [models] in function.toml")]
     NotFound(String),
-    /// The model exists and could not be loaded within the memory it may use.
-    #[error("{0}")]
-    TooLarge(String),
-    /// The model exists and could not be loaded.
-    #[error("{0}")]
-    Failed(String),
+    /// The model exists and could not be brought into memory.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 /// Where a line written by a guest came from.

@@ -55,7 +55,7 @@ pub enum OpenError {
 }
 
 /// A model could not be loaded: the fault of whoever pushed it, unless said otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
     /// The bytes are no ONNX model, or a broken one.
     #[error("not a loadable ONNX model: {0}")]
@@ -66,6 +66,18 @@ pub enum LoadError {
     /// Over a limit of size, or loading takes more memory than there is for all models.
     #[error("model too large: {0}")]
     TooLarge(String),
+    /// All that could go for it is in use: our limit, try again.
+    #[error("no memory for the model now, all other models are in use; retry after {retry_after:?}")]
+    Busy {
+        /// A guess.
+        retry_after: Duration,
+    },
+    /// Nobody waited for it any more.
+    #[error("the load was cancelled")]
+    Cancelled,
+    /// Something failed that is neither the model's fault nor its caller's.
+    #[error("the model cannot be loaded: {0}")]
+    Unavailable(String),
 }
 
 /// A tensor could not be made of its parts.

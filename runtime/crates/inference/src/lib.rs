@@ -2,7 +2,8 @@
 //!
 //! It has never heard of Wasm, tenants or HTTP: of who asks it sees a `Flow` (weight, priority, deadline) and no more.
 //!
-//! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]. A file is checked before ONNX Runtime sees it
+//! Begin with [`Runtime::open`], [`Runtime::load`] and [`Model::run`]; a server's models are behind [`ModelHandle`]s, which
+//! [`Residency`] loads and lets go of. A file is checked before ONNX Runtime sees it
 //! ([`admission::admit`]). The way of a run is in `model.rs`: the inputs are
 //! checked (`description.rs`), then it runs on the caller's thread if the model is quick (`inline.rs`, ended by
 //! `watchdog.rs` if it is not), else it waits (`waiting.rs`) for a session (`pool.rs`, `sessions.rs`) and a thread (`worker.rs`); `threads.rs` says how many of both there are. Calls that wait are
@@ -19,6 +20,8 @@ mod call;
 mod description;
 mod element;
 mod error;
+mod footprint;
+mod gauge;
 mod inline;
 pub mod library;
 mod metrics;
@@ -31,6 +34,7 @@ mod options;
 mod overhead;
 mod pool;
 mod rejected;
+mod residency;
 mod running;
 mod runtime;
 mod sessions;
@@ -47,10 +51,15 @@ pub use buffer::AlignedBuf;
 pub use description::{Description, Dim, Port};
 pub use element::ElementType;
 pub use error::{LibraryError, LoadError, OpenError, RunError, TensorError};
+pub use footprint::Footprint;
 pub use library::LibrarySource;
 pub use model::{Copies, Model};
 pub use model_file::ModelFile;
 pub use options::ModelOptions;
+pub use residency::{
+    DeviceStats, InUse, LoadContext, Loader, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
+    ResidencyStats, Unload,
+};
 pub use runtime::{Runtime, RuntimeConfig, RuntimeStats};
 pub use shape::Shape;
 pub use tensor::{ByteOwner, Tensor};

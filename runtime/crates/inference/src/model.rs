@@ -19,12 +19,15 @@ use crate::batch::size::BatchSizes;
 use crate::call::Call;
 use crate::description::Description;
 use crate::error::RunError;
+use crate::footprint::{Account, Footprint};
+use crate::gauge::Part;
 use crate::inline::InlineGate;
 use crate::model_file::ModelFile;
 use crate::onnx::{Loaded, SessionSettings};
 use crate::options::ModelOptions;
 use crate::pool::Pool;
 use crate::rejected::Rejected;
+use crate::residency::Charge;
 use crate::running::Inline;
 use crate::runtime::Shared;
 use crate::tensor::Tensor;
@@ -51,6 +54,7 @@ pub struct Model {
     pub(crate) settings: SessionSettings,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Counters,
+    pub(crate) account: Arc<Account>,
 }
 
 /// What a model has done since it was loaded.
@@ -91,6 +95,12 @@ impl Model {
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.file.bytes().len() as u64
+    }
+
+    /// The bytes that it takes in memory, as far as they were measured.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        self.account.read()
     }
 
     /// Sessions now loaded.
@@ -209,8 +219,15 @@ impl Model {
         self.run_queued(call, waiting, answer).await
     }
 
-    pub(crate) fn new(mut options: ModelOptions, loaded: Loaded, rule: ThreadRule, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        mut options: ModelOptions,
+        loaded: Loaded,
+        (rule, part): (ThreadRule, Part),
+        shared: Arc<Shared>,
+    ) -> Self {
         let Loaded { session, settings, file, description } = loaded;
+        let (account, share) = Account::open(file.bytes().len() as u64, part);
+        let session = session.on(share);
         let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
         let mixes_rows = *options.mixes_rows.get_or_insert(found);
         let against_batching = batchable::reason_against(&description, &options);
@@ -238,7 +255,18 @@ impl Model {
             settings,
             shared,
             counters: Counters::default(),
+            account,
         }
+    }
+
+    /// Its bytes are on an account from now on; further sessions are only loaded if there is room for them.
+    pub(crate) fn charge_to(&self, charge: Charge) {
+        self.account.charge_to(charge);
+    }
+
+    /// Bytes on the account.
+    pub(crate) fn charged_bytes(&self) -> u64 {
+        self.account.charged()
     }
 
     /// Its calls are not joined from now on; gives the reason, which is the first one that was found.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use crate::error::{LoadError, OpenError};
+use crate::gauge::{Gauge, Loading};
 use crate::library::LibrarySource;
 use crate::metrics::ModelMetrics;
 use crate::model::Model;
 use crate::model_file::ModelFile;
-use crate::onnx::{self, Environment, Session, Wish};
+use crate::onnx::{self, Environment, Keeper, Session, Wish};
 use crate::options::ModelOptions;
 use crate::threads::{Asked, ThreadRule};
 use crate::watchdog::Watchdog;
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     /// Loaded sessions of all models.
     pub(crate) sessions: AtomicUsize,
     pub(crate) runs: AtomicU64,
+    pub(crate) loading: Loading,
+    keeper: Option<Keeper>,
     models: Mutex<Vec<Weak<Model>>>,
 }
 
@@ -123,6 +126,8 @@ impl Runtime {
         let shared_threads = config.shared_threads.then_some(config.workers);
         let environment = Environment::open(&path, config.arena_max_bytes, shared_threads)?;
         let start = |error: std::io::Error| OpenError::Start(format!("no thread: {error}"));
+        let keeper = Keeper::new(&environment);
+        let keeper = keeper.inspect_err(|error| tracing::warn!(%error, "the arena cannot be shrunk")).ok();
         let shared = Shared {
             environment,
             config: config.clone(),
@@ -131,6 +136,8 @@ impl Runtime {
             is_tuning: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
             runs: AtomicU64::new(0),
+            loading: Loading::default(),
+            keeper,
             models: Mutex::default(),
         };
         tracing::info!(library = %path.display(), arena_max_bytes = config.arena_max_bytes, "ONNX Runtime is open");
@@ -149,8 +156,10 @@ impl Runtime {
         let file = file.into();
         let rule = shared.thread_rule(file.bytes().len() as u64, &options);
         let wish = Wish { intra_threads: rule.threads_at_first(), optimise: options.optimise };
+        let (gauge, bytes) = (Gauge::read(shared), file.bytes().len() as u64);
         let loaded = onnx::load(&shared.environment, file, &wish)?;
-        let model = Arc::new(Model::new(options, loaded, rule, Arc::clone(shared)));
+        let part = gauge.measure(bytes);
+        let model = Arc::new(Model::new(options, loaded, (rule, part), Arc::clone(shared)));
         shared.models().push(Arc::downgrade(&model));
         Ok(model)
     }
@@ -168,6 +177,14 @@ impl Runtime {
             arena_in_use: self.shared.environment.arena_in_use(),
             arena_reserved: self.shared.environment.arena_reserved(),
             arena_max: self.shared.config.arena_max_bytes,
+        }
+    }
+
+    /// Gives what the arena has free back to the system, in whole regions: to be called after models went, or after a run
+    /// that needed much. Runs of other models wait for it for as long as freeing takes.
+    pub fn shrink_arena(&self) {
+        if let Some(keeper) = &self.shared.keeper {
+            keeper.shrink();
         }
     }
 
@@ -200,6 +217,11 @@ impl Shared {
         let threads = if config.shared_threads { Some(1) } else { options.intra_threads.or(config.intra_threads) };
         let asked = Asked { sessions: options.sessions_max.or(config.sessions_max), threads };
         ThreadRule::new(config.workers, (file_bytes, config.arena_max_bytes), asked)
+    }
+
+    /// Whether no session is in use.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.live().iter().all(|model| model.sessions_busy() == 0)
     }
 
     /// The loaded models; forgets the unloaded ones.

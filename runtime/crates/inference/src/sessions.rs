@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::LoadError;
+use crate::gauge::Gauge;
 use crate::model::Model;
 use crate::onnx::{Session, SessionSettings};
 use crate::pool::{GivenBack, Next};
@@ -18,10 +19,17 @@ impl Model {
 
     /// One more session, under the watchdog's eyes and in nobody's count yet. Blocks.
     pub(crate) fn load_session(&self, threads: usize) -> Result<Session, LoadError> {
+        let no_room = || LoadError::TooLarge("no room for a further session in the models' budget".to_owned());
+        // Taken first: others' models do not go for it.
+        let mut share = self.account.share().ok_or_else(no_room)?;
         let settings = SessionSettings { intra_threads: threads, ..self.settings.clone() };
+        let gauge = Gauge::read(&self.shared);
         let session = Session::load(&self.shared.environment, &self.file, &settings)?;
+        if !share.settle(gauge.measure(self.file_bytes())) {
+            return Err(no_room());
+        }
         self.shared.watchdog.watch(session.control());
-        Ok(session)
+        Ok(session.on(share))
     }
 
     /// On a worker: loads one more session.

@@ -56,7 +56,7 @@ impl Draft {
             limits: limits.clone(),
             instances: self.manifest.instances.clone(),
             flow: flow(&self.tenant, &function),
-            models: Arc::new(FunctionModels { bound: self.bound.clone(), cache: Arc::clone(&control.models) }),
+            models: Arc::new(FunctionModels::new(&control.models, &self.tenant, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
             log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),

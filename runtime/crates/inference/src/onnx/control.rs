@@ -51,6 +51,13 @@ impl Control {
         Ok(Self { options: RunOptions::new()?, state: Mutex::default() })
     }
 
+    /// One whose runs give the arena's free regions back to the system when they end.
+    pub(crate) fn shrinking() -> ort::Result<Self> {
+        let mut control = Self::new()?;
+        control.options.set("memory.enable_memory_arena_shrinkage", "cpu:0")?;
+        Ok(control)
+    }
+
     /// What a run is started with; the stop reaches it through these.
     pub(crate) fn options(&self) -> &RunOptions {
         &self.options

@@ -3,6 +3,7 @@
 mod control;
 mod environment;
 pub(crate) mod ffi;
+mod keeper;
 mod load;
 mod message;
 mod options;
@@ -11,6 +12,7 @@ mod session;
 
 pub(crate) use control::{Control, RunId, Stop};
 pub(crate) use environment::Environment;
+pub(crate) use keeper::Keeper;
 pub(crate) use load::{Loaded, Wish, load};
 pub(crate) use options::SessionSettings;
 pub(crate) use session::{Ran, Session};

@@ -15,6 +15,7 @@ use crate::buffer::AlignedBuf;
 use crate::description::Port;
 use crate::element::ElementType;
 use crate::error::{LoadError, RunError, TensorError};
+use crate::footprint::Share;
 use crate::model_file::ModelFile;
 use crate::tensor::Tensor;
 
@@ -26,6 +27,8 @@ pub(crate) struct Session {
     memory: Arc<MemoryInfo<'static>>,
     arena_max: u64,
     threads: usize,
+    /// Its bytes on its model's account; after the handle, so that they are given back when it is gone.
+    _share: Option<Share>,
 }
 
 /// What all sessions of a model share.
@@ -69,7 +72,23 @@ impl Session {
             memory: Arc::clone(&environment.memory),
             arena_max: environment.arena_max,
             threads: settings.intra_threads,
+            _share: None,
         })
+    }
+
+    /// A session whose runs shrink the arena.
+    pub(super) fn load_shrinking(
+        environment: &Environment,
+        file: &ModelFile,
+        settings: &SessionSettings,
+    ) -> Result<Self, LoadError> {
+        let control = Arc::new(Control::shrinking().map_err(refuse)?);
+        Ok(Self { control, ..Self::load(environment, file, settings)? })
+    }
+
+    /// The same, with its bytes on an account.
+    pub(crate) fn on(self, share: Share) -> Self {
+        Self { _share: Some(share), ..self }
     }
 
     /// What the model takes, and what it gives.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use modelet_inference::Tensor;
+use modelet_inference::{ModelHandle, Tensor};
+use modelet_spec::Flow;
+use modelet_spec::manifest::BatchRule;
 use wasmtime::component::Resource;
 
 use super::error::GuestError;
@@ -10,6 +12,7 @@ use super::graph::GuestContext;
 use super::tensor::{GuestTensor, tensor_type};
 use super::wit::errors::ErrorCode;
 use super::wit::inference::{Host, HostGraphExecutionContext};
+use crate::ports::ModelsError;
 use crate::state::GuestState;
 
 type Named = (String, Resource<GuestTensor>);
@@ -27,7 +30,7 @@ impl HostGraphExecutionContext for GuestState {
         let taken = self.take(inputs)?;
         let charged = taken.iter().map(|(_, tensor)| tensor.charged).sum();
         let answer = match values(taken) {
-            Ok(inputs) => model.run_with(self.flow, &rule, inputs).await.map_err(GuestError::from),
+            Ok(inputs) => run(&model, self.flow, &rule, inputs).await,
             Err(error) => Err(error),
         };
         self.tensors.release(charged);
@@ -42,6 +45,17 @@ impl HostGraphExecutionContext for GuestState {
         self.table.delete(context)?;
         Ok(())
     }
+}
+
+/// Runs the model, which is loaded again if it has gone since the guest last asked.
+async fn run(
+    model: &ModelHandle,
+    flow: Flow,
+    rule: &BatchRule,
+    inputs: Vec<(String, Tensor)>,
+) -> Result<Vec<(Arc<str>, Tensor)>, GuestError> {
+    let model = model.get().await.map_err(ModelsError::from)?;
+    Ok(model.run_with(flow, rule, inputs).await?)
 }
 
 impl GuestState {

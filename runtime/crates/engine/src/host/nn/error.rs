@@ -1,6 +1,6 @@
 //! `wasi:nn/errors`: what went wrong, as the guest reads it.
 
-use modelet_inference::RunError;
+use modelet_inference::{LoadError, RunError};
 use wasmtime::component::Resource;
 
 use super::wit::errors::{ErrorCode, Host, HostError};
@@ -35,8 +35,8 @@ impl From<ModelsError> for GuestError {
     fn from(error: ModelsError) -> Self {
         let code = match &error {
             ModelsError::NotFound(_) => ErrorCode::NotFound,
-            ModelsError::TooLarge(_) => ErrorCode::TooLarge,
-            ModelsError::Failed(_) => ErrorCode::RuntimeError,
+            ModelsError::Load(LoadError::TooLarge(_)) => ErrorCode::TooLarge,
+            ModelsError::Load(_) => ErrorCode::RuntimeError,
         };
         Self::new(code, error.to_string())
     }

@@ -1,25 +1,24 @@
 //! `wasi:nn/graph`: from a name of the manifest to a model.
 
-use std::sync::Arc;
-
-use modelet_inference::Model;
+use modelet_inference::ModelHandle;
 use modelet_spec::manifest::BatchRule;
 use wasmtime::component::Resource;
 
 use super::error::GuestError;
 use super::wit::errors::ErrorCode;
 use super::wit::graph::{ExecutionTarget, GraphBuilder, GraphEncoding, Host, HostGraph};
+use crate::ports::ModelsError;
 use crate::state::GuestState;
 
-/// The resource behind `graph`.
+/// The resource behind `graph`. It leads to a model and does not keep it in memory: a warm instance may hold it for hours.
 pub struct GuestGraph {
-    model: Arc<Model>,
+    model: ModelHandle,
     rule: BatchRule,
 }
 
 /// The resource behind `graph-execution-context`: it has no state of its own, any session of the model serves it.
 pub struct GuestContext {
-    pub(super) model: Arc<Model>,
+    pub(super) model: ModelHandle,
     /// How its calls may be joined with others'.
     pub(super) rule: BatchRule,
 }
@@ -34,8 +33,12 @@ impl Host for GuestState {
     }
 
     async fn load_by_name(&mut self, name: String) -> wasmtime::Result<Graph> {
-        let models = self.models.clone();
-        Ok(match models.load(&name).await {
+        // Loaded here, so that who loads learns what is wrong with the model; `compute` finds it in memory then.
+        let found = match self.models.load(&name) {
+            Ok(model) => model.get().await.map(drop).map(|()| model.clone()).map_err(ModelsError::from),
+            Err(error) => Err(error),
+        };
+        Ok(match found {
             Ok(model) => {
                 let rule = self.batch.get(&name).cloned().unwrap_or_default();
                 Ok(self.table.push(GuestGraph { model, rule })?)

@@ -1,0 +1,175 @@
+//! What the owner of one handle has seen of its model.
+//!
+//! A copy in memory may be shared with strangers. What an owner is told (in memory or not, loads, last use, sessions) is made
+//! of its own uses alone, as if nobody else had the model: it counts a load where it would have met one, and its model is "in
+//! memory" only while its own use or its own pin would keep it there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::slot::Slot;
+
+/// The counters behind one handle and its clones.
+#[derive(Default)]
+pub(super) struct Seen {
+    uses: AtomicU64,
+    /// Uses now in progress.
+    current: AtomicUsize,
+    /// The most at a time since the load that was seen last.
+    current_max: AtomicUsize,
+    used_ms: AtomicU64,
+    /// The load that the last use saw; 0 is none.
+    generation: AtomicU64,
+    loads: AtomicU64,
+    is_pinned: AtomicBool,
+    slot: Option<Arc<Slot>>,
+}
+
+/// A model as one owner sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelUse {
+    /// Calls so far.
+    pub uses: u64,
+    /// Calls in progress.
+    pub current: usize,
+    /// How long ago the last one began.
+    pub last_use: Option<Duration>,
+    /// Loads that its calls met.
+    pub loads: u64,
+    /// What the last load took.
+    pub load_time: Option<Duration>,
+    /// Whether it is in memory.
+    pub is_resident: bool,
+    /// Bytes that it takes there.
+    pub bytes: u64,
+    /// Sessions that its calls have had use for.
+    pub sessions: usize,
+    /// Whether its owner wants it to stay.
+    pub is_pinned: bool,
+}
+
+impl Seen {
+    pub(super) fn of(slot: &Arc<Slot>) -> Self {
+        let mut seen = Self::default();
+        seen.slot = Some(Arc::clone(slot));
+        seen
+    }
+
+    /// A use begins at `now_ms`, of the copy that load `generation` brought. Says whether it meets a load.
+    pub(super) fn enter(&self, now_ms: u64, generation: u64, idle: Duration) -> bool {
+        self.uses.fetch_add(1, Relaxed);
+        let others = self.current.fetch_add(1, Relaxed);
+        let current = others + 1;
+        let is_load = !self.would_have(now_ms, generation, idle, others);
+        if is_load {
+            self.generation.store(generation, Relaxed);
+            self.loads.fetch_add(1, Relaxed);
+            self.current_max.store(current, Relaxed);
+        } else if current > self.current_max.load(Relaxed) {
+            self.current_max.fetch_max(current, Relaxed);
+        }
+        self.used_ms.store(now_ms, Relaxed);
+        is_load
+    }
+
+    pub(super) fn leave(&self) {
+        self.current.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether this owner alone would have the copy of `generation` in memory at `now_ms`.
+    pub(super) fn is_here(&self, now_ms: u64, generation: u64, idle: Duration) -> bool {
+        self.would_have(now_ms, generation, idle, self.current.load(Relaxed))
+    }
+
+    fn would_have(&self, now_ms: u64, generation: u64, idle: Duration, current: usize) -> bool {
+        let age_ms = || now_ms.saturating_sub(self.used_ms.load(Relaxed));
+        let keeps = || current > 0 || self.is_pinned() || u128::from(age_ms()) < idle.as_millis();
+        generation != 0 && self.generation.load(Relaxed) == generation && keeps()
+    }
+
+    /// For its owner the model is no longer in memory.
+    pub(super) fn forget(&self) {
+        self.generation.store(0, Relaxed);
+    }
+
+    pub(super) fn is_pinned(&self) -> bool {
+        self.is_pinned.load(Relaxed)
+    }
+
+    pub(super) fn pin(&self, wanted: bool) {
+        let was = self.is_pinned.swap(wanted, Relaxed);
+        if let Some(slot) = self.slot.as_ref().filter(|_| was != wanted) {
+            let _ = if wanted { slot.pins.fetch_add(1, Relaxed) } else { slot.pins.fetch_sub(1, Relaxed) };
+        }
+    }
+
+    /// All of it. `slot` is where its model is.
+    pub(super) fn read(&self, slot: &Slot, idle: Duration) -> ModelUse {
+        let now_ms = slot.now_ms();
+        let (uses, loads) = (self.uses.load(Relaxed), self.loads.load(Relaxed));
+        let loaded = slot.loaded.load_full();
+        let here = loaded.filter(|_| self.is_here(now_ms, slot.generation.load(Relaxed), idle));
+        let sessions = here.as_ref().map_or(0, |model| model.sessions().min(self.current_max.load(Relaxed).max(1)));
+        let age_ms = now_ms.saturating_sub(self.used_ms.load(Relaxed));
+        ModelUse {
+            uses,
+            current: self.current.load(Relaxed),
+            last_use: (uses > 0).then(|| Duration::from_millis(age_ms)),
+            loads,
+            load_time: (loads > 0).then(|| slot.load_time()),
+            is_resident: here.is_some(),
+            bytes: here.as_ref().map_or(0, |model| model.footprint().of_sessions(sessions)),
+            sessions,
+            is_pinned: self.is_pinned(),
+        }
+    }
+}
+
+impl Drop for Seen {
+    /// With its last handle an owner's wish goes.
+    fn drop(&mut self) {
+        self.pin(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_load_by_somebody_else_is_a_load_for_whoever_meets_its_copy_first() {
+        let seen = Seen::default();
+        assert!(seen.enter(10, 1, IDLE));
+        assert!(!seen.enter(500, 1, IDLE));
+        assert!(seen.enter(600, 2, IDLE), "another copy");
+    }
+
+    #[test]
+    fn after_its_own_idle_time_an_owner_sees_a_load_whoever_kept_the_model() {
+        let seen = Seen::default();
+        seen.enter(0, 1, IDLE);
+        seen.leave();
+        assert!(seen.is_here(999, 1, IDLE) && !seen.is_here(1000, 1, IDLE));
+        assert!(seen.enter(1000, 1, IDLE));
+        seen.leave();
+        seen.pin(true);
+        assert!(!seen.enter(9000, 1, IDLE), "a pinned one stays");
+        seen.leave();
+        seen.forget();
+        assert!(!seen.is_here(9001, 1, IDLE));
+    }
+
+    #[test]
+    fn uses_in_progress_are_counted() {
+        let seen = Seen::default();
+        seen.enter(0, 1, IDLE);
+        seen.enter(0, 1, IDLE);
+        seen.leave();
+        assert_eq!((seen.current.load(Relaxed), seen.current_max.load(Relaxed), seen.uses.load(Relaxed)), (1, 2, 2));
+        seen.leave();
+        assert_eq!(seen.current.load(Relaxed), 0);
+    }
+}
