@@ -3,8 +3,9 @@
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  setup [--bench]    lay what is missing: the wasm32-wasip2 target, ONNX Runtime, the models
+  setup [FLAGS]      lay what is missing: the wasm32-wasip2 target, ONNX Runtime, the models
                      --bench: also the 90 MB model that `bench inference` makes by itself
+                     --gpu: also the ONNX Runtime that can use CUDA 13 and TensorRT, 256 MB
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Setup {
         /// Also what only benches need.
         benches: bool,
+        /// Also the ONNX Runtime for GPUs.
+        gpu: bool,
     },
     /// From nothing to an answer.
     Demo {
@@ -60,7 +63,7 @@ impl Command {
         let arguments: Vec<String> = rest.collect();
         match name.as_str() {
             "help" | "-h" | "--help" => Ok(Self::Help),
-            "setup" => flag("setup", "--bench", &arguments).map(|benches| Self::Setup { benches }),
+            "setup" => setup(&arguments),
             "demo" => flag("demo", "--keep", &arguments).map(|keep| Self::Demo { keep }),
             "test" => Ok(Self::Test { arguments }),
             "ci" => none(&arguments).map(|()| Self::Ci),
@@ -74,6 +77,18 @@ impl Command {
             other => Err(format!("there is no command `{other}`")),
         }
     }
+}
+
+fn setup(arguments: &[String]) -> Result<Command, String> {
+    let (mut benches, mut gpu) = (false, false);
+    for argument in arguments {
+        match argument.as_str() {
+            "--bench" => benches = true,
+            "--gpu" => gpu = true,
+            other => return Err(format!("setup takes only --bench and --gpu, not `{other}`")),
+        }
+    }
+    Ok(Command::Setup { benches, gpu })
 }
 
 /// Whether the one flag that the command takes is there.
@@ -119,8 +134,9 @@ mod tests {
     fn wrong_usage_names_what_is_wrong() {
         assert_eq!(parse(""), Err("which command?".to_owned()));
         assert_eq!(parse("bake"), Err("there is no command `bake`".to_owned()));
-        assert_eq!(parse("setup now"), Err("setup takes only --bench, not `now`".to_owned()));
-        assert_eq!(parse("setup --bench"), Ok(Command::Setup { benches: true }));
+        assert_eq!(parse("setup now"), Err("setup takes only --bench and --gpu, not `now`".to_owned()));
+        assert_eq!(parse("setup --bench"), Ok(Command::Setup { benches: true, gpu: false }));
+        assert_eq!(parse("setup --gpu"), Ok(Command::Setup { benches: false, gpu: true }));
         assert_eq!(parse("ci now"), Err("unexpected `now`".to_owned()));
         assert!(parse("demo --forever").is_err());
         assert!(parse("bench").is_err());

@@ -54,9 +54,12 @@ fn perform(command: Command) -> Result<(), Failure> {
     let places = Places::find()?;
     match command {
         Command::Help => Ok(()),
-        Command::Setup { benches } => {
+        Command::Setup { benches, gpu } => {
             setup::run(&places)?;
-            if benches { setup::for_benches(&places) } else { Ok(()) }
+            if benches {
+                setup::for_benches(&places)?;
+            }
+            if gpu { setup::for_gpus(&places) } else { Ok(()) }
         }
         Command::Demo { keep } => demo::run(&places, keep),
         Command::Test { arguments } => test::run(&places, &arguments),

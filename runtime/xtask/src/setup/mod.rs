@@ -26,6 +26,11 @@ pub(crate) fn for_benches(places: &Places) -> Result<(), Failure> {
     perform(places, &[("benches' model", minilm::ensure)])
 }
 
+/// Lays the ONNX Runtime that can use a GPU; nothing else asks for it.
+pub(crate) fn for_gpus(places: &Places) -> Result<(), Failure> {
+    perform(places, &[("ONNX Runtime for GPUs", onnxruntime::ensure_gpu)])
+}
+
 fn perform(places: &Places, parts: &[Part]) -> Result<(), Failure> {
     for (name, ensure) in parts {
         let start = Instant::now();
