@@ -12,14 +12,18 @@ use modelet_catalog::Catalog;
 use modelet_control::{Control, ControlConfig, Inference, Parts};
 use modelet_engine::{Engine, EngineConfig};
 use modelet_gateway::{Gateway, GatewayConfig};
-use modelet_inference::{Runtime, RuntimeConfig};
+use modelet_inference::{DeviceSettings, Runtime, RuntimeConfig};
+use modelet_spec::DeviceWish;
 use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
-use crate::config::{Config, Threads};
+use crate::config::{Config, Threads, devices};
+
+/// Below the data directory, for nobody but its owner: TensorRT runs what lies there.
+const ENGINE_CACHE: &str = "cache/tensorrt";
 
 /// A server, ready to be run.
 pub(crate) struct Server {
@@ -49,7 +53,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     };
     let engine = Engine::new(EngineConfig { limits: config.limits.clone() })?;
     let mut registry = Registry::default();
-    let inference = inference(config, &mut registry);
+    let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
     let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
     let control_config = ControlConfig {
@@ -66,7 +70,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })
 }
 
-/// How models run. Also `doctor` and `inspect` open the runtime with it.
+/// How models run.
 pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
     RuntimeConfig {
         library: library::source(config.inference.library.as_deref()),
@@ -75,20 +79,33 @@ pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
         intra_threads: if let Threads::Each(threads) = config.inference.threads { Some(threads) } else { None },
         shared_threads: config.inference.threads == Threads::Shared,
         sessions_max: config.inference.sessions,
+        devices: devices::settings(config),
+        bind: config.inference.bind,
+        engine_cache: std::path::absolute(config.data_dir.join(ENGINE_CACHE)).ok(),
         ..RuntimeConfig::default()
     }
 }
 
+/// The same on the CPU alone: for whoever only looks at a model or at this machine.
+pub(crate) fn cpu_config(config: &Config) -> RuntimeConfig {
+    let cpu = DeviceSettings { wish: DeviceWish::default(), memory_max: config.limits.inference_memory.0 };
+    RuntimeConfig { devices: vec![cpu], engine_cache: None, ..runtime_config(config) }
+}
+
 /// Functions without models are served without ONNX Runtime, too; `/readyz` says that it is missing.
-fn inference(config: &Config, registry: &mut Registry) -> Inference {
+/// A device that is demanded and not there is a fault of the configuration: whoever wrote the `!` wants no server without.
+fn inference(config: &Config, registry: &mut Registry) -> anyhow::Result<Inference> {
     match Runtime::open(&runtime_config(config)) {
         Ok(runtime) => {
             runtime.register(registry);
-            Inference::Ready(runtime)
+            Ok(Inference::Ready(runtime))
+        }
+        Err(error) if config.inference.devices.iter().any(|wish| wish.is_demanded) => {
+            Err(anyhow!("the configuration has a fault\n{}: {error}", devices::told(&config.inference.devices)))
         }
         Err(error) => {
             tracing::error!(%error, "no model can be loaded");
-            Inference::Missing(error.to_string())
+            Ok(Inference::Missing(error.to_string()))
         }
     }
 }

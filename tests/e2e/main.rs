@@ -11,6 +11,7 @@ mod admin;
 mod cli;
 mod conformance;
 mod deploy;
+mod devices;
 mod file_type;
 mod garbage;
 mod headers;

@@ -1,10 +1,12 @@
 //! `modelet doctor`: what this machine lacks, and the fix.
 
+mod devices;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::bail;
-use modelet_inference::Runtime;
+use modelet_inference::{OpenError, Runtime};
 use serde::Serialize;
 
 use super::DoctorArgs;
@@ -17,7 +19,7 @@ const TARGET: &str = "wasm32-wasip2";
 /// One thing that a machine has or lacks.
 #[derive(Debug, Serialize)]
 struct Finding {
-    what: &'static str,
+    what: String,
     state: State,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,13 +40,15 @@ enum State {
 
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
     let config = Config::load(&Sources { file: args.config.clone(), flags: Vec::new() })?;
-    let findings = [wasm_target(), onnx_runtime(&config), gpu()];
+    let runtime = Runtime::open(&crate::assemble::cpu_config(&config));
+    let mut findings = vec![wasm_target(), onnx_runtime(&config, &runtime), gpu()];
+    findings.extend(devices::findings(&config.inference.devices, runtime.as_ref().ok()));
     if args.json {
         output::json(&serde_json::json!({ "findings": findings }))?;
     } else {
         findings.iter().for_each(print);
     }
-    let missing: Vec<&str> = findings.iter().filter(|f| f.state == State::Missing).map(|f| f.what).collect();
+    let missing: Vec<&str> = findings.iter().filter(|f| f.state == State::Missing).map(|f| &*f.what).collect();
     if !missing.is_empty() {
         bail!("missing: {}; the fix stands beside each", missing.join(", "));
     }
@@ -52,19 +56,22 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
 }
 
 fn print(finding: &Finding) {
+    output::line(&text(finding));
+}
+
+/// A line, and one for the fix.
+fn text(finding: &Finding) -> String {
     let mark = match finding.state {
         State::Ok => "ok",
         State::Optional => "none",
         State::Missing => "MISSING",
     };
-    output::line(&format!("{mark:8} {:14} {}", finding.what, finding.detail));
-    if let Some(fix) = finding.fix {
-        output::line(&format!("{:8} {:14} fix: {fix}", "", ""));
-    }
+    let line = format!("{mark:8} {:14} {}", finding.what, finding.detail);
+    finding.fix.map_or_else(|| line.clone(), |fix| format!("{line}\n{:8} {:14} fix: {fix}", "", ""))
 }
 
 fn wasm_target() -> Finding {
-    let found = |state, detail, fix| Finding { what: "wasm target", state, detail, fix };
+    let found = |state, detail, fix| Finding { what: "wasm target".to_owned(), state, detail, fix };
     let Some(libdir) = rustc_libdir() else {
         let detail = "there is no Rust here; only building functions in Rust needs it".to_owned();
         return found(State::Optional, detail, Some("install Rust from https://rustup.rs, then `cargo xtask setup`"));
@@ -88,11 +95,10 @@ fn rustc_libdir() -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-fn onnx_runtime(config: &Config) -> Finding {
-    let found = |state, detail, fix| Finding { what: "ONNX Runtime", state, detail, fix };
-    let runtime = crate::assemble::runtime_config(config);
-    let place = runtime.library.find().map(|path| path.display().to_string());
-    match Runtime::open(&runtime) {
+fn onnx_runtime(config: &Config, runtime: &Result<Runtime, OpenError>) -> Finding {
+    let found = |state, detail, fix| Finding { what: "ONNX Runtime".to_owned(), state, detail, fix };
+    let place = crate::assemble::cpu_config(config).library.find().map(|path| path.display().to_string());
+    match runtime {
         Ok(_) => found(State::Ok, place.unwrap_or_default(), None),
         Err(error) => {
             found(State::Missing, error.to_string(), Some("`cargo xtask setup`, or set `library` in [inference]"))
@@ -101,9 +107,9 @@ fn onnx_runtime(config: &Config) -> Finding {
 }
 
 fn gpu() -> Finding {
-    let found = |state, detail: &str| Finding { what: "GPU", state, detail: detail.to_owned(), fix: None };
+    let found = |state, detail: &str| Finding { what: "GPU".to_owned(), state, detail: detail.to_owned(), fix: None };
     if Path::new("/dev/nvidiactl").exists() {
-        return found(State::Ok, "an NVIDIA device is there; this version runs models on the CPU");
+        return found(State::Ok, "an NVIDIA card is there; whether models can run on it stands below");
     }
-    found(State::Optional, "no NVIDIA device; models run on the CPU")
+    found(State::Optional, "no NVIDIA card; models run on the CPU")
 }

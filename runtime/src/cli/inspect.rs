@@ -82,7 +82,7 @@ pub(crate) fn print_ports(description: &ModelDescription) {
 
 fn model(bytes: &[u8]) -> anyhow::Result<ModelReport> {
     let config = Config::load(&Sources::default())?;
-    let runtime = Runtime::open(&crate::assemble::runtime_config(&config))?;
+    let runtime = Runtime::open(&crate::assemble::cpu_config(&config))?;
     let model = runtime.load(bytes, ModelOptions::named("inspect")).map_err(|e| anyhow!("{e}"))?;
     Ok(ModelReport { bytes: bytes.len() as u64, digest: Digest::of(bytes), description: describe(model.description()) })
 }

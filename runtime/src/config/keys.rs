@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use modelet_inference::Bind;
 use modelet_spec::{ServerLimits, span};
 
+use super::devices;
 use super::raw::{Setting, Value};
 use super::{Config, THREADS_MAX, Threads};
 
@@ -127,6 +129,22 @@ fn inference() -> Vec<Key> {
             c.inference.sessions = match s.text() {
                 Ok("auto") => None,
                 _ => Some(s.count(SESSIONS_MAX).map_err(|why| format!("{why}, or `auto`"))?),
+            };
+            Ok(())
+        }),
+        key("devices", "cpu", "where models run, in order of preference; `cuda:0!` demands it", |c, s| {
+            c.inference.devices = devices::wishes(s.text()?)?;
+            Ok(())
+        }),
+        key("device_memory", "none", "what models may take of each, such as `cuda:0=16GiB`", |c, s| {
+            c.inference.device_memory = devices::budgets(s.text()?)?;
+            Ok(())
+        }),
+        key("bind", "devices", "when runs are by binding: on `devices` with own memory, or `always`", |c, s| {
+            c.inference.bind = match s.text()? {
+                "devices" => Bind::OnDevices,
+                "always" => Bind::Always,
+                other => return Err(format!("is `{other}`, and can be `devices` or `always`")),
             };
             Ok(())
         }),

@@ -2,6 +2,7 @@
 //!
 //! All faults are found at once and before any socket opens. Only this folder and `cli/` read the environment.
 
+pub(crate) mod devices;
 mod fault;
 mod keys;
 mod raw;
@@ -12,7 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use modelet_spec::ServerLimits;
+use modelet_inference::Bind;
+use modelet_spec::{ByteSize, Device, DeviceWish, ServerLimits};
 
 pub(crate) use fault::Faults;
 use fault::{Fault, Origin};
@@ -68,6 +70,12 @@ pub(crate) struct InferenceConfig {
     pub(crate) threads: Threads,
     /// Sessions of one model; `None`: as many as there are cores, as far as memory goes.
     pub(crate) sessions: Option<usize>,
+    /// Where models may run, in order of preference.
+    pub(crate) devices: Vec<DeviceWish>,
+    /// What models may take of each device but the CPU.
+    pub(crate) device_memory: Vec<(Device, ByteSize)>,
+    /// When sessions run by binding.
+    pub(crate) bind: Bind,
     /// How long a model stays in memory after its last use.
     pub(crate) idle: Duration,
 }
@@ -156,6 +164,9 @@ impl Config {
                 workers: cores,
                 threads: Threads::Auto,
                 sessions: None,
+                devices: vec![DeviceWish::default()],
+                device_memory: Vec::new(),
+                bind: Bind::default(),
                 idle: Duration::from_secs(300),
             },
         }
@@ -176,6 +187,7 @@ impl Config {
         if self.server.drain > DRAIN_MAX {
             fault("drain", "`server.drain` is over an hour: give at most \"60m\"".to_owned());
         }
+        devices::check(&self.inference, &mut fault);
         if let Err(why) = crate::telemetry::check(&self.server.log) {
             fault("log", format!("`server.log` is no log filter: {why}; write a level such as \"info\""));
         }
@@ -195,7 +207,8 @@ pub(crate) fn help() -> String {
 }
 
 fn origin_of(keys: &[keys::Key], settings: &[Setting], name: &str) -> Origin {
-    let is_it = |s: &&Setting| keys.get(s.key).is_some_and(|k| k.section == "server" && k.name == name);
+    let is_it =
+        |s: &&Setting| keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference") && k.name == name);
     settings.iter().rfind(is_it).map_or(Origin::Default, |s| s.origin.clone())
 }
 

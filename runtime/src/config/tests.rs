@@ -91,6 +91,43 @@ fn two_listeners_need_two_ports() {
 }
 
 #[test]
+fn devices_are_read_in_order_and_each_has_a_bound() {
+    let text =
+        "[inference]\ndevices = \"cuda:0!, tensorrt:1, cpu\"\ndevice_memory = \"cuda:0=16GiB, tensorrt:1=1GB\"\n";
+    let config = load(text).unwrap();
+    let settings = devices::settings(&config);
+    let told: Vec<String> = settings.iter().map(|one| format!("{} {}", one.wish, one.memory_max)).collect();
+    let cpu = format!("cpu {}", config.limits.inference_memory.0);
+    assert_eq!(told, ["cuda:0! 17179869184", "tensorrt:1 1000000000", cpu.as_str()]);
+    assert_eq!(devices::settings(&load("").unwrap())[0].wish.to_string(), "cpu", "nothing set");
+    let env = [("MODELET_INFERENCE_DEVICES".to_owned(), "cpu!".to_owned())].into_iter();
+    assert!(Config::from_parts(None, env, &[]).unwrap().inference.devices[0].is_demanded);
+}
+
+#[test]
+fn faults_of_devices_say_what_is_allowed() {
+    for (line, expected) in [
+        (
+            "devices = \"gpu\"",
+            "modelet.toml:2: `inference.devices` is `gpu`: \"gpu\" is not a device; write cpu, cuda:N",
+        ),
+        ("devices = \"cpu, cpu!\"", "names cpu twice"),
+        ("devices = \",\"", "names no device"),
+        ("devices = [\"cpu\"]", "must be text in quotes, not a list"),
+        ("devices = \"cuda:0!, cpu\"", "modelet.toml:2: `inference.devices` names cuda:0, and nothing says how much"),
+        ("device_memory = \"cuda:0=1GiB\"", "modelet.toml:2: `inference.device_memory` names cuda:0, which"),
+        ("device_memory = \"cpu=1GiB\"", "the CPU's is `inference_memory` in [limits]"),
+        ("device_memory = \"cuda:0\"", "write `cuda:0=16GiB`"),
+        ("device_memory = \"cuda:0=lots\"", "\"lots\" is not a size"),
+        ("device_memory = \"cuda:0=1GB, cuda:0=2GB\"", "names cuda:0 twice"),
+        ("bind = \"sometimes\"", "can be `devices` or `always`"),
+    ] {
+        let faults = faults(&format!("[inference]\n{line}\n"));
+        assert!(faults.len() == 1 && faults[0].contains(expected), "{line}: {faults:#?}");
+    }
+}
+
+#[test]
 fn the_environment_overrides_the_file_and_a_flag_overrides_both() {
     let file = Some((Path::new("modelet.toml"), "[server]\nthreads = 1\nlisten = \"127.0.0.1:1\"\n"));
     let env = || {

@@ -124,6 +124,11 @@ impl ElementType {
         TABLE.iter().find(|row| row.1 == number).map(|row| row.0)
     }
 
+    /// ONNX's number of it.
+    pub(crate) fn to_onnx(self) -> Option<i32> {
+        self.row().map(|row| row.1)
+    }
+
     fn bits(self) -> u32 {
         self.row().map_or(0, |row| row.2)
     }

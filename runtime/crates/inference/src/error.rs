@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use modelet_spec::Device;
+
 /// No usable `libonnxruntime` was found.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -49,6 +51,22 @@ pub enum OpenError {
         /// What it may be.
         fix: &'static str,
     },
+    /// A device was demanded that is not really there.
+    #[error("{device} is demanded and not really there: {why}; {fix}")]
+    Device {
+        /// Which.
+        device: Device,
+        /// What the loader or the provider said.
+        why: String,
+        /// What to do about it.
+        fix: &'static str,
+    },
+    /// None of the devices that were named is there.
+    #[error("no device is there: {told}; add `cpu` to `inference.devices`, or see `modelet doctor`")]
+    NoDevice {
+        /// Each device with the reason.
+        told: String,
+    },
     /// ONNX Runtime or the system refused to start.
     #[error("ONNX Runtime did not start: {0}")]
     Start(String),
@@ -63,6 +81,14 @@ pub enum LoadError {
     /// A sound model that needs something not offered here.
     #[error("model not supported: {0}")]
     Unsupported(String),
+    /// It asks for a device that is not there.
+    #[error("the model demands {device}, which this server does not have: {why}")]
+    Device {
+        /// Which.
+        device: Device,
+        /// Why it is not there.
+        why: String,
+    },
     /// Over a limit of size, or loading takes more memory than there is for all models.
     #[error("model too large: {0}")]
     TooLarge(String),
@@ -122,6 +148,9 @@ pub enum TensorError {
         /// What was wanted.
         to: String,
     },
+    /// It lies on a device, and could not be copied from there.
+    #[error("a tensor could not be copied from {0}")]
+    Device(String),
     /// The machine is out of memory.
     #[error("no memory for a tensor of {bytes} bytes")]
     Memory {

@@ -25,6 +25,8 @@ pub(crate) struct ModelMetrics {
 /// One model's row; models of the same name (an old version still in use) are added up.
 #[derive(Default)]
 struct Row {
+    /// That of the newest; versions of a model may be on different ones.
+    device: String,
     sessions: usize,
     waiting: usize,
     runs_inline: u64,
@@ -43,6 +45,7 @@ impl ModelMetrics {
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for model in self.runtime.models() {
             let row = rows.entry(model.name().to_owned()).or_default();
+            row.device = model.device().to_string();
             row.sessions += model.sessions();
             row.waiting += model.queue_depth();
             row.runs_inline += model.counters.runs_inline.load(Relaxed);
@@ -65,7 +68,7 @@ impl Collector for ModelMetrics {
             &mut encoder,
             ("modelet_sessions", "Sessions loaded."),
             rows.iter()
-                .map(|(model, row)| ([("model", name(model)), ("device", "cpu".to_owned())], gauge(row.sessions))),
+                .map(|(model, row)| ([("model", name(model)), ("device", row.device.clone())], gauge(row.sessions))),
         )?;
         family(
             &mut encoder,
@@ -102,7 +105,7 @@ impl Collector for ModelMetrics {
             &mut encoder,
             ("modelet_model_busy_seconds", "Seconds that sessions were in use."),
             rows.iter().map(|(model, row)| {
-                let labels = [("model", name(model)), ("device", "cpu".to_owned())];
+                let labels = [("model", name(model)), ("device", row.device.clone())];
                 (labels, ConstCounter::new(row.busy_ns as f64 / 1e9))
             }),
         )?;

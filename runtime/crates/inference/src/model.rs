@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use modelet_spec::Flow;
 use modelet_spec::manifest::BatchRule;
+use modelet_spec::{Device, Flow};
 use tokio::sync::oneshot;
 
 use crate::admission::RowMixing;
@@ -18,6 +18,7 @@ use crate::batch::sharing::Joining;
 use crate::batch::size::BatchSizes;
 use crate::call::Call;
 use crate::description::Description;
+use crate::device::Reservation;
 use crate::error::RunError;
 use crate::footprint::{Account, Footprint};
 use crate::gauge::Part;
@@ -52,6 +53,8 @@ pub struct Model {
     // TODO-perf: read it from the store again when a session is added, so that it is not held twice.
     pub(crate) file: ModelFile,
     pub(crate) settings: SessionSettings,
+    /// Bytes of its device that are set aside for it.
+    _reservation: Reservation,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Counters,
     pub(crate) account: Arc<Account>,
@@ -101,6 +104,12 @@ impl Model {
     #[must_use]
     pub fn footprint(&self) -> Footprint {
         self.account.read()
+    }
+
+    /// The device that it runs on.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.settings.place.target.device
     }
 
     /// Sessions now loaded.
@@ -196,7 +205,9 @@ impl Model {
         }
         let feeds = self.description.feeds(inputs)?;
         let rows = rows::rows_of(&feeds);
-        let joining = rows.filter(|_| self.reason_against_batching().is_none()).and_then(|_| Joining::of(rule));
+        // To join what lies on a device would take it from there.
+        let is_joinable = self.reason_against_batching().is_none() && feeds.iter().all(Tensor::is_on_host);
+        let joining = rows.filter(|_| is_joinable).and_then(|_| Joining::of(rule));
         let lengths = joining.and_then(|_| self.lengths(&feeds));
         let joining = joining.filter(|_| lengths.is_some());
         let (rows, lengths) = (rows.unwrap_or(1), lengths.unwrap_or_default());
@@ -223,6 +234,7 @@ impl Model {
         mut options: ModelOptions,
         loaded: Loaded,
         (rule, part): (ThreadRule, Part),
+        reservation: Reservation,
         shared: Arc<Shared>,
     ) -> Self {
         let Loaded { session, settings, file, description } = loaded;
@@ -253,6 +265,7 @@ impl Model {
             run_max: options.run_max,
             file,
             settings,
+            _reservation: reservation,
             shared,
             counters: Counters::default(),
             account,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use modelet_spec::card::PadRule;
+use modelet_spec::{Device, DeviceWish};
 
 use crate::batch::Batchable;
 
@@ -35,6 +36,10 @@ pub struct ModelOptions {
     /// How inputs of a sequence model are filled up, by their names, so that calls of different lengths can be joined.
     /// Rules that the model's description does not bear out join nothing; see `Model::reason_against_padding`.
     pub padding: BTreeMap<String, PadRule>,
+    /// Where it should run. `None`: on the first device with room, in the runtime's order of preference.
+    pub device: Option<DeviceWish>,
+    /// On TensorRT, compute in 16 bits where that is quicker.
+    pub fp16: bool,
 }
 
 impl ModelOptions {
@@ -53,6 +58,18 @@ impl ModelOptions {
             allow_row_mixing: false,
             preferred_rows: Vec::new(),
             padding: BTreeMap::new(),
+            device: None,
+            fp16: false,
         }
+    }
+
+    /// The same for a model that runs on `device`.
+    #[must_use]
+    pub(crate) fn on(mut self, device: Device) -> Self {
+        if !device.is_cpu() {
+            // Each one is a copy of the weights in the device's memory, and the device runs one thing at a time.
+            self.sessions_max.get_or_insert(1);
+        }
+        self
     }
 }

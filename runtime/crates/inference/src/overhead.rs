@@ -39,7 +39,7 @@ fn an_inline_run_costs_little_over_the_bare_call() {
     }
     // The same session options, input value made once, outputs dropped, nothing else.
     let (environment, memory) = runtime.environment();
-    let wish = onnx::Wish { intra_threads: 1, optimise: true };
+    let wish = onnx::Wish { intra_threads: 1, optimise: true, place: onnx::SessionPlace::cpu() };
     let bare_session = onnx::load(environment, bytes.into(), &wish).unwrap().session;
     let mut bare_run =
         bare_session.into_bare(ffi::InputValue::over_bytes(memory, ElementType::F32, &shape, input.bytes()).unwrap());

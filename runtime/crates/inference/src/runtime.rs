@@ -1,19 +1,22 @@
 //! The runtime: ONNX Runtime's one environment in this process, its worker threads, and the models loaded in it.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use modelet_spec::{Device, DeviceWish};
 use prometheus_client::registry::Registry;
 
+use crate::device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, Devices, Place};
 use crate::error::{LoadError, OpenError};
-use crate::gauge::{Gauge, Loading};
+use crate::gauge::{Gauge, Loading, Part};
 use crate::library::LibrarySource;
 use crate::metrics::ModelMetrics;
 use crate::model::Model;
 use crate::model_file::ModelFile;
-use crate::onnx::{self, Environment, Keeper, Session, Wish};
+use crate::onnx::{self, Environment, Keeper, Session, SessionPlace, Target, Wish, engines};
 use crate::options::ModelOptions;
 use crate::threads::{Asked, ThreadRule};
 use crate::watchdog::Watchdog;
@@ -21,6 +24,9 @@ use crate::worker::Workers;
 
 /// ONNX Runtime has one environment per process, and `ort` cannot make it a second time.
 static OPEN: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// A device's memory for a small model to try it with.
+const TRIED_BYTES: u64 = 256 << 20;
 
 /// Below this not even the arena's first chunk and a small model fit.
 const ARENA_MIN: u64 = 16 << 20;
@@ -47,6 +53,12 @@ pub struct RuntimeConfig {
     pub inline_under: Duration,
     /// Runs that may wait, per model; zero: none.
     pub queue_max: usize,
+    /// Where models may run, in order of preference; each is tried when the runtime opens. At least one.
+    pub devices: Vec<DeviceSettings>,
+    /// When sessions run by binding.
+    pub bind: Bind,
+    /// Where TensorRT may keep what it has compiled. `None`: it compiles at each load.
+    pub engine_cache: Option<PathBuf>,
 }
 
 impl Default for RuntimeConfig {
@@ -61,6 +73,9 @@ impl Default for RuntimeConfig {
             sessions_max: None,
             inline_under: Duration::from_micros(100),
             queue_max: 256,
+            devices: vec![DeviceSettings { wish: DeviceWish::default(), memory_max: 2 << 30 }],
+            bind: Bind::default(),
+            engine_cache: None,
         }
     }
 }
@@ -95,6 +110,7 @@ pub struct RuntimeStats {
 /// What all models of the runtime use.
 pub(crate) struct Shared {
     pub(crate) environment: Environment,
+    pub(crate) devices: Devices,
     pub(crate) config: RuntimeConfig,
     pub(crate) workers: Arc<Workers>,
     pub(crate) watchdog: Watchdog,
@@ -125,11 +141,16 @@ impl Runtime {
         let path = config.library.find()?;
         let shared_threads = config.shared_threads.then_some(config.workers);
         let environment = Environment::open(&path, config.arena_max_bytes, shared_threads)?;
+        let devices = Devices::open(&config.devices, |device, memory| onnx::probe(&environment, device, memory))?;
+        if let Some(cache) = &config.engine_cache {
+            engines::prune(cache, engines::BYTES_MAX);
+        }
         let start = |error: std::io::Error| OpenError::Start(format!("no thread: {error}"));
         let keeper = Keeper::new(&environment);
         let keeper = keeper.inspect_err(|error| tracing::warn!(%error, "the arena cannot be shrunk")).ok();
         let shared = Shared {
             environment,
+            devices,
             config: config.clone(),
             workers: Workers::start(config.workers).map_err(start)?,
             watchdog: Watchdog::start().map_err(start)?,
@@ -154,12 +175,24 @@ impl Runtime {
     pub fn load(&self, file: impl Into<ModelFile>, options: ModelOptions) -> Result<Arc<Model>, LoadError> {
         let shared = &self.shared;
         let file = file.into();
-        let rule = shared.thread_rule(file.bytes().len() as u64, &options);
-        let wish = Wish { intra_threads: rule.threads_at_first(), optimise: options.optimise };
-        let (gauge, bytes) = (Gauge::read(shared), file.bytes().len() as u64);
-        let loaded = onnx::load(&shared.environment, file, &wish)?;
-        let part = gauge.measure(bytes);
-        let model = Arc::new(Model::new(options, loaded, (rule, part), Arc::clone(shared)));
+        let bytes = file.bytes().len() as u64;
+        let room = (bytes, shared.environment.arena_in_use().unwrap_or_default());
+        let ((loaded, known, options), reservation) = shared.devices.load_on(options.device, room, |place| {
+            let options = options.clone().on(place.device);
+            let rule = shared.thread_rule(bytes, &options);
+            let session_place = shared.session_place(place, file.bytes(), options.fp16);
+            let wish =
+                Wish { intra_threads: rule.threads_at_first(), optimise: options.optimise, place: session_place };
+            let gauge = Gauge::read(shared);
+            let loaded = onnx::load(&shared.environment, file.clone(), &wish)?;
+            let mut part = gauge.measure(bytes);
+            if !place.device.is_cpu() {
+                // The arena that was measured is the CPU's. A device's weights are about what the file has.
+                part = Part { arena: bytes, is_exact: false, ..part };
+            }
+            Ok((loaded, (rule, part), options))
+        })?;
+        let model = Arc::new(Model::new(options, loaded, known, reservation, Arc::clone(shared)));
         shared.models().push(Arc::downgrade(&model));
         Ok(model)
     }
@@ -186,6 +219,40 @@ impl Runtime {
         if let Some(keeper) = &self.shared.keeper {
             keeper.shrink();
         }
+    }
+
+    /// The devices that are there, in order of preference.
+    #[must_use]
+    pub fn devices(&self) -> Vec<DeviceUse> {
+        self.shared.devices.uses(self.shared.environment.arena_in_use().unwrap_or_default())
+    }
+
+    /// The devices that were named and are not there.
+    #[must_use]
+    pub fn absent_devices(&self) -> &[AbsentDevice] {
+        self.shared.devices.absent()
+    }
+
+    /// Whether a model with this wish could be placed at all.
+    ///
+    /// # Errors
+    /// It demands a device that is not there.
+    pub fn check_device(&self, wish: Option<DeviceWish>) -> Result<(), LoadError> {
+        self.shared.devices.place(wish, 0, 0).map(drop)
+    }
+
+    /// Tries a device, whether it was named or not.
+    ///
+    /// # Errors
+    /// It is not there, or does not work: the loader's or the provider's own words.
+    pub fn try_device(&self, device: Device) -> Result<(), String> {
+        onnx::probe(&self.shared.environment, device, TRIED_BYTES).map(drop)
+    }
+
+    /// The names of the execution providers that the library was built with, whether they work here or not.
+    #[must_use]
+    pub fn built_in_providers(&self) -> Vec<String> {
+        onnx::built_in().unwrap_or_default()
     }
 
     /// Adds the metrics of this crate to a registry; see `metrics.rs` for their names.
@@ -224,6 +291,16 @@ impl Shared {
         self.live().iter().all(|model| model.sessions_busy() == 0)
     }
 
+    /// How a model's sessions are told where to run.
+    fn session_place(&self, place: &Place, model: &[u8], fp16: bool) -> SessionPlace {
+        let mut target = Target { fp16, ..Target::of(place.device, place.memory_max) };
+        if let (Device::TensorRt(_), Some(cache)) = (place.device, &self.config.engine_cache) {
+            target.engines = engines::folder(cache, model, &target);
+        }
+        let binds = place.memory.is_some() || self.config.bind == Bind::Always;
+        SessionPlace { target, memory: place.memory.clone(), binds }
+    }
+
     /// The loaded models; forgets the unloaded ones.
     fn live(&self) -> Vec<Arc<Model>> {
         let mut models = self.models();
@@ -250,6 +327,9 @@ impl RuntimeConfig {
             if let Some(value) = value.filter(|value| *value == 0 || *value > 1024) {
                 return fault(setting, value.to_string(), "1 to 1024 are allowed");
             }
+        }
+        if self.devices.is_empty() {
+            return fault("devices", "empty".to_owned(), "at least one device is needed, such as cpu");
         }
         Ok(())
     }

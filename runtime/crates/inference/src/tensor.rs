@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::buffer::AlignedBuf;
 use crate::element::ElementType;
 use crate::error::TensorError;
 use crate::onnx::ffi::OutputValue;
+use crate::onnx::{self, DeviceMemory};
 use crate::shape::Shape;
 
 /// An immutable tensor. A clone shares the data.
@@ -32,6 +33,18 @@ enum Data {
     /// Memory of a session's output; ONNX Runtime frees it when the last clone goes.
     Output(OutputValue),
     Strings(Vec<String>),
+    /// Memory of a device, with the device's last clone or the tensor's it goes.
+    Device(OnDevice),
+}
+
+/// A session's output that was left where it was made.
+struct OnDevice {
+    memory: Arc<DeviceMemory>,
+    value: OutputValue,
+    element_type: ElementType,
+    shape: Shape,
+    /// The copy in main memory, once somebody has asked for it; or why there is none.
+    copy: OnceLock<Result<OutputValue, String>>,
 }
 
 /// Keeps a tensor's bytes alive for whoever wants `AsRef<[u8]> + Send + 'static`, such as `Bytes::from_owner`.
@@ -76,10 +89,34 @@ impl Tensor {
         &self.shape
     }
 
-    /// Its bytes, without a copy; empty for strings.
+    /// Its bytes, without a copy; empty for strings. Of a tensor on a device they are copied to main memory first, the
+    /// first time; empty if that failed, which [`Tensor::host_bytes`] tells.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.data.part(self.part.as_ref())
+    }
+
+    /// Its bytes, as [`Tensor::bytes`].
+    ///
+    /// # Errors
+    /// It lies on a device and could not be copied from there.
+    pub fn host_bytes(&self) -> Result<&[u8], TensorError> {
+        if let Data::Device(data) = &*self.data {
+            data.fetch()?;
+        }
+        Ok(self.bytes())
+    }
+
+    /// Whether its elements lie in main memory, and nowhere else.
+    #[must_use]
+    pub fn is_on_host(&self) -> bool {
+        !matches!(&*self.data, Data::Device(_))
+    }
+
+    /// How many bytes its elements take, wherever they lie; 0 for strings.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.part.as_ref().map_or_else(|| self.data.address().1, Range::len)
     }
 
     /// Its bytes as something owned, without a copy; empty for strings.
@@ -91,7 +128,7 @@ impl Tensor {
     /// The bytes of memory that this tensor keeps alive: its own, or those of the whole buffer it is a part of.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.data.bytes().len()
+        self.data.address().1
     }
 
     /// For whoever keeps a tensor longer than the call that gave it: a part that is less than half of its buffer is
@@ -100,10 +137,10 @@ impl Tensor {
     /// # Errors
     /// The machine has no room for the copy.
     pub fn into_kept(self) -> Result<Self, TensorError> {
-        if self.bytes().len().saturating_mul(KEPT_PART_MIN) >= self.held_bytes() {
+        if self.byte_len().saturating_mul(KEPT_PART_MIN) >= self.held_bytes() {
             return Ok(self);
         }
-        let copy = AlignedBuf::joined(&[self.bytes()])?;
+        let copy = AlignedBuf::joined(&[self.host_bytes()?])?;
         Ok(Self { data: Arc::new(Data::Bytes(copy)), part: None, ..self })
     }
 
@@ -112,8 +149,37 @@ impl Tensor {
     pub fn as_strings(&self) -> Option<&[String]> {
         match &*self.data {
             Data::Strings(strings) => Some(strings),
-            Data::Bytes(_) | Data::Output(_) => None,
+            Data::Bytes(_) | Data::Output(_) | Data::Device(_) => None,
         }
+    }
+
+    /// A session's output that was left in a device's memory.
+    pub(crate) fn of_device(
+        element_type: ElementType,
+        shape: Shape,
+        value: OutputValue,
+        memory: &Arc<DeviceMemory>,
+    ) -> Self {
+        let (memory, whole) = (Arc::clone(memory), shape.clone());
+        let data = OnDevice { memory, value, element_type, shape: whole, copy: OnceLock::new() };
+        Self { element_type, shape, data: Arc::new(Data::Device(data)), part: None }
+    }
+
+    /// Where it lies on a device: whose memory, in which output, and which bytes of that.
+    pub(crate) fn on_device(&self) -> Option<(&Arc<DeviceMemory>, &OutputValue, Range<usize>)> {
+        match &*self.data {
+            Data::Device(data) => {
+                let part = self.part.clone().unwrap_or(0..data.value.address().1);
+                Some((&data.memory, &data.value, part))
+            }
+            _ => None,
+        }
+    }
+
+    /// Where its bytes lie, in main memory or on a device, and how many they are.
+    pub(crate) fn address(&self) -> (*const u8, usize) {
+        let (start, len) = self.data.address();
+        self.part.as_ref().map_or((start, len), |part| (start.wrapping_add(part.start), part.len()))
     }
 
     pub(crate) fn of_output(element_type: ElementType, shape: Shape, value: OutputValue) -> Self {
@@ -129,8 +195,7 @@ impl Tensor {
     /// `bytes` of this tensor's bytes, under a shape that takes exactly these. Nothing is copied; `None` for strings and
     /// where they do not fit.
     pub(crate) fn part(&self, shape: Shape, bytes: Range<usize>) -> Option<Self> {
-        let fits =
-            shape.bytes(self.element_type).ok() == Some(bytes.len()) && self.bytes().get(bytes.clone()).is_some();
+        let fits = shape.bytes(self.element_type).ok() == Some(bytes.len()) && bytes.end <= self.byte_len();
         let start = self.part.as_ref().map_or(0, |part| part.start);
         let part = Some(start + bytes.start..start + bytes.end);
         fits.then(|| Self { element_type: self.element_type, shape, data: Arc::clone(&self.data), part })
@@ -138,6 +203,10 @@ impl Tensor {
 
     /// One byte per element, as ONNX Runtime wants booleans: 0 stays, all else is 1. Copies only if it must.
     pub(crate) fn as_bool(&self) -> Self {
+        if self.element_type == ElementType::Bool && !self.is_on_host() {
+            // A model made it, so it is as it should be.
+            return self.clone();
+        }
         let (data, part) = if self.bytes().iter().all(|byte| *byte <= 1) {
             (Arc::clone(&self.data), self.part.clone())
         } else {
@@ -155,6 +224,15 @@ impl Data {
             Self::Bytes(bytes) => bytes,
             Self::Output(value) => value.bytes(),
             Self::Strings(_) => &[],
+            Self::Device(data) => data.fetch().map_or(&[], OutputValue::bytes),
+        }
+    }
+
+    /// Where all bytes lie, in main memory or on a device, and how many they are.
+    fn address(&self) -> (*const u8, usize) {
+        match self {
+            Self::Device(data) => data.value.address(),
+            _ => (self.bytes().as_ptr(), self.bytes().len()),
         }
     }
 
@@ -163,6 +241,21 @@ impl Data {
             None => self.bytes(),
             Some(part) => self.bytes().get(part.clone()).unwrap_or_default(),
         }
+    }
+}
+
+impl OnDevice {
+    /// The copy in main memory; the first who asks makes it, and whoever asks meanwhile waits.
+    fn fetch(&self) -> Result<&OutputValue, TensorError> {
+        let copy = self.copy.get_or_init(|| {
+            let copied = self.memory.to_host(self.element_type, &self.shape, &self.value);
+            copied.map_err(|error| {
+                let device = self.memory.device();
+                tracing::error!(%device, error = error.message(), "a tensor could not be copied from a device");
+                format!("{device}: {}", onnx::public(error.message()))
+            })
+        });
+        copy.as_ref().map_err(|why| TensorError::Device(why.clone()))
     }
 }
 

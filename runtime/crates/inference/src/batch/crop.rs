@@ -37,7 +37,7 @@ pub(crate) fn crop(whole: &Tensor, dims: &[i64]) -> Result<Cropped, TensorError>
         let tensor = whole.part(shape.clone(), start * size..(start + len) * size).ok_or_else(unfit)?;
         return Ok(Cropped { tensor, is_copy: false });
     }
-    let bytes = whole.bytes();
+    let bytes = whole.host_bytes()?;
     let parts = runs.iter().map(|(start, len)| bytes.get(start * size..(start + len) * size).unwrap_or_default());
     let copy = AlignedBuf::joined(&parts.collect::<Vec<_>>())?;
     Ok(Cropped { tensor: Tensor::new(whole.element_type(), shape, copy)?, is_copy: true })

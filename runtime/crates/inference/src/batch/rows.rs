@@ -68,7 +68,7 @@ fn join_one(parts: &[&Tensor], fill: Option<(usize, &[u8])>) -> Result<Tensor, T
         let strings = parts.iter().filter_map(|part| part.as_strings()).flatten().cloned().collect();
         return Tensor::strings(shape, strings);
     }
-    let bytes: Vec<&[u8]> = parts.iter().map(|part| part.bytes()).collect();
+    let bytes: Vec<&[u8]> = parts.iter().map(|part| part.host_bytes()).collect::<Result<_, _>>()?;
     Tensor::new(first.element_type(), shape, AlignedBuf::joined(&bytes)?)
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::environment::Environment;
-use super::options::SessionSettings;
+use super::options::{SessionPlace, SessionSettings};
 use super::session::Session;
 use crate::buffer::AlignedBuf;
 use crate::element::ElementType;
@@ -36,7 +36,8 @@ pub(crate) struct Keeper(Mutex<Session>);
 
 impl Keeper {
     pub(crate) fn new(environment: &Environment) -> Result<Self, LoadError> {
-        let settings = SessionSettings { intra_threads: 1, optimise: false, folded_bytes_max: 0 };
+        let settings =
+            SessionSettings { intra_threads: 1, optimise: false, folded_bytes_max: 0, place: SessionPlace::cpu() };
         let file = ModelFile::from(IDENTITY.as_slice());
         Session::load_shrinking(environment, &file, &settings).map(|session| Self(Mutex::new(session)))
     }

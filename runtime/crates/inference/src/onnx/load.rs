@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::environment::Environment;
-use super::options::SessionSettings;
+use super::options::{SessionPlace, SessionSettings};
 use super::session::Session;
 use crate::admission::{self, Admission, AdmissionLimits, ExternalData};
 use crate::description::Description;
@@ -18,6 +18,8 @@ pub(crate) struct Wish {
     pub(crate) intra_threads: usize,
     /// Rewrite the graph for speed while loading.
     pub(crate) optimise: bool,
+    /// Where it runs.
+    pub(crate) place: SessionPlace,
 }
 
 /// A model's first session, and what is needed for further ones.
@@ -35,6 +37,7 @@ pub(crate) fn load(environment: &Environment, file: ModelFile, wish: &Wish) -> R
         intra_threads: wish.intra_threads,
         optimise: wish.optimise,
         folded_bytes_max: folded_bytes_max(environment.arena_max, admission.outline.nodes),
+        place: wish.place.clone(),
     };
     let session = Session::load(environment, &file, &settings)?;
     let (inputs, outputs) = session.ports()?;

@@ -4,7 +4,7 @@
 const CHARS_MAX: usize = 800;
 
 /// The words that ONNX Runtime uses where memory, or the arithmetic of sizes, ran out.
-const MEMORY: [&str; 7] = [
+const MEMORY: [&str; 8] = [
     "smaller than requested bytes",
     "Failed to allocate memory",
     "bad_alloc",
@@ -12,6 +12,7 @@ const MEMORY: [&str; 7] = [
     "Integer overflow",
     "storage size overflowed",
     "exceeds the maximum",
+    "out of memory",
 ];
 
 /// The message without paths, at most 800 characters of it.

@@ -1,12 +1,15 @@
 //! How sessions are made: the one list of ONNX Runtime's settings.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ort::session::Session as OrtSession;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
+use super::device_memory::DeviceMemory;
 use super::environment::Environment;
 use super::ffi::without_threads;
+use super::provider::{self, Target};
 use crate::model_file::ModelFile;
 
 /// How the sessions of one model are made.
@@ -18,6 +21,25 @@ pub(crate) struct SessionSettings {
     pub(crate) optimise: bool,
     /// Bytes that one folded constant may have.
     pub(crate) folded_bytes_max: u64,
+    /// Where they run.
+    pub(crate) place: SessionPlace,
+}
+
+/// Where the sessions of one model run.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionPlace {
+    pub(crate) target: Target,
+    /// The device's memory; `None`: the CPU.
+    pub(crate) memory: Option<Arc<DeviceMemory>>,
+    /// By binding instead of by a plain call.
+    pub(crate) binds: bool,
+}
+
+impl SessionPlace {
+    /// The CPU, by plain calls.
+    pub(crate) fn cpu() -> Self {
+        Self { target: Target::cpu(), memory: None, binds: false }
+    }
 }
 
 /// What a session of `file` is made with.
@@ -49,5 +71,5 @@ pub(super) fn options(
     if environment.has_shared_threads {
         without_threads(&mut builder)?;
     }
-    Ok(builder)
+    provider::register(builder, &settings.place.target)
 }

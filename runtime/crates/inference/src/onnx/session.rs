@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use ort::memory::MemoryInfo;
 
+use super::bound::Bound;
 use super::control::{Control, Stop};
 use super::environment::Environment;
 use super::ffi::{InputValue, Names, OutputValue, SessionHandle};
 use super::message;
 use super::options::{SessionSettings, options};
 use super::ports::ports;
+use super::provider::{self, Target};
 use crate::buffer::AlignedBuf;
 use crate::description::Port;
 use crate::element::ElementType;
@@ -25,6 +27,8 @@ pub(crate) struct Session {
     ports: Arc<Ports>,
     control: Arc<Control>,
     memory: Arc<MemoryInfo<'static>>,
+    /// How it runs by binding; `None`: it runs by plain calls.
+    bound: Option<Bound>,
     arena_max: u64,
     threads: usize,
     /// Its bytes on its model's account; after the handle, so that they are given back when it is gone.
@@ -56,10 +60,16 @@ impl Session {
         settings: &SessionSettings,
     ) -> Result<Self, LoadError> {
         // TODO-hardening: a load has no time limit yet; ONNX Runtime's load canceller gives one.
-        let options = options(environment, file, settings).map_err(refuse)?;
+        let options = options(environment, file, settings).map_err(|error| refuse_on(&settings.place.target, error))?;
         let handle = SessionHandle::load(environment.ort(), &options, file.bytes()).map_err(refuse)?;
+        provider::verify(&handle, &settings.place.target)?;
         environment.note_arena(&handle);
         let (inputs, outputs) = (handle.inputs().map_err(refuse)?, handle.outputs().map_err(refuse)?);
+        let place = &settings.place;
+        let bound = place.binds.then(|| {
+            let elements = outputs.iter().map(|port| port.kind.element());
+            Bound::new(environment, &handle, place.memory.clone(), elements)
+        });
         let ports = Ports {
             output_names: outputs.iter().map(|port| port.name.to_string_lossy().into()).collect(),
             inputs: Names::new(inputs.into_iter().map(|port| port.name).collect()),
@@ -70,6 +80,7 @@ impl Session {
             ports: Arc::new(ports),
             control: Arc::new(Control::new().map_err(refuse)?),
             memory: Arc::clone(&environment.memory),
+            bound,
             arena_max: environment.arena_max,
             threads: settings.intra_threads,
             _share: None,
@@ -129,18 +140,30 @@ impl Session {
     }
 
     fn run_checked(&mut self, feeds: &[Tensor], copied: &mut u64) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
-        let inputs: ort::Result<Vec<InputValue<'_>>> = feeds.iter().map(|feed| input(&self.memory, feed)).collect();
-        let inputs = inputs.map_err(fail)?;
+        let outputs = self.call(feeds, copied).map_err(fail)?;
         let ports = &self.ports;
-        let outputs =
-            self.handle.run(self.control.options(), (&ports.inputs, &inputs), &ports.outputs).map_err(fail)?;
-        let named = ports.output_names.iter().zip(outputs);
-        named.map(|(name, value)| Ok((Arc::clone(name), self.output(name, value, feeds, copied)?))).collect()
+        let named = ports.output_names.iter().zip(outputs).enumerate();
+        named
+            .map(|(index, (name, value))| Ok((Arc::clone(name), self.output((index, name), value, feeds, copied)?)))
+            .collect()
+    }
+
+    /// ONNX Runtime's own call, by binding or plainly.
+    fn call(&mut self, feeds: &[Tensor], copied: &mut u64) -> ort::Result<Vec<OutputValue>> {
+        let (ports, options) = (&self.ports, self.control.options());
+        let Some(bound) = &self.bound else {
+            let inputs: Vec<InputValue<'_>> =
+                feeds.iter().map(|feed| input(&self.memory, feed)).collect::<ort::Result<_>>()?;
+            return self.handle.run(options, (&ports.inputs, &inputs), &ports.outputs);
+        };
+        let inputs: Vec<InputValue<'_>> =
+            feeds.iter().map(|feed| bound.input(feed, copied)).collect::<ort::Result<_>>()?;
+        self.handle.run_bound(options, (&ports.inputs, &inputs), (&ports.outputs, &bound.memories()))
     }
 
     fn output(
         &self,
-        name: &str,
+        (index, name): (usize, &str),
         mut value: OutputValue,
         feeds: &[Tensor],
         copied: &mut u64,
@@ -154,27 +177,48 @@ impl Session {
                 RunError::TooLarge(format!("output `{name}` has more text than the inference memory"))
             })?;
             Tensor::strings(shape, strings)
-        } else if feeds.iter().any(|feed| overlap(feed.bytes(), value.bytes())) {
-            // The model passes an input through: the value does not own those bytes, so they are copied.
-            *copied += 1;
-            Tensor::new(element, shape, AlignedBuf::copy_of(value.bytes()))
         } else {
-            Ok(Tensor::of_output(element, shape, value))
+            let memory = self.bound.as_ref().and_then(|bound| bound.left(index, &value));
+            let is_fed = feeds.iter().any(|feed| overlap(feed.address(), value.address()));
+            match (memory, is_fed) {
+                (None, false) => Ok(Tensor::of_output(element, shape, value)),
+                (Some(memory), false) => Ok(Tensor::of_device(element, shape, value, memory)),
+                // The model passes an input through: the value does not own those bytes, so they are copied.
+                (memory, true) => {
+                    *copied += 1;
+                    let fetched =
+                        memory.map(|memory| memory.to_host(element, &shape, &value)).transpose().map_err(fail)?;
+                    let bytes = fetched.as_ref().unwrap_or(&value).bytes();
+                    Tensor::new(element, shape, AlignedBuf::copy_of(bytes))
+                }
+            }
         };
         made.map_err(|error: TensorError| RunError::Failed(error.to_string()))
     }
 }
 
-fn input<'a>(memory: &MemoryInfo<'_>, feed: &'a Tensor) -> ort::Result<InputValue<'a>> {
-    match feed.as_strings() {
-        Some(strings) => InputValue::of_strings(feed.shape(), strings),
-        None => InputValue::over_bytes(memory, feed.element_type(), feed.shape(), feed.bytes()),
+/// A feed in main memory; one that lies on a device is brought there first.
+pub(super) fn input<'a>(memory: &MemoryInfo<'_>, feed: &'a Tensor) -> ort::Result<InputValue<'a>> {
+    if let Some(strings) = feed.as_strings() {
+        return InputValue::of_strings(feed.shape(), strings);
     }
+    let bytes = feed.host_bytes().map_err(|error| ort::Error::new(error.to_string()))?;
+    InputValue::over_bytes(memory, feed.element_type(), feed.shape(), bytes)
 }
 
-fn overlap(a: &[u8], b: &[u8]) -> bool {
-    let (a, b) = (a.as_ptr_range(), b.as_ptr_range());
-    a.start < b.end && b.start < a.end
+/// Whether two pieces of memory have a byte in common. An address of a card is never one of main memory: CUDA gives both
+/// out of one range.
+fn overlap((a, a_len): (*const u8, usize), (b, b_len): (*const u8, usize)) -> bool {
+    let (a, b) = (a.addr(), b.addr());
+    a < b.saturating_add(b_len) && b < a.saturating_add(a_len)
+}
+
+/// What went wrong while a session was told where to run.
+fn refuse_on(target: &Target, error: ort::Error) -> LoadError {
+    match target.card() {
+        None => refuse(error),
+        Some(_) => LoadError::Device { device: target.device, why: message::public(error.message()) },
+    }
 }
 
 fn refuse<R>(error: ort::Error<R>) -> LoadError {

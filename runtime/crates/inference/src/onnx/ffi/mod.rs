@@ -1,12 +1,15 @@
-//! The only code here that speaks ONNX Runtime's C interface by raw pointers: the environment's arena (this
-//! file), sessions, values, and what has to be done before the library's own end. Everything above sees owned types that cannot be misused.
+//! The only code here that speaks ONNX Runtime's C interface by raw pointers: the environment's arena (this file),
+//! sessions, runs by binding, providers, values, and what has to be done before the library's own end. Everything above
+//! sees owned types that cannot be misused.
 //!
 //! Why not `ort`'s own types: they panic on a model whose inputs are of a kind they do not know, read an unknown
 //! element type into a Rust enum, build their names anew for each run, and cannot make a tensor of borrowed bytes
 //! whose type is known only at run time. What they do well (loading the library, options, errors) is used.
 #![allow(unsafe_code, reason = "the one place that calls ONNX Runtime's C interface")]
 
+mod binding;
 mod exit;
+mod provider;
 mod session;
 mod value;
 
@@ -18,7 +21,9 @@ use ort::environment::Environment;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::sys::{OrtAllocator, OrtStatusPtr};
 
+pub(crate) use binding::Staging;
 pub(crate) use exit::Inside;
+pub(crate) use provider::{built_in, register_device_arena};
 pub(crate) use session::{Names, PortKind, RawPort, SessionHandle, without_threads};
 pub(crate) use value::{InputValue, OutputValue};
 
@@ -52,11 +57,19 @@ unsafe impl Sync for Arena {}
 impl Arena {
     /// The arena that `session` allocates from: ONNX Runtime hands it out only through a session. It outlives it.
     pub(crate) fn of(session: &SessionHandle) -> ort::Result<Self> {
-        let info = cpu_memory(AllocatorType::Arena)?;
+        Self::at(session, &cpu_memory(AllocatorType::Arena)?)
+    }
+
+    /// What `session` allocates from in the memory that `info` names, if it has such.
+    fn at(session: &SessionHandle, info: &MemoryInfo<'_>) -> ort::Result<Self> {
         let mut pointer = ptr::null_mut();
         // SAFETY: session and memory info are borrowed, hence alive; the answer shares the arena's ownership.
         check(unsafe { (ort::api().CreateAllocator)(session.pointer(), info.ptr(), &raw mut pointer) })?;
-        NonNull::new(pointer).map(Self).ok_or_else(|| ort::Error::new("the session has no arena"))
+        NonNull::new(pointer).map(Self).ok_or_else(|| ort::Error::new("the session has no such memory"))
+    }
+
+    fn pointer(&self) -> *mut OrtAllocator {
+        self.0.as_ptr()
     }
 
     /// The statistic `key` (`InUse`, `TotalAllocated`, `MaxInUse`), in bytes.
@@ -80,6 +93,20 @@ impl Drop for Arena {
         // SAFETY: made by `of`, released once, here.
         unsafe { (ort::api().ReleaseAllocator)(self.0.as_ptr()) };
     }
+}
+
+/// The memory of CUDA's card number `index`.
+pub(crate) fn cuda_memory(index: u32) -> ort::Result<MemoryInfo<'static>> {
+    MemoryInfo::new(AllocationDevice::CUDA, device_id(index)?, AllocatorType::Device, MemoryType::Default)
+}
+
+/// Main memory that the card reads without a detour.
+pub(crate) fn cuda_pinned_memory(index: u32) -> ort::Result<MemoryInfo<'static>> {
+    MemoryInfo::new(AllocationDevice::CUDA_PINNED, device_id(index)?, AllocatorType::Device, MemoryType::CPUInput)
+}
+
+fn device_id(index: u32) -> ort::Result<i32> {
+    i32::try_from(index).map_err(|_| ort::Error::new("no card has such a number"))
 }
 
 pub(crate) fn cpu_memory(kind: AllocatorType) -> ort::Result<MemoryInfo<'static>> {

@@ -9,11 +9,15 @@ use ort::session::RunOptions;
 use ort::session::builder::SessionBuilder;
 use ort::sys::{ONNXTensorElementDataType, ONNXType, OrtSession, OrtTensorTypeAndShapeInfo, OrtTypeInfo, OrtValue};
 
+use super::binding::Binding;
 use super::{InputValue, Inside, OutputValue, check, text};
+use crate::element::ElementType;
 
 /// An owned session. `run` takes `&mut self`: ONNX Runtime's `Run` is not promised to be safe from two threads.
 pub(crate) struct SessionHandle {
     pointer: NonNull<OrtSession>,
+    /// For runs by binding; made by the first of them.
+    pub(super) binding: Option<Binding>,
     /// A session uses its environment until it is released.
     _environment: Environment,
 }
@@ -48,6 +52,16 @@ pub(crate) enum PortKind {
     Other(i32),
 }
 
+impl PortKind {
+    /// The type of a tensor's elements, if it is one that is known.
+    pub(crate) fn element(&self) -> Option<ElementType> {
+        match self {
+            Self::Tensor { element, .. } => ElementType::from_onnx(*element),
+            Self::Other(_) => None,
+        }
+    }
+}
+
 /// Which list of ports.
 #[derive(Clone, Copy)]
 enum Side {
@@ -78,7 +92,7 @@ impl SessionHandle {
             )
         })?;
         let pointer = NonNull::new(pointer).ok_or_else(|| ort::Error::new("a session was made without a handle"))?;
-        Ok(Self { pointer, _environment: environment.clone() })
+        Ok(Self { pointer, binding: None, _environment: environment.clone() })
     }
 
     pub(super) fn pointer(&self) -> *const OrtSession {
@@ -182,12 +196,19 @@ impl SessionHandle {
 impl Drop for SessionHandle {
     fn drop(&mut self) {
         let _inside = Inside::enter();
+        // It refers to the session.
+        drop(self.binding.take());
         // SAFETY: made by `load`, released once, here; the environment is still held.
         unsafe { (ort::api().ReleaseSession)(self.pointer.as_ptr()) };
     }
 }
 
 impl Names {
+    /// As many C strings as names, alive as long as `self`.
+    pub(super) fn pointers(&self) -> &[*const c_char] {
+        &self.pointers
+    }
+
     /// Takes the names in the order in which values will be given.
     pub(crate) fn new(strings: Vec<CString>) -> Self {
         Self { pointers: strings.iter().map(|name| name.as_ptr()).collect(), _strings: strings }

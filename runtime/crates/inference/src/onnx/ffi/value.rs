@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use ort::AsPointer;
 use ort::memory::{Allocator, MemoryInfo};
-use ort::sys::{ONNXTensorElementDataType as Onnx, OrtValue};
+use ort::sys::{ONNXTensorElementDataType as Onnx, OrtAllocator, OrtMemoryInfoDeviceType, OrtValue};
 
 use super::check;
 use crate::element::ElementType;
@@ -23,6 +23,8 @@ pub(crate) struct OutputValue {
     pointer: NonNull<OrtValue>,
     /// The elements, set by `describe`; empty for strings.
     bytes: (*const u8, usize),
+    /// Whether the elements lie in main memory.
+    is_on_host: bool,
 }
 
 // SAFETY: a value belongs to no thread; its memory comes from the arena, which locks itself.
@@ -38,16 +40,31 @@ impl<'a> InputValue<'a> {
         shape: &Shape,
         bytes: &'a [u8],
     ) -> ort::Result<Self> {
+        // SAFETY: all callers pass main memory's info, and a slice lies there; `'a` keeps it alive and unchanged as long as
+        // the value.
+        unsafe { Self::over_pointer(memory, element, shape, (bytes.as_ptr(), bytes.len())) }
+    }
+
+    /// A tensor over memory of the kind that `memory` names.
+    ///
+    /// # Safety
+    /// The memory is of that kind, and alive and unchanged as long as the value. Nothing of it is read here.
+    pub(super) unsafe fn over_pointer(
+        memory: &MemoryInfo<'_>,
+        element: ElementType,
+        shape: &Shape,
+        (data, len): (*const u8, usize),
+    ) -> ort::Result<Self> {
         let element = to_enum(element).ok_or_else(|| ort::Error::new("an element type without bytes"))?;
         let mut pointer = ptr::null_mut();
-        // SAFETY: memory info, dimensions and bytes are borrowed, hence alive; the value keeps the pointer to `bytes`,
-        // and `'a` keeps the bytes alive and unchanged as long as the value. The C interface takes `*mut` because a
-        // tensor can also be an output; as an input it is only read.
+        // SAFETY: memory info and dimensions are borrowed, hence alive; the value keeps the pointer to the data, which the
+        // caller promises to keep. The C interface takes `*mut` because a tensor can also be an output; as an input it is
+        // only read.
         check(unsafe {
             (ort::api().CreateTensorWithDataAsOrtValue)(
                 memory.ptr(),
-                bytes.as_ptr().cast_mut().cast(),
-                bytes.len(),
+                data.cast_mut().cast(),
+                len,
                 shape.dims().as_ptr(),
                 shape.rank(),
                 element,
@@ -64,18 +81,9 @@ impl<'a> InputValue<'a> {
         }
         let api = ort::api();
         let allocator = Allocator::default();
-        let mut pointer = ptr::null_mut();
-        // SAFETY: allocator (the process's default, never released) and dimensions are alive during the call.
-        check(unsafe {
-            (api.CreateTensorAsOrtValue)(
-                allocator.ptr().cast_mut(),
-                shape.dims().as_ptr(),
-                shape.rank(),
-                Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING,
-                &raw mut pointer,
-            )
-        })?;
-        let value = Self::wrap(pointer)?;
+        // SAFETY: the process's default allocator is never released.
+        let value =
+            unsafe { Self::made(allocator.ptr().cast_mut(), Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, shape) }?;
         for (index, text) in strings.iter().enumerate() {
             let mut room = ptr::null_mut();
             // SAFETY: the value is a string tensor made above and `index` is below its element count; `room` is then
@@ -87,6 +95,41 @@ impl<'a> InputValue<'a> {
             unsafe { ptr::copy_nonoverlapping(text.as_ptr(), room.cast::<u8>(), text.len()) };
         }
         Ok(value)
+    }
+
+    /// A tensor without values in memory of `allocator`, of a type that is made of bytes.
+    ///
+    /// # Safety
+    /// The allocator is alive as long as the value.
+    pub(super) unsafe fn allocated(
+        allocator: *mut OrtAllocator,
+        element: ElementType,
+        shape: &Shape,
+    ) -> ort::Result<Self> {
+        let element = to_enum(element).ok_or_else(|| ort::Error::new("an element type without bytes"))?;
+        // SAFETY: the caller's promise is the same.
+        unsafe { Self::made(allocator, element, shape) }
+    }
+
+    /// # Safety
+    /// The allocator is alive as long as the value.
+    unsafe fn made(allocator: *mut OrtAllocator, element: Onnx, shape: &Shape) -> ort::Result<Self> {
+        let mut pointer = ptr::null_mut();
+        // SAFETY: allocator and dimensions are alive during the call.
+        check(unsafe {
+            (ort::api().CreateTensorAsOrtValue)(
+                allocator,
+                shape.dims().as_ptr(),
+                shape.rank(),
+                element,
+                &raw mut pointer,
+            )
+        })?;
+        Self::wrap(pointer)
+    }
+
+    pub(super) fn pointer(&self) -> *const OrtValue {
+        self.pointer.as_ptr()
     }
 
     fn wrap(pointer: *mut OrtValue) -> ort::Result<Self> {
@@ -106,7 +149,41 @@ impl OutputValue {
     /// # Safety
     /// `pointer` is null or a value that nobody else will release.
     pub(super) unsafe fn from_raw(pointer: *mut OrtValue) -> Option<Self> {
-        NonNull::new(pointer).map(|pointer| Self { pointer, bytes: (NonNull::dangling().as_ptr(), 0) })
+        NonNull::new(pointer).map(|pointer| Self {
+            pointer,
+            bytes: (NonNull::dangling().as_ptr(), 0),
+            is_on_host: true,
+        })
+    }
+
+    /// Finds out where the elements lie; before this is called, in main memory.
+    pub(super) fn note_place(&mut self) -> ort::Result<()> {
+        let api = ort::api();
+        let value = self.pointer.as_ptr();
+        let mut is_tensor = 0;
+        // SAFETY: the value is alive.
+        check(unsafe { (api.IsTensor)(value, &raw mut is_tensor) })?;
+        if is_tensor == 0 {
+            return Ok(());
+        }
+        // Read as a number: a newer library may know kinds that the enum does not.
+        let (mut info, mut kind) = (ptr::null(), -1i32);
+        // SAFETY: a live tensor; `info` then points into it.
+        check(unsafe { (api.GetTensorMemoryInfo)(value, &raw mut info) })?;
+        // SAFETY: `info` is alive with the value; the enum is `repr(i32)`, so an `i32` has room for it.
+        unsafe { (api.MemoryInfoGetDeviceType)(info, (&raw mut kind).cast::<OrtMemoryInfoDeviceType>()) };
+        self.is_on_host = kind == OrtMemoryInfoDeviceType::OrtMemoryInfoDeviceType_CPU as i32;
+        Ok(())
+    }
+
+    /// Whether `bytes` can be read.
+    pub(crate) fn is_on_host(&self) -> bool {
+        self.is_on_host
+    }
+
+    /// Where the elements' bytes lie and how many they are, after `describe`: an address of main memory or of a device.
+    pub(crate) fn address(&self) -> (*const u8, usize) {
+        self.bytes
     }
 
     /// Reads element type and shape, and where the bytes are. `None`: not a tensor, or of a type unknown to us.
@@ -144,9 +221,12 @@ impl OutputValue {
         Ok(Some((element, shape)))
     }
 
-    /// The elements' bytes, after `describe`; empty for strings.
+    /// The elements' bytes, after `describe`; empty for strings, and where they lie in a device's memory.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: dangling with length 0 (from_raw), or what `locate` read of this value: valid for that length until
+        if !self.is_on_host {
+            return &[];
+        }
+        // SAFETY: main memory (above); dangling with length 0 (from_raw), or what `locate` read of this value: valid for that length until
         // the value is released, which is when `self` is dropped. Nobody writes to it after the run.
         unsafe { std::slice::from_raw_parts(self.bytes.0, self.bytes.1) }
     }
