@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::admission::Admission;
 use crate::element::ElementType;
 use crate::error::RunError;
@@ -11,7 +13,7 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// A model's public face.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Description {
     /// In the model's order; each is needed for every run.
     pub inputs: Vec<Port>,
@@ -22,13 +24,15 @@ pub struct Description {
     /// Operator set version by domain; the empty domain is ONNX's own.
     pub opsets: BTreeMap<String, i64>,
     /// What the check of the file found: its operators and counts, and whether rows of a batch can touch each other.
+    #[serde(with = "crate::facts::shared")]
     pub admission: Arc<Admission>,
 }
 
 /// One input or output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Port {
     /// As the model names it.
+    #[serde(with = "crate::facts::text")]
     pub name: Arc<str>,
     /// The type of its elements.
     pub element_type: ElementType,
@@ -37,7 +41,7 @@ pub struct Port {
 }
 
 /// One dimension of a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dim {
     /// Always this size.
     Fixed(u64),

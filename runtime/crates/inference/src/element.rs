@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::{Serialize, Serializer};
+
 /// The type of a tensor's elements: every one that ONNX Runtime reports, by ONNX's own numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElementType {
@@ -120,6 +123,12 @@ impl ElementType {
         self.row().map_or("unknown", |row| row.3)
     }
 
+    /// The type of this short name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.3 == name).map(|row| row.0)
+    }
+
     pub(crate) fn from_onnx(number: i32) -> Option<Self> {
         TABLE.iter().find(|row| row.1 == number).map(|row| row.0)
     }
@@ -138,6 +147,19 @@ impl ElementType {
     }
 }
 
+impl Serialize for ElementType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for ElementType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name).ok_or_else(|| D::Error::custom(format!("`{name}` is no element type")))
+    }
+}
+
 impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -153,6 +175,7 @@ mod tests {
         for (at, (element, number, ..)) in TABLE.into_iter().enumerate() {
             assert_eq!(usize::try_from(number).unwrap(), at + 1);
             assert_eq!(ElementType::from_onnx(number), Some(element));
+            assert_eq!(ElementType::named(element.name()), Some(element));
         }
         assert_eq!(ElementType::from_onnx(0), None);
         assert_eq!(ElementType::from_onnx(27), None);

@@ -104,6 +104,9 @@ pub enum LoadError {
     /// Something failed that is neither the model's fault nor its caller's.
     #[error("the model cannot be loaded: {0}")]
     Unavailable(String),
+    /// It took longer than a load may.
+    #[error("loading took longer than the limit of {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
 }
 
 /// A tensor could not be made of its parts.

@@ -21,32 +21,40 @@ mod description;
 mod device;
 mod element;
 mod error;
+mod facts;
 mod footprint;
 mod gauge;
 mod inline;
 #[cfg(test)]
 mod left_on_device;
 pub mod library;
+mod loaders;
 mod metrics;
 mod model;
 mod model_file;
 mod onnx;
+mod optimised;
 pub mod optimize;
 mod options;
 #[cfg(test)]
 mod overhead;
 pub mod placement;
+mod platform;
 mod pool;
 mod rejected;
 mod residency;
 mod running;
 mod runtime;
+mod sample;
 mod sessions;
 mod shape;
+mod stop;
 mod tensor;
 mod threads;
+mod trial;
 mod tuning;
 mod waiting;
+mod warm_up;
 mod watchdog;
 mod worker;
 
@@ -56,15 +64,20 @@ pub use description::{Description, Dim, Port};
 pub use device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, fix};
 pub use element::ElementType;
 pub use error::{LibraryError, LoadError, OpenError, RunError, TensorError};
+pub use facts::{BatchVerdict, Facts, MemoryUse};
 pub use footprint::Footprint;
 pub use library::LibrarySource;
 pub use model::{Copies, Model};
 pub use model_file::ModelFile;
+pub use optimised::OptimisedFile;
 pub use options::ModelOptions;
 pub use residency::{
     DeviceStats, InUse, LoadContext, Loader, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
     ResidencyStats, Unload,
 };
 pub use runtime::{Runtime, RuntimeConfig, RuntimeStats};
+pub use sample::Inputs;
 pub use shape::Shape;
+pub use stop::LoadStop;
 pub use tensor::{ByteOwner, Tensor};
+pub use trial::{Trial, TrialError};

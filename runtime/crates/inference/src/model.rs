@@ -20,6 +20,7 @@ use crate::call::Call;
 use crate::description::Description;
 use crate::device::Reservation;
 use crate::error::RunError;
+use crate::facts::Facts;
 use crate::footprint::{Account, Footprint};
 use crate::gauge::Part;
 use crate::inline::InlineGate;
@@ -35,6 +36,7 @@ use crate::tensor::Tensor;
 use crate::threads::ThreadRule;
 use crate::tuning::Tuning;
 use crate::waiting::{Waiting, held_until};
+use crate::warm_up::WarmUp;
 
 /// A model, ready to run. Dropping the last handle unloads it.
 pub struct Model {
@@ -49,12 +51,12 @@ pub struct Model {
     /// How inputs are filled up, or why not.
     padding: Result<Arc<Padding>, String>,
     pub(crate) run_max: Duration,
-    /// Kept for further sessions.
-    // TODO-perf: read it from the store again when a session is added, so that it is not held twice.
+    /// Kept for further sessions; a mapped file is one map for all of them.
     pub(crate) file: ModelFile,
     pub(crate) settings: SessionSettings,
     /// Bytes of its device that are set aside for it.
     _reservation: Reservation,
+    pub(crate) warm_up: Option<WarmUp>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Counters,
     pub(crate) account: Arc<Account>,
@@ -110,6 +112,15 @@ impl Model {
     #[must_use]
     pub fn device(&self) -> Device {
         self.settings.place.target.device
+    }
+
+    /// What a trial found out about it; `None`: it was loaded from its ONNX file without any.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Facts> {
+        match &self.file {
+            ModelFile::Onnx { .. } => None,
+            ModelFile::Optimised(file) => Some(file.facts()),
+        }
     }
 
     /// Sessions now loaded.
@@ -238,8 +249,9 @@ impl Model {
         shared: Arc<Shared>,
     ) -> Self {
         let Loaded { session, settings, file, description } = loaded;
+        let warm_up = WarmUp::of(&description, &options);
         let (account, share) = Account::open(file.bytes().len() as u64, part);
-        let session = session.on(share);
+        let mut session = session.on(share);
         let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
         let mixes_rows = *options.mixes_rows.get_or_insert(found);
         let against_batching = batchable::reason_against(&description, &options);
@@ -253,6 +265,9 @@ impl Model {
         let tuning = Tuning::new(rule);
         let sessions_max = tuning.rule.sessions_max(session.threads());
         shared.adopt(&session);
+        if let Some(warm_up) = &warm_up {
+            warm_up.run(&mut session, &options.name, &shared);
+        }
         Self {
             name: options.name,
             description,
@@ -266,6 +281,7 @@ impl Model {
             file,
             settings,
             _reservation: reservation,
+            warm_up,
             shared,
             counters: Counters::default(),
             account,

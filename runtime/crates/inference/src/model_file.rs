@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::onnx::ffi::Mapping;
+use crate::optimised::OptimisedFile;
+
 /// What a model is loaded from.
 #[derive(Clone, Debug)]
 pub enum ModelFile {
@@ -14,6 +17,8 @@ pub enum ModelFile {
         /// that names any is refused.
         folder: Option<PathBuf>,
     },
+    /// What a trial has made of it, with what the trial found out.
+    Optimised(OptimisedFile),
 }
 
 impl ModelFile {
@@ -22,6 +27,7 @@ impl ModelFile {
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Onnx { bytes, .. } => bytes,
+            Self::Optimised(file) => file.mapping().bytes(),
         }
     }
 
@@ -29,6 +35,15 @@ impl ModelFile {
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Onnx { folder, .. } => folder.as_deref(),
+            Self::Optimised(_) => None,
+        }
+    }
+
+    /// The map that sessions use in place, if there is one.
+    pub(crate) fn mapping(&self) -> Option<&Arc<Mapping>> {
+        match self {
+            Self::Onnx { .. } => None,
+            Self::Optimised(file) => Some(file.mapping()),
         }
     }
 }
@@ -37,6 +52,12 @@ impl From<Arc<[u8]>> for ModelFile {
     /// An ONNX file without any others.
     fn from(bytes: Arc<[u8]>) -> Self {
         Self::Onnx { bytes, folder: None }
+    }
+}
+
+impl From<OptimisedFile> for ModelFile {
+    fn from(file: OptimisedFile) -> Self {
+        Self::Optimised(file)
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use modelet_spec::Flow;
 
 use crate::onnx::{self, ffi};
-use crate::{AlignedBuf, ElementType, LibrarySource, ModelOptions, Runtime, RuntimeConfig, Shape, Tensor, library};
+use crate::{
+    AlignedBuf, ElementType, LibrarySource, LoadStop, ModelOptions, Runtime, RuntimeConfig, Shape, Tensor, library,
+};
 
 const ROUNDS: usize = 4000;
 
@@ -39,8 +41,14 @@ fn an_inline_run_costs_little_over_the_bare_call() {
     }
     // The same session options, input value made once, outputs dropped, nothing else.
     let (environment, memory) = runtime.environment();
-    let wish = onnx::Wish { intra_threads: 1, optimise: true, place: onnx::SessionPlace::cpu() };
-    let bare_session = onnx::load(environment, bytes.into(), &wish).unwrap().session;
+    let wish = onnx::Wish {
+        intra_threads: 1,
+        optimise: true,
+        prepack: true,
+        optimised_to: None,
+        place: onnx::SessionPlace::cpu(),
+    };
+    let bare_session = onnx::load(environment, bytes.into(), wish, &LoadStop::default()).unwrap().session;
     let mut bare_run =
         bare_session.into_bare(ffi::InputValue::over_bytes(memory, ElementType::F32, &shape, input.bytes()).unwrap());
     let (mut bare, mut whole) = (Vec::new(), Vec::new());

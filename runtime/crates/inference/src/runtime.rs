@@ -1,7 +1,7 @@
 //! The runtime: ONNX Runtime's one environment in this process, its worker threads, and the models loaded in it.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -13,11 +13,14 @@ use crate::device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, Devices, Plac
 use crate::error::{LoadError, OpenError};
 use crate::gauge::{Gauge, Loading, Part};
 use crate::library::LibrarySource;
+use crate::loaders::Loaders;
 use crate::metrics::ModelMetrics;
 use crate::model::Model;
 use crate::model_file::ModelFile;
 use crate::onnx::{self, Environment, Keeper, Session, SessionPlace, Target, Wish, engines};
 use crate::options::ModelOptions;
+use crate::platform;
+use crate::stop::{Limited, LoadStop};
 use crate::threads::{Asked, ThreadRule};
 use crate::watchdog::Watchdog;
 use crate::worker::Workers;
@@ -59,10 +62,14 @@ pub struct RuntimeConfig {
     pub bind: Bind,
     /// Where TensorRT may keep what it has compiled. `None`: it compiles at each load.
     pub engine_cache: Option<PathBuf>,
+    /// Threads that load further sessions of models; at least 1.
+    pub loaders: usize,
+    /// A load that takes longer is ended.
+    pub load_max: Duration,
 }
 
 impl Default for RuntimeConfig {
-    /// 2 GiB, a worker per core, 100 µs, 256 waiting; no place for the library.
+    /// 2 GiB, a worker per core, 100 µs, 256 waiting, 2 loaders, 2 minutes for a load; no place for the library.
     fn default() -> Self {
         Self {
             library: LibrarySource::default(),
@@ -76,6 +83,8 @@ impl Default for RuntimeConfig {
             devices: vec![DeviceSettings { wish: DeviceWish::default(), memory_max: 2 << 30 }],
             bind: Bind::default(),
             engine_cache: None,
+            loaders: 2,
+            load_max: Duration::from_secs(120),
         }
     }
 }
@@ -112,7 +121,9 @@ pub(crate) struct Shared {
     pub(crate) environment: Environment,
     pub(crate) devices: Devices,
     pub(crate) config: RuntimeConfig,
+    library: PathBuf,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) loaders: Arc<Loaders>,
     pub(crate) watchdog: Watchdog,
     /// One model's threads are being compared.
     pub(crate) is_tuning: AtomicBool,
@@ -152,7 +163,9 @@ impl Runtime {
             environment,
             devices,
             config: config.clone(),
+            library: path.clone(),
             workers: Workers::start(config.workers).map_err(start)?,
+            loaders: Loaders::start(config.loaders).map_err(start)?,
             watchdog: Watchdog::start().map_err(start)?,
             is_tuning: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
@@ -173,18 +186,64 @@ impl Runtime {
     /// # Errors
     /// See [`LoadError`]: the file is no model, it needs what is not offered, or more memory than there is.
     pub fn load(&self, file: impl Into<ModelFile>, options: ModelOptions) -> Result<Arc<Model>, LoadError> {
+        self.load_until(file, options, &LoadStop::default())
+    }
+
+    /// Loads a model, unless `stop` ends it before. Blocks like [`Runtime::load`].
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load_until(
+        &self,
+        file: impl Into<ModelFile>,
+        options: ModelOptions,
+        stop: &LoadStop,
+    ) -> Result<Arc<Model>, LoadError> {
+        self.load_writing(file.into(), options, stop, None)
+    }
+
+    /// What an optimised form made here depends on; one that was made elsewhere serves where the text is the same.
+    #[must_use]
+    pub fn form_key(&self) -> String {
+        platform::form_key(ort::info(), "cpu", self.shared.config.arena_max_bytes)
+    }
+
+    /// The library's file.
+    #[must_use]
+    pub fn library(&self) -> &Path {
+        &self.shared.library
+    }
+
+    /// What it was opened with.
+    #[must_use]
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn load_writing(
+        &self,
+        file: ModelFile,
+        options: ModelOptions,
+        stop: &LoadStop,
+        optimised_to: Option<PathBuf>,
+    ) -> Result<Arc<Model>, LoadError> {
         let shared = &self.shared;
-        let file = file.into();
         let bytes = file.bytes().len() as u64;
         let room = (bytes, shared.environment.arena_in_use().unwrap_or_default());
         let ((loaded, known, options), reservation) = shared.devices.load_on(options.device, room, |place| {
             let options = options.clone().on(place.device);
             let rule = shared.thread_rule(bytes, &options);
-            let session_place = shared.session_place(place, file.bytes(), options.fp16);
-            let wish =
-                Wish { intra_threads: rule.threads_at_first(), optimise: options.optimise, place: session_place };
+            let wish = Wish {
+                intra_threads: rule.threads_at_first(),
+                optimise: options.optimise,
+                prepack: options.prepack,
+                optimised_to: optimised_to.clone(),
+                place: shared.session_place(place, file.bytes(), options.fp16),
+            };
             let gauge = Gauge::read(shared);
-            let loaded = onnx::load(&shared.environment, file.clone(), &wish)?;
+            let limited = shared.limit_load(stop);
+            let loaded = onnx::load(&shared.environment, file.clone(), wish, stop)?;
+            drop(limited);
             let mut part = gauge.measure(bytes);
             if !place.device.is_cpu() {
                 // The arena that was measured is the CPU's. A device's weights are about what the file has.
@@ -301,6 +360,13 @@ impl Shared {
         SessionPlace { target, memory: place.memory.clone(), binds }
     }
 
+    /// Gives a load the time that one may take.
+    pub(crate) fn limit_load<'a>(&self, stop: &'a LoadStop) -> Limited<'a> {
+        let limited = stop.limit(self.config.load_max);
+        self.watchdog.watch_load(stop);
+        limited
+    }
+
     /// The loaded models; forgets the unloaded ones.
     fn live(&self) -> Vec<Arc<Model>> {
         let mut models = self.models();
@@ -322,6 +388,9 @@ impl RuntimeConfig {
         }
         if self.workers == 0 || self.workers > 1024 {
             return fault("workers", self.workers.to_string(), "1 to 1024 are allowed");
+        }
+        if self.loaders == 0 || self.loaders > 64 {
+            return fault("loaders", self.loaders.to_string(), "1 to 64 are allowed");
         }
         for (setting, value) in [("intra_threads", self.intra_threads), ("sessions_max", self.sessions_max)] {
             if let Some(value) = value.filter(|value| *value == 0 || *value > 1024) {

@@ -8,6 +8,7 @@ use crate::gauge::Gauge;
 use crate::model::Model;
 use crate::onnx::{Session, SessionSettings};
 use crate::pool::{GivenBack, Next};
+use crate::stop::LoadStop;
 use crate::worker::Work;
 
 impl Model {
@@ -17,22 +18,29 @@ impl Model {
         self.pool.threads()
     }
 
-    /// One more session, under the watchdog's eyes and in nobody's count yet. Blocks.
+    /// One more session, warm, under the watchdog's eyes and in nobody's count yet. Blocks.
     pub(crate) fn load_session(&self, threads: usize) -> Result<Session, LoadError> {
         let no_room = || LoadError::TooLarge("no room for a further session in the models' budget".to_owned());
         // Taken first: others' models do not go for it.
         let mut share = self.account.share().ok_or_else(no_room)?;
         let settings = SessionSettings { intra_threads: threads, ..self.settings.clone() };
         let gauge = Gauge::read(&self.shared);
-        let session = Session::load(&self.shared.environment, &self.file, &settings)?;
+        let stop = LoadStop::default();
+        let limited = self.shared.limit_load(&stop);
+        let session = Session::load(&self.shared.environment, &self.file, &settings, &stop)?;
+        drop(limited);
         if !share.settle(gauge.measure(self.file_bytes())) {
             return Err(no_room());
         }
+        let mut session = session.on(share);
         self.shared.watchdog.watch(session.control());
-        Ok(session.on(share))
+        if let Some(warm_up) = &self.warm_up {
+            warm_up.run(&mut session, self.name(), &self.shared);
+        }
+        Ok(session)
     }
 
-    /// On a worker: loads one more session.
+    /// On a loader: loads one more session.
     pub(crate) fn grow(self: &Arc<Self>) {
         match self.load_session(self.threads()) {
             Ok(session) => {
@@ -61,7 +69,10 @@ impl Model {
     pub(crate) fn dispatch(self: &Arc<Self>) {
         match self.pool.next() {
             Next::Serve(session) => self.shared.workers.push(Work::Serve(Arc::clone(self), session)),
-            Next::Grow => self.shared.workers.push(Work::Grow(Arc::clone(self))),
+            Next::Grow => {
+                let model = Arc::clone(self);
+                self.shared.loaders.push(Box::new(move || model.grow()));
+            }
             Next::Wait => {}
         }
     }

@@ -1,4 +1,5 @@
-//! A thread that ends inline runs which hold an executor thread for too long, and all runs that pass their model's limit.
+//! A thread that ends inline runs which hold an executor thread for too long, all runs that pass their model's limit, and
+//! all loads that pass theirs.
 //!
 //! It looks every 5 ms while runs are being started or are in progress and sleeps when there have been none for a while,
 //! so an idle server has no timer. A starting run pays two atomic operations, and one wake-up if the thread was asleep.
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::inline::OVERRUN;
 use crate::onnx::Control;
+use crate::stop::{LoadStop, WatchedLoad};
 
 /// How often it looks; an overrun is thus ended 10 to 15 ms after it began.
 const TICK: Duration = Duration::from_millis(5);
@@ -26,6 +28,7 @@ pub(crate) struct Watchdog {
 #[derive(Default)]
 struct Watch {
     controls: Mutex<Vec<Weak<Control>>>,
+    loads: Mutex<Vec<WatchedLoad>>,
     /// Runs started so far.
     starts: AtomicU64,
     asleep: AtomicBool,
@@ -43,6 +46,12 @@ impl Watchdog {
     /// Watches the runs of one more session, until that session is gone.
     pub(crate) fn watch(&self, control: &Arc<Control>) {
         self.watch.lock().push(Arc::downgrade(control));
+    }
+
+    /// Ends a load when its time is over; it has been given one.
+    pub(crate) fn watch_load(&self, stop: &LoadStop) {
+        self.watch.loads.lock().unwrap_or_else(PoisonError::into_inner).push(stop.watched());
+        self.run_began();
     }
 
     /// A run has begun (its `Control` says so already).
@@ -72,7 +81,7 @@ impl Watch {
         }
     }
 
-    /// Ends what has overrun; says whether any run is in progress.
+    /// Ends what has overrun; says whether any run or load is in progress.
     fn look(&self, now: Instant) -> bool {
         let mut running = false;
         self.lock().retain(|control| match control.upgrade() {
@@ -82,7 +91,9 @@ impl Watch {
             }
             None => false,
         });
-        running
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.retain(|load| load.end_if_late(now));
+        running || !loads.is_empty()
     }
 
     fn sleep(&self, seen: u64) {

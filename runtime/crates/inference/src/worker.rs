@@ -1,7 +1,7 @@
-//! The threads that run models which are too slow for their caller's thread, and that load further sessions.
+//! The threads that run models which are too slow for their caller's thread.
 //!
-//! One queue for all models, first come first served. It needs no limit of its own: each entry holds a session or is
-//! the one load of a pool, and sessions are bounded; what is unbounded waits in the models' own bounded queues.
+//! One queue for all models, first come first served. It needs no limit of its own: each entry holds a session, and
+//! sessions are bounded; what is unbounded waits in the models' own bounded queues.
 //!
 //! A run takes as many *cores* as its session has threads, and begins only when so many are free, so that all models
 //! together never keep more threads busy than the machine has cores. What needs many is not overtaken by what needs few.
@@ -20,8 +20,6 @@ use crate::onnx::ffi::Inside;
 pub(crate) enum Work {
     /// Run what waits for a model, on this session of it.
     Serve(Arc<Model>, Session),
-    /// Load one more session of a model.
-    Grow(Arc<Model>),
 }
 
 /// What the workers' queue has to know.
@@ -36,7 +34,6 @@ impl Job for Work {
     fn cores(&self) -> usize {
         match self {
             Self::Serve(_, session) => session.threads(),
-            Self::Grow(_) => 1,
         }
     }
 
@@ -45,7 +42,6 @@ impl Job for Work {
         let _inside = Inside::enter();
         match self {
             Self::Serve(model, session) => model.serve(session),
-            Self::Grow(model) => model.grow(),
         }
     }
 }

@@ -22,12 +22,14 @@ pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 pub use limits::{AdmissionLimits, ExternalData};
 pub use refused::{Refused, RefusedKind};
 pub use rows::RowMixing;
 
 /// What was learned of an admitted file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     /// What the file is made of.
     pub outline: Outline,
@@ -36,7 +38,7 @@ pub struct Admission {
 }
 
 /// What a file is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
     /// Version of the format.
     pub ir_version: i64,

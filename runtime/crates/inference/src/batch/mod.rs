@@ -20,3 +20,4 @@ mod trial;
 
 pub use batchable::Batchable;
 pub use trial::BatchTrial;
+pub(crate) use trial::first_difference;

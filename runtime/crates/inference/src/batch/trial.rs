@@ -163,13 +163,16 @@ fn shortest(lengths: &[Lengths]) -> Lengths {
 
 fn compare(singles: &[Outputs], joined: &[Outputs]) -> Result<(), String> {
     for (at, (single, part)) in singles.iter().zip(joined).enumerate() {
-        for ((name, ours), (_, theirs)) in single.iter().zip(part) {
-            if !same(ours, theirs) {
-                return Err(format!("output `{name}` of sample {at} is another one in a joined run"));
-            }
+        if let Some(name) = first_difference(single, part) {
+            return Err(format!("output `{name}` of sample {at} is another one in a joined run"));
         }
     }
     Ok(())
+}
+
+/// The first output that is another one in `theirs`, within the tolerances of a trial.
+pub(crate) fn first_difference<'a>(ours: &'a Outputs, theirs: &Outputs) -> Option<&'a str> {
+    ours.iter().zip(theirs).find(|((_, a), (_, b))| !same(a, b)).map(|((name, _), _)| &**name)
 }
 
 fn same(single: &Tensor, joined: &Tensor) -> bool {

@@ -36,8 +36,14 @@ pub(crate) struct Keeper(Mutex<Session>);
 
 impl Keeper {
     pub(crate) fn new(environment: &Environment) -> Result<Self, LoadError> {
-        let settings =
-            SessionSettings { intra_threads: 1, optimise: false, folded_bytes_max: 0, place: SessionPlace::cpu() };
+        let settings = SessionSettings {
+            intra_threads: 1,
+            optimise: false,
+            prepack: false,
+            folded_bytes_max: 0,
+            place: SessionPlace::cpu(),
+            optimised_to: None,
+        };
         let file = ModelFile::from(IDENTITY.as_slice());
         Session::load_shrinking(environment, &file, &settings).map(|session| Self(Mutex::new(session)))
     }

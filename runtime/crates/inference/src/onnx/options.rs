@@ -1,6 +1,6 @@
 //! How sessions are made: the one list of ONNX Runtime's settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ort::session::Session as OrtSession;
@@ -19,8 +19,12 @@ pub(crate) struct SessionSettings {
     pub(crate) intra_threads: usize,
     /// Rewrite the graph for speed while loading.
     pub(crate) optimise: bool,
+    /// Keep rearranged copies of weights, which make runs faster and sessions larger.
+    pub(crate) prepack: bool,
     /// Bytes that one folded constant may have.
     pub(crate) folded_bytes_max: u64,
+    /// Where to write what the graph has become.
+    pub(crate) optimised_to: Option<PathBuf>,
     /// Where they run.
     pub(crate) place: SessionPlace,
 }
@@ -48,9 +52,11 @@ pub(super) fn options(
     file: &ModelFile,
     settings: &SessionSettings,
 ) -> ort::Result<SessionBuilder> {
-    let level = if settings.optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
-    // Without a folder no weights are in other files (`admission` refuses them first): no file is below this one.
-    let folder = file.folder().map_or("/dev/null".into(), Path::to_string_lossy);
+    let is_optimised = matches!(file, ModelFile::Optimised(_));
+    let level = match settings.optimise && !is_optimised {
+        true => GraphOptimizationLevel::All,
+        false => GraphOptimizationLevel::Disable,
+    };
     let mut builder = OrtSession::builder(environment.ort())?
         .with_intra_threads(settings.intra_threads)?
         .with_inter_threads(1)?
@@ -61,6 +67,27 @@ pub(super) fn options(
         .with_memory_pattern(false)?
         .with_optimization_level(level)?
         .with_env_allocators()?
+        .with_prepacking(settings.prepack)?;
+    builder = if is_optimised { in_place(builder)? } else { from_onnx(builder, file, settings)? };
+    if environment.has_shared_threads {
+        without_threads(&mut builder)?;
+    }
+    provider::register(builder, &settings.place.target)
+}
+
+/// Of a mapped file nothing is copied: the graph and the weights are read where they lie.
+fn in_place(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    let builder = builder
+        .with_config_entry("session.load_model_format", "ORT")?
+        .with_config_entry("session.use_ort_model_bytes_directly", "1")?
+        .with_config_entry("session.use_ort_model_bytes_for_initializers", "1")?;
+    Ok(builder)
+}
+
+fn from_onnx(builder: SessionBuilder, file: &ModelFile, settings: &SessionSettings) -> ort::Result<SessionBuilder> {
+    // Without a folder no weights are in other files (`admission` refuses them first): no file is below this one.
+    let folder = file.folder().map_or("/dev/null".into(), Path::to_string_lossy);
+    let builder = builder
         // The bytes are checked as ONNX; the other format is not.
         .with_config_entry("session.load_model_format", "ONNX")?
         .with_config_entry("session.model_external_initializers_file_folder_path", folder)?
@@ -68,8 +95,6 @@ pub(super) fn options(
             "optimization.constant_folding_max_output_size_in_bytes",
             settings.folded_bytes_max.to_string(),
         )?;
-    if environment.has_shared_threads {
-        without_threads(&mut builder)?;
-    }
-    provider::register(builder, &settings.place.target)
+    let Some(path) = &settings.optimised_to else { return Ok(builder) };
+    Ok(builder.with_config_entry("session.save_model_format", "ORT")?.with_optimized_model_path(path)?)
 }

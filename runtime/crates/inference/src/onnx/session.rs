@@ -19,6 +19,7 @@ use crate::element::ElementType;
 use crate::error::{LoadError, RunError, TensorError};
 use crate::footprint::Share;
 use crate::model_file::ModelFile;
+use crate::stop::LoadStop;
 use crate::tensor::Tensor;
 
 /// A session and what it needs to run.
@@ -53,15 +54,22 @@ pub(crate) struct Ran {
 }
 
 impl Session {
-    /// Loads one more session of a model that `load` has accepted. Takes from a millisecond to seconds.
+    /// Loads one more session of a model that `load` has accepted. Takes from a millisecond to seconds; `stop` ends it
+    /// early.
     pub(crate) fn load(
         environment: &Environment,
         file: &ModelFile,
         settings: &SessionSettings,
+        stop: &LoadStop,
     ) -> Result<Self, LoadError> {
-        // TODO-hardening: a load has no time limit yet; ONNX Runtime's load canceller gives one.
         let options = options(environment, file, settings).map_err(|error| refuse_on(&settings.place.target, error))?;
-        let handle = SessionHandle::load(environment.ort(), &options, file.bytes()).map_err(refuse)?;
+        stop.begin(&options);
+        let loaded = match file.mapping() {
+            Some(mapping) => SessionHandle::load_in_place(environment.ort(), &options, mapping),
+            None => SessionHandle::load(environment.ort(), &options, file.bytes()),
+        };
+        let told_to_end = stop.finish();
+        let handle = loaded.map_err(|error| told_to_end.unwrap_or_else(|| refuse(error)))?;
         provider::verify(&handle, &settings.place.target)?;
         environment.note_arena(&handle);
         let (inputs, outputs) = (handle.inputs().map_err(refuse)?, handle.outputs().map_err(refuse)?);
@@ -94,7 +102,7 @@ impl Session {
         settings: &SessionSettings,
     ) -> Result<Self, LoadError> {
         let control = Arc::new(Control::shrinking().map_err(refuse)?);
-        Ok(Self { control, ..Self::load(environment, file, settings)? })
+        Ok(Self { control, ..Self::load(environment, file, settings, &LoadStop::default())? })
     }
 
     /// The same, with its bytes on an account.
@@ -179,11 +187,11 @@ impl Session {
             Tensor::strings(shape, strings)
         } else {
             let memory = self.bound.as_ref().and_then(|bound| bound.left(index, &value));
-            let is_fed = feeds.iter().any(|feed| overlap(feed.address(), value.address()));
+            let is_fed = self.borrows(&value, feeds);
             match (memory, is_fed) {
                 (None, false) => Ok(Tensor::of_output(element, shape, value)),
                 (Some(memory), false) => Ok(Tensor::of_device(element, shape, value, memory)),
-                // The model passes an input through: the value does not own those bytes, so they are copied.
+                // The value does not own its bytes, so they are copied.
                 (memory, true) => {
                     *copied += 1;
                     let fetched =
@@ -194,6 +202,15 @@ impl Session {
             }
         };
         made.map_err(|error: TensorError| RunError::Failed(error.to_string()))
+    }
+}
+
+impl Session {
+    /// Whether an output's bytes are those of an input that the model passes through, or of a weight in a mapped file.
+    fn borrows(&self, value: &OutputValue, feeds: &[Tensor]) -> bool {
+        let file = self.handle.mapping().map(|mapping| (mapping.bytes().as_ptr(), mapping.bytes().len()));
+        file.is_some_and(|file| overlap(file, value.address()))
+            || feeds.iter().any(|feed| overlap(feed.address(), value.address()))
     }
 }
 

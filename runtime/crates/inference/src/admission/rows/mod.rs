@@ -16,6 +16,8 @@ mod value;
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::file::File;
 use super::graph::{Declared, Graph, Node};
 use super::scope;
@@ -23,7 +25,8 @@ use super::sizes::constant_node;
 use value::{Call, LENGTH_MAX, Size, Step, Value};
 
 /// Whether rows of a batch can touch each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RowMixing {
     /// Row i of each output comes from row i of the inputs alone.
     No,

@@ -1,6 +1,6 @@
 //! The only code here that speaks ONNX Runtime's C interface by raw pointers: the environment's arena (this file),
-//! sessions, runs by binding, providers, values, and what has to be done before the library's own end. Everything above
-//! sees owned types that cannot be misused.
+//! sessions, runs by binding, providers, values, and what has to be done before the library's own end; and the map of a file
+//! that sessions use in place. Everything above sees owned types that cannot be misused.
 //!
 //! Why not `ort`'s own types: they panic on a model whose inputs are of a kind they do not know, read an unknown
 //! element type into a Rust enum, build their names anew for each run, and cannot make a tensor of borrowed bytes
@@ -9,6 +9,7 @@
 
 mod binding;
 mod exit;
+mod mapping;
 mod provider;
 mod session;
 mod value;
@@ -23,6 +24,7 @@ use ort::sys::{OrtAllocator, OrtStatusPtr};
 
 pub(crate) use binding::Staging;
 pub(crate) use exit::Inside;
+pub(crate) use mapping::Mapping;
 pub(crate) use provider::{built_in, register_device_arena};
 pub(crate) use session::{Names, PortKind, RawPort, SessionHandle, without_threads};
 pub(crate) use value::{InputValue, OutputValue};

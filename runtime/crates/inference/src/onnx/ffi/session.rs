@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use ort::AsPointer;
 use ort::environment::Environment;
@@ -10,7 +11,7 @@ use ort::session::builder::SessionBuilder;
 use ort::sys::{ONNXTensorElementDataType, ONNXType, OrtSession, OrtTensorTypeAndShapeInfo, OrtTypeInfo, OrtValue};
 
 use super::binding::Binding;
-use super::{InputValue, Inside, OutputValue, check, text};
+use super::{InputValue, Inside, Mapping, OutputValue, check, text};
 use crate::element::ElementType;
 
 /// An owned session. `run` takes `&mut self`: ONNX Runtime's `Run` is not promised to be safe from two threads.
@@ -20,6 +21,8 @@ pub(crate) struct SessionHandle {
     pub(super) binding: Option<Binding>,
     /// A session uses its environment until it is released.
     _environment: Environment,
+    /// What the session's weights lie in, if it uses the file's bytes in place: unmapped after the session is released.
+    mapping: Option<Arc<Mapping>>,
 }
 
 // SAFETY: a session is bound to no thread; it is only ever used through `&mut self` (run) or for reading what was
@@ -78,10 +81,40 @@ pub(crate) fn without_threads(options: &mut SessionBuilder) -> ort::Result<()> {
 impl SessionHandle {
     /// Loads a model. ONNX Runtime copies what it needs of `model`.
     pub(crate) fn load(environment: &Environment, options: &SessionBuilder, model: &[u8]) -> ort::Result<Self> {
+        // SAFETY: the options do not ask to use the bytes in place (`options.rs` asks it for a mapped file only), so
+        // nothing of them is kept.
+        let pointer = unsafe { Self::create(environment, options, model) }?;
+        Ok(Self { pointer, binding: None, _environment: environment.clone(), mapping: None })
+    }
+
+    /// Loads a model whose weights stay in `mapping`, with options that ask for that. The session only reads them: a
+    /// write would be a fault, since the map is not writable.
+    pub(crate) fn load_in_place(
+        environment: &Environment,
+        options: &SessionBuilder,
+        mapping: &Arc<Mapping>,
+    ) -> ort::Result<Self> {
+        // SAFETY: the value holds the map; its `drop` releases the session first, and only then are the fields dropped.
+        let pointer = unsafe { Self::create(environment, options, mapping.bytes()) }?;
+        Ok(Self { pointer, binding: None, _environment: environment.clone(), mapping: Some(Arc::clone(mapping)) })
+    }
+
+    /// The map that the session uses in place.
+    pub(crate) fn mapping(&self) -> Option<&Mapping> {
+        self.mapping.as_deref()
+    }
+
+    /// # Safety
+    /// If the options ask to use the bytes in place, `model` is alive and unchanged until the session is released.
+    unsafe fn create(
+        environment: &Environment,
+        options: &SessionBuilder,
+        model: &[u8],
+    ) -> ort::Result<NonNull<OrtSession>> {
         let _inside = Inside::enter();
         let mut pointer = ptr::null_mut();
-        // SAFETY: environment and options are borrowed, hence alive; `model` is valid for its length, and the options
-        // do not ask to use the bytes in place, so nothing of them is kept.
+        // SAFETY: environment and options are borrowed, hence alive; `model` is valid for its length, and for longer if the
+        // options ask for it (the caller promises that).
         check(unsafe {
             (ort::api().CreateSessionFromArray)(
                 environment.ptr(),
@@ -91,8 +124,7 @@ impl SessionHandle {
                 &raw mut pointer,
             )
         })?;
-        let pointer = NonNull::new(pointer).ok_or_else(|| ort::Error::new("a session was made without a handle"))?;
-        Ok(Self { pointer, binding: None, _environment: environment.clone() })
+        NonNull::new(pointer).ok_or_else(|| ort::Error::new("a session was made without a handle"))
     }
 
     pub(super) fn pointer(&self) -> *const OrtSession {
@@ -198,7 +230,7 @@ impl Drop for SessionHandle {
         let _inside = Inside::enter();
         // It refers to the session.
         drop(self.binding.take());
-        // SAFETY: made by `load`, released once, here; the environment is still held.
+        // SAFETY: made by `create`, released once, here; the environment and the map are still held.
         unsafe { (ort::api().ReleaseSession)(self.pointer.as_ptr()) };
     }
 }
