@@ -19,6 +19,7 @@ mod files;
 mod functions;
 mod keys;
 mod models;
+mod optimised;
 mod store;
 mod tenants;
 
@@ -29,4 +30,5 @@ pub use events::Event;
 pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
 pub use keys::StoredKey;
 pub use models::{ModelVersion, NewModelVersion};
+pub use optimised::{OptimisedRecord, OptimisedWriter};
 pub use store::Store;

@@ -1,0 +1,143 @@
+//! Optimised forms of models: `optimised/<model>-<key>.ort`, with what a trial found out beside them.
+//!
+//! ONNX Runtime trusts such a file, so it counts only if its bytes have the digest that was recorded when our own trial wrote
+//! it; whoever maps it compares. Anything else is as good as absent: the model's file is there to make it again.
+
+use crate::db::parsed;
+use crate::error::{StoreError, io_at};
+use crate::files::Aside;
+use crate::store::Store;
+use modelet_spec::Digest;
+use rusqlite::{OptionalExtension, params};
+use std::fs::{File, Permissions};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What a trial left behind for one model and one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptimisedRecord {
+    /// The file and the digest of its content; `None`: there is none, the model is loaded from its own file.
+    pub file: Option<(PathBuf, Digest)>,
+    /// What the trial found out: opaque here.
+    pub facts_json: String,
+}
+
+/// A place for a trial to write to. Dropped before it is kept, it leaves nothing.
+#[derive(Debug)]
+pub struct OptimisedWriter {
+    aside: Aside,
+}
+
+impl OptimisedWriter {
+    /// The file to write to: it is there, and empty.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.aside.path()
+    }
+}
+
+impl Store {
+    /// A place for a trial to write an optimised form to.
+    ///
+    /// # Errors
+    /// When no file can be made.
+    pub fn begin_optimised(&self) -> Result<OptimisedWriter, StoreError> {
+        Ok(OptimisedWriter { aside: Aside::begin(self.data_dir())? })
+    }
+
+    /// Keeps what a trial of `model` found out, and the optimised form if it wrote one, in place of what there was for the
+    /// same `key`.
+    ///
+    /// # Errors
+    /// When a file or the metadata cannot be written.
+    pub fn keep_optimised(
+        &self,
+        model: &Digest,
+        key: &str,
+        written: Option<OptimisedWriter>,
+        facts_json: &str,
+    ) -> Result<OptimisedRecord, StoreError> {
+        let file = match written {
+            Some(writer) => {
+                let digest = digest_of(writer.path())?;
+                let place = self.optimised_path(model, key);
+                // From here on nobody writes to it: it may be mapped.
+                let read_only = writer.aside.file.set_permissions(Permissions::from_mode(0o400));
+                read_only.map_err(io_at("make read-only", writer.path()))?;
+                writer.aside.keep(&place)?;
+                Some((place, digest))
+            }
+            None => None,
+        };
+        let digest = file.as_ref().map(|(_, digest)| digest.to_string());
+        self.db.write(|tx| {
+            tx.execute(
+                "INSERT INTO optimised (model, key, digest, facts) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (model, key) DO UPDATE SET digest = ?3, facts = ?4",
+                params![model.to_string(), key, digest, facts_json],
+            )?;
+            Ok(())
+        })?;
+        Ok(OptimisedRecord { file, facts_json: facts_json.to_owned() })
+    }
+
+    /// What a trial of a model left behind for this key. Whether the file is there, and its content what was recorded, is for
+    /// whoever maps it to see.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn optimised(&self, model: &Digest, key: &str) -> Result<Option<OptimisedRecord>, StoreError> {
+        let place = self.optimised_path(model, key);
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached("SELECT * FROM optimised WHERE model = ?1 AND key = ?2")?;
+            let record = query.query_row((model.to_string(), key), |row| {
+                let is_there = row.get::<_, Option<String>>("digest")?.is_some();
+                let file = if is_there { Some((place.clone(), parsed(row, "digest")?)) } else { None };
+                Ok(OptimisedRecord { file, facts_json: row.get("facts")? })
+            });
+            Ok(record.optional()?)
+        })
+    }
+
+    /// Forgets what trials of a model left behind, and removes their files. A file that is mapped lives until it is not.
+    ///
+    /// # Errors
+    /// When the metadata cannot be written, or a file not be removed.
+    pub fn forget_optimised(&self, model: &Digest) -> Result<(), StoreError> {
+        let keys: Vec<String> = self.db.write(|tx| {
+            let mut delete = tx.prepare_cached("DELETE FROM optimised WHERE model = ?1 RETURNING key")?;
+            let keys = delete.query_map([model.to_string()], |row| row.get(0))?;
+            Ok(keys.collect::<Result<_, _>>()?)
+        })?;
+        for key in keys {
+            let place = self.optimised_path(model, &key);
+            match std::fs::remove_file(&place) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io_at("remove", &place)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A key has any characters and any length: its digest is in the name.
+    fn optimised_path(&self, model: &Digest, key: &str) -> PathBuf {
+        let key: String = Digest::of(key.as_bytes()).hex().chars().take(16).collect();
+        self.data_dir().join("optimised").join(format!("{}-{key}.ort", model.hex()))
+    }
+}
+
+/// The digest of a file, read in pieces.
+fn digest_of(path: &Path) -> Result<Digest, StoreError> {
+    let mut file = File::open(path).map_err(io_at("open", path))?;
+    let mut hasher = Digest::hasher();
+    let mut piece = vec![0_u8; 1 << 20];
+    loop {
+        match file.read(&mut piece).map_err(io_at("read", path))? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(piece.get(..count).unwrap_or_default()),
+        }
+    }
+}
