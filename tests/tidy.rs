@@ -25,9 +25,11 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// The files that may be unsafe; a folder's `mod.rs` speaks for its children.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 10] = [
     "runtime/src/backtraces.rs",
+    "runtime/src/descriptors.rs",
     "runtime/crates/engine/src/code.rs",
+    "runtime/crates/inference/src/onnx/ffi/mapping.rs",
     "runtime/crates/inference/src/onnx/ffi/mod.rs",
     "runtime/crates/inference/src/onnx/ffi/exit.rs",
     // Values in a device's memory and the life of a binding, which `ort`'s own types tie to theirs.

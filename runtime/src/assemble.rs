@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
 use modelet_catalog::Catalog;
-use modelet_control::{Control, ControlConfig, Inference, Parts};
+use modelet_control::{Control, ControlConfig, Inference, Parts, TrialConfig, TrialLimits};
 use modelet_engine::{Engine, EngineConfig};
 use modelet_gateway::{Gateway, GatewayConfig};
 use modelet_inference::{DeviceSettings, Runtime, RuntimeConfig};
@@ -64,7 +64,8 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         model_idle: config.inference.idle,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let parts = Parts { store: Arc::new(store), engine, inference, catalog };
+    let trial = trial_config(config);
+    let parts = Parts { store: Arc::new(store), engine, inference, trial, catalog };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })
@@ -82,6 +83,7 @@ pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
         devices: devices::settings(config),
         bind: config.inference.bind,
         engine_cache: std::path::absolute(config.data_dir.join(ENGINE_CACHE)).ok(),
+        load_max: config.limits.load_time,
         ..RuntimeConfig::default()
     }
 }
@@ -90,6 +92,23 @@ pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
 pub(crate) fn cpu_config(config: &Config) -> RuntimeConfig {
     let cpu = DeviceSettings { wish: DeviceWish::default(), memory_max: config.limits.inference_memory.0 };
     RuntimeConfig { devices: vec![cpu], engine_cache: None, ..runtime_config(config) }
+}
+
+/// How models are tried before they are taken.
+pub(crate) fn trial_config(config: &Config) -> TrialConfig {
+    let limits = &config.limits;
+    TrialConfig {
+        // Not its path: after an update another binary may be there, which the running server knows nothing of.
+        exe: PathBuf::from("/proc/self/exe"),
+        limits: TrialLimits {
+            memory_bytes: limits.trial_memory.0,
+            cpu_s: limits.trial_cpu.as_secs().max(1),
+            // The format holds 2 GiB at most.
+            file_bytes: 2 << 30,
+            arena_max_bytes: limits.inference_memory.0,
+        },
+        time: limits.trial_time,
+    }
 }
 
 /// Functions without models are served without ONNX Runtime, too; `/readyz` says that it is missing.

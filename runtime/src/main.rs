@@ -8,6 +8,7 @@ mod assemble;
 mod backtraces;
 mod cli;
 mod config;
+mod descriptors;
 mod shutdown;
 mod telemetry;
 

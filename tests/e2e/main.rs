@@ -18,6 +18,7 @@ mod headers;
 mod hostile;
 mod idle;
 mod lifecycle;
+mod loading;
 mod nn;
 mod nn_memory;
 mod sandbox;

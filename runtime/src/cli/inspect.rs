@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use modelet_control::describe;
 use modelet_control::wire::ModelDescription;
+use modelet_control::{TrialJob, Trials, describe};
 use modelet_engine::{Engine, EngineConfig, Inspection};
-use modelet_inference::{ModelOptions, Runtime};
-use modelet_spec::Digest;
+use modelet_spec::{Digest, ModelCard};
 use serde::Serialize;
 
 use super::InspectArgs;
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if args.file.extension().is_some_and(|e| e == "wasm") {
         bail!("{} is not WebAssembly: build it with `--target wasm32-wasip2`", args.file.display());
     }
-    let report = model(&bytes)?;
+    let report = model(&args.file, &bytes)?;
     if args.json {
         return output::json(&report);
     }
@@ -80,11 +79,25 @@ pub(crate) fn print_ports(description: &ModelDescription) {
     output::table(&["", "name", "type", "shape"], &rows);
 }
 
-fn model(bytes: &[u8]) -> anyhow::Result<ModelReport> {
+/// Tries the file in a process of its own, as a push would: what it does there, it does not do here.
+fn model(file: &Path, bytes: &[u8]) -> anyhow::Result<ModelReport> {
     let config = Config::load(&Sources::default())?;
-    let runtime = Runtime::open(&crate::assemble::cpu_config(&config))?;
-    let model = runtime.load(bytes, ModelOptions::named("inspect")).map_err(|e| anyhow!("{e}"))?;
-    Ok(ModelReport { bytes: bytes.len() as u64, digest: Digest::of(bytes), description: describe(model.description()) })
+    let library = crate::assemble::runtime_config(&config).library.find()?;
+    let trials = Trials::new(crate::assemble::trial_config(&config));
+    let job = TrialJob {
+        name: file.display().to_string(),
+        library,
+        model: file.canonicalize()?,
+        folder: None,
+        optimised_to: None,
+        samples: Vec::new(),
+        card: ModelCard::default(),
+        limits: trials.limits(),
+    };
+    let executor = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let facts = executor.block_on(trials.run(job)).map_err(|e| anyhow!("{e}"))?;
+    let description = describe(&facts.description);
+    Ok(ModelReport { bytes: bytes.len() as u64, digest: Digest::of(bytes), description })
 }
 
 impl ComponentReport {

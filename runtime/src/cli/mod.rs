@@ -16,6 +16,7 @@ mod project;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::path::PathBuf;
 
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Models: push, list, show
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Try the model that stdin names: started by the server
+    #[command(hide = true)]
+    Trial,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +187,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Trial => trial::run(),
         Command::Deploy(args) => deploy::run(&args, &cli.server),
         Command::Invoke(args) => invoke::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),

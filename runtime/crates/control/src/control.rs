@@ -14,7 +14,9 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::error::ControlError;
+use crate::forms::Forms;
 use crate::models::{Inference, ModelShelf};
+use crate::trial::{TrialConfig, Trials};
 use crate::{keys, metrics};
 
 /// What serves: the gateway reads it, control writes it.
@@ -48,6 +50,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Loads models.
     pub inference: Inference,
+    /// How models are tried.
+    pub trial: TrialConfig,
     /// What the gateway reads.
     pub catalog: Arc<ArcSwap<FunctionCatalog>>,
 }
@@ -59,6 +63,7 @@ pub struct Control {
     pub(crate) engine: Engine,
     pub(crate) inference: Inference,
     pub(crate) models: ModelShelf,
+    pub(crate) forms: Arc<Forms>,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// One compilation at a time: each takes all cores and much memory by itself.
     pub(crate) compiling: Semaphore,
@@ -83,9 +88,12 @@ impl Control {
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
         keys::ensure_admin_key(&parts.store, &config.data_dir)?;
+        let trials = Trials::new(parts.trial);
+        trials.register(registry);
+        let forms = Arc::new(Forms::new(Arc::clone(&parts.store), trials));
         let room = ResidencyConfig::with_budget(config.limits.inference_memory.0);
         let room = ResidencyConfig { idle: config.model_idle, ..room };
-        let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, room)?;
+        let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, Arc::clone(&forms), room)?;
         metrics::register(registry, Arc::clone(&parts.catalog));
         let control = Arc::new(Self {
             config,
@@ -93,6 +101,7 @@ impl Control {
             engine: parts.engine,
             inference: parts.inference,
             models,
+            forms,
             catalog: parts.catalog,
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),

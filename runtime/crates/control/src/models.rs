@@ -5,16 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use modelet_engine::ports::{Models, ModelsError};
 use modelet_inference::{
-    LoadContext, LoadError, Loader, Model, ModelHandle, ModelKey, ModelOptions, Residency, ResidencyConfig, Runtime,
+    LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, Residency, ResidencyConfig, Runtime,
 };
 use modelet_spec::{Digest, ModelName, TenantName, Version};
 use modelet_store::Store;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ControlError;
-
-/// Models that are loaded at a time for the check at a push: each may need as much memory as its model has, twice.
-const CHECKS_MAX: usize = 1;
+use crate::forms::{Forms, Source};
 
 /// ONNX Runtime, or why there is none.
 #[derive(Clone)]
@@ -37,7 +34,7 @@ impl Inference {
 /// The models that functions may use. What is in memory of them, [`Residency`] decides.
 pub(crate) struct ModelShelf {
     store: Arc<Store>,
-    checks: Semaphore,
+    forms: Arc<Forms>,
     /// None: there is no ONNX Runtime.
     memory: Option<(Runtime, Residency)>,
     /// One for each version that was asked for: its owner's uses are counted in it.
@@ -48,7 +45,12 @@ pub(crate) struct ModelShelf {
 type Owned = (TenantName, ModelName, Version);
 
 impl ModelShelf {
-    pub(crate) fn new(store: Arc<Store>, inference: &Inference, config: ResidencyConfig) -> Result<Self, ControlError> {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        inference: &Inference,
+        forms: Arc<Forms>,
+        config: ResidencyConfig,
+    ) -> Result<Self, ControlError> {
         let start = |runtime: &Runtime| {
             let residency = Residency::start(runtime, config);
             residency.map_err(|error| ControlError::Internal(format!("no thread for loading models: {error}")))
@@ -57,13 +59,7 @@ impl ModelShelf {
             Inference::Ready(runtime) => Some((runtime.clone(), start(runtime)?)),
             Inference::Missing(_) => None,
         };
-        Ok(Self { store, checks: Semaphore::new(CHECKS_MAX), memory, handles: Mutex::default() })
-    }
-
-    /// The right to load a model for a check.
-    pub(crate) async fn check_permit(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed, so there always is one in the end.
-        self.checks.acquire().await.ok()
+        Ok(Self { store, forms, memory, handles: Mutex::default() })
     }
 
     /// The way to a version of a model; `None` without ONNX Runtime.
@@ -71,9 +67,10 @@ impl ModelShelf {
         let (runtime, residency) = self.memory.as_ref()?;
         let owned = (tenant.clone(), pinned.name.clone(), pinned.version);
         let make = || {
-            let (store, runtime, pinned) = (Arc::clone(&self.store), runtime.clone(), pinned.clone());
-            let loader = StoredModel { store, runtime, pinned };
-            residency.handle(ModelKey::new(loader.pinned.digest), Arc::new(loader))
+            let path = self.store.blob_path(&pinned.digest);
+            let source = Source::of_file(pinned.label(), pinned.digest, path);
+            let loader = StoredModel { forms: Arc::clone(&self.forms), runtime: runtime.clone(), source };
+            residency.handle(ModelKey::new(pinned.digest), Arc::new(loader))
         };
         Some(self.handles().entry(owned).or_insert_with(make).clone())
     }
@@ -85,30 +82,22 @@ impl ModelShelf {
 
 /// Loads a model from the store.
 struct StoredModel {
-    store: Arc<Store>,
+    forms: Arc<Forms>,
     runtime: Runtime,
-    pinned: Pinned,
+    source: Source,
 }
 
 impl Loader for StoredModel {
-    /// The file, and as much again for its weights in the arena.
     fn bytes(&self) -> u64 {
-        let file = std::fs::metadata(self.store.blob_path(&self.pinned.digest));
-        file.map_or(0, |file| file.len().saturating_mul(2))
+        self.forms.expected_bytes(&self.runtime, &self.source)
     }
 
-    fn load(&self, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
-        let bytes = self.store.blob(&self.pinned.digest).map_err(|error| {
-            tracing::error!(model = %self.pinned.label(), %error, "the bytes of a model could not be read");
-            LoadError::Unavailable("its bytes could not be read".to_owned())
-        })?;
-        load_model(&self.runtime, bytes, &self.pinned.label())
+    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
+        let stop = LoadStop::default();
+        let switch = stop.clone();
+        context.on_cancel(move || switch.cancel());
+        self.forms.load(&self.runtime, &self.source, &stop)
     }
-}
-
-/// Loads a model. Blocks.
-pub(crate) fn load_model(runtime: &Runtime, bytes: Vec<u8>, name: &str) -> Result<Arc<Model>, LoadError> {
-    runtime.load(bytes, ModelOptions::named(name))
 }
 
 /// A version of a model that a function was bound to at its deploy.

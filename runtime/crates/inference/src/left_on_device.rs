@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::onnx::{self, DeviceMemory, Loaded, Session, SessionPlace, Stop, Wish};
+use crate::stop::LoadStop;
 use crate::{AlignedBuf, ElementType, LibrarySource, Runtime, RuntimeConfig, Shape, Tensor, library};
 
 fn runtime() -> Runtime {
@@ -27,8 +28,8 @@ fn load(runtime: &Runtime, model: &str, place: SessionPlace) -> Session {
 }
 
 fn load_bytes(runtime: &Runtime, model: Vec<u8>, place: SessionPlace) -> Session {
-    let wish = Wish { intra_threads: 1, optimise: true, place };
-    let Loaded { session, .. } = onnx::load(runtime.environment().0, model.into(), &wish).unwrap();
+    let wish = Wish { intra_threads: 1, optimise: true, prepack: true, optimised_to: None, place };
+    let Loaded { session, .. } = onnx::load(runtime.environment().0, model.into(), wish, &LoadStop::default()).unwrap();
     session
 }
 

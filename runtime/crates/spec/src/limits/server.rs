@@ -51,6 +51,17 @@ pub struct ServerLimits {
     pub model_bytes: ByteSize,
     /// The memory of all models together: weights, inputs and outputs in ONNX Runtime's one arena. Default 4 GiB.
     pub inference_memory: ByteSize,
+    /// Address space of the process that tries a model at push. Default 8 GiB: four times the largest file.
+    pub trial_memory: ByteSize,
+    /// Processor time of one trial; whole seconds. Default 2 min: a model of 2 GiB loads in half of one.
+    #[serde(with = "crate::span")]
+    pub trial_cpu: Duration,
+    /// Wall-clock time of one trial. Default 5 min.
+    #[serde(with = "crate::span")]
+    pub trial_time: Duration,
+    /// Wall-clock time of loading one session of a model that stood its trial. Default 2 min.
+    #[serde(with = "crate::span")]
+    pub load_time: Duration,
 }
 
 impl Default for ServerLimits {
@@ -76,6 +87,10 @@ impl Default for ServerLimits {
             component_bytes: ByteSize::mib(64),
             model_bytes: ByteSize::mib(2048),
             inference_memory: ByteSize::mib(4096),
+            trial_memory: ByteSize::mib(8192),
+            trial_cpu: Duration::from_secs(120),
+            trial_time: Duration::from_secs(300),
+            load_time: Duration::from_secs(120),
         }
     }
 }

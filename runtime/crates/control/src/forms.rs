@@ -1,0 +1,177 @@
+//! What a model is loaded from: its optimised form, which a trial has written; its own file where there is none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use modelet_inference::{Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
+use modelet_spec::card::{CardBatch, CardRun};
+use modelet_spec::{Digest, ModelCard};
+use modelet_store::{OptimisedRecord, Store};
+
+use crate::error::ControlError;
+use crate::options::options;
+use crate::trial::{TrialJob, TrialSample, Trials};
+
+/// A model's files.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// For messages.
+    pub(crate) name: String,
+    /// What it is called by its content.
+    pub(crate) content: Digest,
+    /// Its ONNX file, and the digest of that.
+    pub(crate) main: (PathBuf, Digest),
+    /// Where the files with its weights lie, if it has any.
+    pub(crate) folder: Option<PathBuf>,
+    /// Calls that it has to answer.
+    pub(crate) samples: Vec<TrialSample>,
+    /// What its owner says of it.
+    pub(crate) card: ModelCard,
+}
+
+impl Source {
+    /// A model of one file, without a card.
+    pub(crate) fn of_file(name: String, digest: Digest, path: PathBuf) -> Self {
+        let (samples, card) = (Vec::new(), ModelCard::default());
+        Self { name, content: digest, main: (path, digest), folder: None, samples, card }
+    }
+
+    /// What its optimised form and its facts depend on beside its content: the machine, and a card that says how it is run.
+    fn key(&self, runtime: &Runtime) -> String {
+        let own = (&self.card.batch, &self.card.run);
+        let machine = runtime.form_key();
+        if own == (&CardBatch::default(), &CardRun::default()) {
+            return machine;
+        }
+        let text = serde_json::to_vec(&own).unwrap_or_default();
+        format!("{machine}, card {}", Digest::of(&text))
+    }
+}
+
+/// The optimised forms of all models.
+pub(crate) struct Forms {
+    store: Arc<Store>,
+    trials: Trials,
+}
+
+impl Forms {
+    pub(crate) fn new(store: Arc<Store>, trials: Trials) -> Self {
+        Self { store, trials }
+    }
+
+    /// Tries a model and keeps what came out, whatever there was: what it is loaded from, from now on.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`]: it did not stand its trial. Or the store failed.
+    pub(crate) async fn make(
+        &self,
+        runtime: &Runtime,
+        source: &Source,
+    ) -> Result<(Facts, OptimisedRecord), ControlError> {
+        let writer = self.store.begin_optimised()?;
+        let job = TrialJob {
+            name: source.name.clone(),
+            library: runtime.library().to_owned(),
+            model: source.main.0.clone(),
+            folder: source.folder.clone(),
+            optimised_to: Some(writer.path().to_owned()),
+            samples: source.samples.clone(),
+            card: source.card.clone(),
+            limits: self.trials.limits(),
+        };
+        let facts = self.trials.run(job).await?;
+        let json =
+            serde_json::to_string(&facts).map_err(|e| ControlError::Internal(format!("a trial's facts: {e}")))?;
+        let written = facts.no_optimised_form.is_none().then_some(writer);
+        let record = self.store.keep_optimised(&source.content, &source.key(runtime), written, &json)?;
+        Ok((facts, record))
+    }
+
+    /// Loads a model for serving. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
+    /// machine or library, is made again first.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub(crate) fn load(&self, runtime: &Runtime, source: &Source, stop: &LoadStop) -> Result<Arc<Model>, LoadError> {
+        let kept =
+            self.store.optimised(&source.content, &source.key(runtime)).map_err(|error| failed(source, &error))?;
+        if let Some(record) = kept
+            && let Some(found) = self.file(runtime, source, &record)
+        {
+            match self.load_found(runtime, source, found, stop) {
+                // Nobody wants it, or it takes too much: another form would change nothing.
+                Err(error @ (LoadError::Cancelled | LoadError::TimedOut(_) | LoadError::TooLarge(_))) => {
+                    return Err(error);
+                }
+                Err(error) => tracing::warn!(model = %source.name, %error, "an optimised form does not load"),
+                loaded => return loaded,
+            }
+        }
+        tracing::info!(model = %source.name, key = source.key(runtime), "no usable optimised form: trying the model again");
+        let executor = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let executor = executor.map_err(|error| failed(source, &error))?;
+        let made = executor.block_on(self.make(runtime, source));
+        let (_, record) = made.map_err(|error| match error {
+            ControlError::Model(why) => LoadError::Invalid(why),
+            error => failed(source, &error),
+        })?;
+        let found = self
+            .file(runtime, source, &record)
+            .ok_or_else(|| failed(source, &"what the trial wrote cannot be read"))?;
+        self.load_found(runtime, source, found, stop)
+    }
+
+    /// Bytes that loading a model will take, as its trial measured them; twice its file, as long as there was none here.
+    pub(crate) fn expected_bytes(&self, runtime: &Runtime, source: &Source) -> u64 {
+        let kept = self.store.optimised(&source.content, &source.key(runtime)).ok().flatten();
+        let facts = kept.and_then(|record| serde_json::from_str::<Facts>(&record.facts_json).ok());
+        match facts {
+            Some(Facts { memory, .. }) => memory.shared_bytes.saturating_add(memory.session_bytes),
+            None => std::fs::metadata(&source.main.0).map_or(0, |file| file.len().saturating_mul(2)),
+        }
+    }
+
+    fn load_found(
+        &self,
+        runtime: &Runtime,
+        source: &Source,
+        (file, facts): (ModelFile, Facts),
+        stop: &LoadStop,
+    ) -> Result<Arc<Model>, LoadError> {
+        let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
+        let began = std::time::Instant::now();
+        let model = runtime.load_until(file, options(&source.name, &source.card, Some(&facts)), stop)?;
+        tracing::info!(model = %source.name, form, seconds = began.elapsed().as_secs_f64(), "loaded a model");
+        Ok(model)
+    }
+
+    /// What a record leads to; `None`, with a line in the log: it is not what was recorded, or another version wrote it.
+    fn file(&self, runtime: &Runtime, source: &Source, record: &OptimisedRecord) -> Option<(ModelFile, Facts)> {
+        let unusable = |why: String| tracing::warn!(model = %source.name, %why, "an optimised form cannot be used");
+        let facts: Facts = serde_json::from_str(&record.facts_json).map_err(|e| unusable(e.to_string())).ok()?;
+        // The form was made for the CPU; other devices optimise the model's own file for themselves.
+        let is_cpu = runtime.devices().iter().all(|device| device.device.is_cpu());
+        match record.file.as_ref().filter(|_| is_cpu) {
+            Some((path, digest)) => {
+                let file =
+                    OptimisedFile::open(path, digest, facts.clone()).map_err(|e| unusable(e.to_string())).ok()?;
+                Some((file.into(), facts))
+            }
+            None => {
+                let (path, digest) = &source.main;
+                let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string())).ok()?;
+                if Digest::of(&bytes) != *digest {
+                    unusable("the model's file is damaged".to_owned());
+                    return None;
+                }
+                Some((ModelFile::Onnx { bytes: bytes.into(), folder: source.folder.clone() }, facts))
+            }
+        }
+    }
+}
+
+/// A failure that is not the model's: for the operator's log, and no path of it for anybody else.
+fn failed(source: &Source, error: &dyn std::fmt::Display) -> LoadError {
+    tracing::error!(model = %source.name, %error, "a model cannot be loaded");
+    LoadError::Unavailable("the server could not read what it is loaded from; its log says more".to_owned())
+}

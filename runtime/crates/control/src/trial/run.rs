@@ -1,0 +1,259 @@
+//! Starting the process that tries a model, and waiting for its answer or its end.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use modelet_inference::Facts;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+use super::death::{self, Ended};
+use super::job::{TrialAnswer, TrialJob, TrialLimits};
+use crate::error::ControlError;
+
+/// More than any answer has: names of ports, operators and metadata, which admission limits.
+const ANSWER_BYTES_MAX: u64 = 32 << 20;
+/// What is kept of what the process writes to stderr: the end tells most.
+const LAST_WORDS_BYTES: usize = 4096;
+
+/// How models are tried.
+#[derive(Clone, Debug)]
+pub struct TrialConfig {
+    /// The binary that `trial` is a command of: this one.
+    pub exe: PathBuf,
+    /// What one trial may take.
+    pub limits: TrialLimits,
+    /// Wall-clock time of one trial.
+    pub time: Duration,
+}
+
+type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// Tries models, one at a time.
+#[derive(Debug)]
+pub struct Trials {
+    config: TrialConfig,
+    /// Each may take all of a processor and twice its model's memory.
+    turn: Semaphore,
+    outcomes: Outcomes,
+}
+
+impl Trials {
+    /// None has begun.
+    #[must_use]
+    pub fn new(config: TrialConfig) -> Self {
+        Self { config, turn: Semaphore::new(1), outcomes: Family::default() }
+    }
+
+    /// How many trials ended how: `stood`, `refused` with an answer, `died` without one.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register("modelet_model_trials", "Models tried, by how it ended.", self.outcomes.clone());
+    }
+
+    /// The limits of a trial.
+    #[must_use]
+    pub fn limits(&self) -> TrialLimits {
+        self.config.limits
+    }
+
+    /// Tries a model when its turn has come. Dropping the future ends the process.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`] with the reason, or the process could not be started.
+    pub async fn run(&self, job: TrialJob) -> Result<Facts, ControlError> {
+        // Never closed, so there always is a turn in the end.
+        let _turn = self.turn.acquire().await;
+        let began = std::time::Instant::now();
+        let name = job.name.clone();
+        let facts = self.one(job).await;
+        let seconds = began.elapsed().as_secs_f64();
+        match &facts {
+            Ok(facts) => {
+                tracing::info!(model = %name, seconds, batch = ?facts.batch, no_form = ?facts.no_optimised_form, "tried a model");
+            }
+            Err(error) => tracing::info!(model = %name, seconds, %error, "a model did not stand its trial"),
+        }
+        facts
+    }
+
+    async fn one(&self, job: TrialJob) -> Result<Facts, ControlError> {
+        let internal = |what: &str, error: &dyn std::fmt::Display| ControlError::Internal(format!("{what}: {error}"));
+        let input = serde_json::to_vec(&job).map_err(|error| internal("a trial's job", &error))?;
+        let mut command = Command::new(&self.config.exe);
+        command.arg("trial").env_clear().current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|error| internal("a trial's process", &error))?;
+        let child = Arc::new(Mutex::new(child));
+        // Ends the process when this future is dropped, so that the thread below ends too.
+        let _end = EndWith(Arc::clone(&child));
+        let (limits, time) = (self.config.limits, self.config.time);
+        let answer = tokio::task::spawn_blocking(move || wait(&child, input, time, &limits)).await?;
+        let (outcome, answer) = match answer {
+            Ok(TrialAnswer::Facts(facts)) => ("stood", Ok(*facts)),
+            Ok(TrialAnswer::Refused(why)) => ("refused", Err(ControlError::Model(why))),
+            Err(why) => ("died", Err(ControlError::Model(why))),
+        };
+        self.outcomes.get_or_create(&[("outcome", outcome)]).inc();
+        answer
+    }
+}
+
+/// Kills a process when it is dropped; one that has ended is left alone.
+struct EndWith(Arc<Mutex<Child>>);
+
+impl Drop for EndWith {
+    fn drop(&mut self) {
+        // It has ended, or ends now: there is nothing else to do about it.
+        let _ = lock(&self.0).kill();
+    }
+}
+
+/// Blocks until the process has answered or ended.
+fn wait(child: &Mutex<Child>, input: Vec<u8>, time: Duration, limits: &TrialLimits) -> Result<TrialAnswer, String> {
+    let (stdin, stdout, stderr) = {
+        let mut child = lock(child);
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    };
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+        return Err("its trial has no way to answer".to_owned());
+    };
+    // Threads of their own, so that a process that neither reads nor writes cannot hold this one. They end with its pipes.
+    thread::spawn(move || stdin.write_all(&input));
+    let last_words = thread::spawn(move || last_bytes(stderr));
+    let (sender, answered) = mpsc::channel();
+    thread::spawn(move || {
+        let mut answer = Vec::new();
+        let read = stdout.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer);
+        // Nobody listens any more once the time is over.
+        let _ = sender.send(read.map(|_| answer));
+    });
+    let mut ended = None;
+    let answer = match answered.recv_timeout(time) {
+        Ok(answer) => answer.unwrap_or_default(),
+        Err(RecvTimeoutError::Timeout) => {
+            ended = Some(Ended::Time(time));
+            Vec::new()
+        }
+        Err(RecvTimeoutError::Disconnected) => Vec::new(),
+    };
+    if answer.len() as u64 > ANSWER_BYTES_MAX {
+        ended = Some(Ended::Output);
+    }
+    // Its stdout is closed, so it has ended or says nothing more: one that lives on has no reason to.
+    let status = {
+        let mut child = lock(child);
+        let _ = child.kill();
+        child.wait()
+    };
+    if ended.is_none()
+        && let Ok(answer) = serde_json::from_slice(&answer)
+    {
+        return Ok(answer);
+    }
+    let words = last_words.join().unwrap_or_default();
+    tracing::warn!(%words, "a trial ended without an answer");
+    match status {
+        Ok(status) => Err(death::reason(status, ended, limits)),
+        Err(error) => Err(format!("its trial ended, and nobody knows how: {error}")),
+    }
+}
+
+/// Reads to the end and keeps the last bytes.
+fn last_bytes(mut from: impl Read) -> String {
+    let mut kept = Vec::new();
+    let mut piece = [0_u8; LAST_WORDS_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        kept.extend(piece.iter().take(count));
+        let spare = kept.len().saturating_sub(LAST_WORDS_BYTES);
+        kept.drain(..spare);
+    }
+    String::from_utf8_lossy(&kept).trim().to_owned()
+}
+
+fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modelet_spec::ModelCard;
+    use std::os::unix::fs::PermissionsExt;
+
+    const LIMITS: TrialLimits = TrialLimits { memory_bytes: 1 << 30, cpu_s: 7, file_bytes: 0, arena_max_bytes: 0 };
+
+    /// The trial of a binary that is this shell script.
+    async fn tried(script: &str, time: Duration) -> (String, Registry) {
+        let dir = tempfile::tempdir().unwrap();
+        let exe = dir.path().join("modelet");
+        std::fs::write(&exe, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let trials = Trials::new(TrialConfig { exe, limits: LIMITS, time });
+        let mut registry = Registry::default();
+        trials.register(&mut registry);
+        let job = TrialJob {
+            name: "m".to_owned(),
+            library: "/none".into(),
+            model: "/none".into(),
+            folder: None,
+            optimised_to: None,
+            samples: vec![],
+            card: ModelCard::default(),
+            limits: LIMITS,
+        };
+        (trials.run(job).await.unwrap_err().to_string(), registry)
+    }
+
+    fn metrics(registry: &Registry) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_process_that_dies_is_a_refusal_that_says_how() {
+        let long = Duration::from_secs(60);
+        for (script, why) in [
+            ("kill -SEGV $$", "a fault in memory (signal 11), within 1024 MiB"),
+            ("kill -XCPU $$", "more than 7 s of processor time"),
+            ("kill -KILL $$", "was killed"),
+            ("exit 3", "left with status 3 and without an answer"),
+            ("echo '{\"facts\": 1}'; echo gone >&2", "left with status 0 and without an answer"),
+            ("exec cat /dev/zero", "wrote more than an answer can have"),
+        ] {
+            let (refused, registry) = tried(script, long).await;
+            assert!(refused.contains(why), "{script}: {refused}");
+            assert!(metrics(&registry).contains("modelet_model_trials_total{outcome=\"died\"} 1"), "{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_end_is_killed_when_its_time_is_over() {
+        let (refused, _) = tried("exec cat", Duration::from_millis(50)).await;
+        assert!(!refused.is_empty(), "it ends with its stdin");
+        let (refused, _) = tried("exec tail -f /dev/null", Duration::from_millis(50)).await;
+        assert!(refused.contains("its trial took longer than 0.05 s"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_what_counts_and_the_job_comes_by_stdin() {
+        let answer = r#"read -r job; case "$job" in *'"name":"m"'*) echo '{"refused":"no good"}';; esac"#;
+        let (refused, registry) = tried(answer, Duration::from_secs(60)).await;
+        assert!(refused.ends_with("no good"), "{refused}");
+        assert!(metrics(&registry).contains("modelet_model_trials_total{outcome=\"refused\"} 1"));
+    }
+
+    #[tokio::test]
+    async fn a_process_gets_no_environment() {
+        let script = "if [ -n \"$HOME$PATH_OF_MINE$CARGO\" ]; then kill -SEGV $$; fi; exit 4";
+        let (refused, _) = tried(script, Duration::from_secs(60)).await;
+        assert!(refused.contains("status 4"), "{refused}");
+    }
+}
