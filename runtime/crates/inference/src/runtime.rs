@@ -256,6 +256,13 @@ impl Runtime {
         Ok(model)
     }
 
+    /// Bytes of the largest constant that a load computes once, in a model of so many nodes: what would be larger is
+    /// computed at each run.
+    #[must_use]
+    pub fn folded_bytes_max(&self, nodes: u64) -> u64 {
+        onnx::folded_bytes_max(self.shared.config.arena_max_bytes, nodes)
+    }
+
     /// What it holds now.
     #[must_use]
     pub fn stats(&self) -> RuntimeStats {

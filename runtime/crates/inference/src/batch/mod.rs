@@ -20,4 +20,4 @@ mod trial;
 
 pub use batchable::Batchable;
 pub use trial::BatchTrial;
-pub(crate) use trial::first_difference;
+pub(crate) use trial::{first_difference, of_bf16, of_f16};

@@ -196,11 +196,11 @@ fn near<const N: usize>(a: &[u8], b: &[u8], number: impl Fn([u8; N]) -> f64, rel
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(number(*a), number(*b)))
 }
 
-fn of_bf16(bytes: [u8; 2]) -> f64 {
+pub(crate) fn of_bf16(bytes: [u8; 2]) -> f64 {
     f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16).into()
 }
 
-pub(super) fn of_f16(bytes: [u8; 2]) -> f64 {
+pub(crate) fn of_f16(bytes: [u8; 2]) -> f64 {
     let bits = u16::from_le_bytes(bytes);
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
     let size = match exponent {

@@ -121,6 +121,6 @@ fn plain_file(folder: &Path, name: &str) -> Result<(), LoadError> {
 ///
 /// Folding is outside the arena, hence this bound of its own. The ends: 64 KiB folds all that matters for shapes,
 /// 64 MiB unfolds the largest embedding table met so far.
-fn folded_bytes_max(arena_max: u64, nodes: u64) -> u64 {
+pub(crate) fn folded_bytes_max(arena_max: u64, nodes: u64) -> u64 {
     (arena_max / nodes.max(1)).clamp(64 << 10, 64 << 20)
 }

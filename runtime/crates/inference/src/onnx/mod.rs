@@ -21,7 +21,7 @@ pub(crate) use device_memory::DeviceMemory;
 pub(crate) use environment::Environment;
 pub(crate) use ffi::built_in;
 pub(crate) use keeper::Keeper;
-pub(crate) use load::{Loaded, Wish, load};
+pub(crate) use load::{Loaded, Wish, folded_bytes_max, load};
 pub(crate) use message::public;
 pub(crate) use options::{SessionPlace, SessionSettings};
 pub(crate) use probe::probe;

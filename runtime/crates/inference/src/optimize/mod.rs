@@ -8,6 +8,7 @@
 //! Subgraphs and the model's own functions are left alone. The same file and options give the same bytes.
 
 mod build;
+mod drift;
 mod half;
 mod int8;
 mod names;
@@ -19,6 +20,7 @@ mod write;
 use crate::admission::wire::{Malformed, Value};
 use crate::admission::{self, Admission, AdmissionLimits, Refused};
 
+pub use drift::{Agreement, Answers, Cosine, Drift, OutputDrift};
 use read::Model;
 use write::Piece;
 
