@@ -20,6 +20,9 @@ const ENCODER: (Sample, Pace) =
     (Sample::MiniLm { rows: 1, words: 16 }, Pace { rounds: 5, span: Duration::from_millis(5000) });
 const PICTURE: (Sample, Pace) = (Sample::Digits { rows: 1 }, Pace::USUAL);
 
+/// What a manifest says so that the calls of all functions are joined.
+pub(crate) const JOINED: &str = "max = 32, share = \"tenant\"";
+
 /// Joining may add this much to the slowest answers, as a ratio.
 const P99: Bar = Bar::RatioTo(1.1);
 const SPEED: Bar = Bar::RatioFrom(1.3);
@@ -40,12 +43,8 @@ pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
 }
 
 fn race(sample: Sample, pace: Pace) -> Result<[Laps; 2]> {
-    let model = places::text(&sample.file()?.canonicalize()?)?;
-    let name = sample.name();
-    let [joined, alone] = [format!("[batch]\n{name} = {{ max = 32, share = \"tenant\" }}\n"), String::new()]
-        .map(|batch| start(sample, &model, &batch));
-    let (joined, alone) = (joined?, alone?);
-    let requests = (0..FUNCTIONS).map(|at| request(sample, at)).collect::<Result<Vec<_>>>()?;
+    let (joined, alone) = (start(sample, JOINED)?, start(sample, "")?);
+    let requests = requests(sample)?;
     for site in [&joined, &alone] {
         for request in &requests {
             let answer = request.ask(site.server.address)?;
@@ -57,17 +56,34 @@ fn race(sample: Sample, pace: Pace) -> Result<[Laps; 2]> {
     race::run(&runners, CONNECTIONS, pace)?.try_into().map_err(|_| anyhow!("not two"))
 }
 
-/// A server with the model and the functions `/f0` to `/f15`.
-fn start(sample: Sample, model: &str, batch: &str) -> Result<Site> {
+/// A server with the model and the functions `/f0` to `/f15`; `batch` is the rule by which their calls are joined.
+///
+/// # Errors
+/// When it does not start, or refuses the model or a function.
+pub(crate) fn start(sample: Sample, batch: &str) -> Result<Site> {
     let (site, name) = (Site::start()?, sample.name());
-    site.modelet(&["model", "push", model, "--name", name])?;
+    let model = places::text(&sample.file()?.canonicalize()?)?;
+    site.modelet(&["model", "push", &model, "--name", name])?;
+    let batch = if batch.is_empty() { String::new() } else { format!("[batch]\n{name} = {{ {batch} }}\n") };
     for at in 0..FUNCTIONS {
         site.deploy_guest("nn", &function(at), &format!("[models]\n{name} = \"{name}\"\n{batch}"))?;
     }
     Ok(site)
 }
 
-fn request(sample: Sample, at: usize) -> Result<Request> {
+/// A call of each function.
+///
+/// # Errors
+/// None that can be brought about.
+pub(crate) fn requests(sample: Sample) -> Result<Vec<Request>> {
+    (0..FUNCTIONS).map(|at| request(sample, at)).collect()
+}
+
+/// A call of one of the functions.
+///
+/// # Errors
+/// None that can be brought about.
+pub(crate) fn request(sample: Sample, at: usize) -> Result<Request> {
     Ok(Request::post_bytes(&format!("/{}", function(at)), "application/octet-stream", &sample.frame()?))
 }
 

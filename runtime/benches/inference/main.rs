@@ -1,9 +1,11 @@
 //! `cargo xtask bench inference`: one copy of a model, every caller batched, nobody hurt; against the same work without us.
 //!
 //! - `alone`: one invocation that calls a model many times, against bare `ort`.
+//! - `copies`: how often a tensor is copied, by the server's own counters.
 //! - `joined`: many callers inside one process, against the same without joining, and against upstream's `wasi:nn`.
 //! - `functions`: sixteen functions over HTTP, calls joined against calls alone.
 //! - `beside`: a model's calls while another model comes and goes, and while somebody floods it.
+//! - `tenants`: what a model takes that many own.
 //!
 //! With `--short` each row is only tried: its figures mean nothing.
 
@@ -12,12 +14,14 @@ mod alone;
 #[expect(dead_code, reason = "the other benches use the rest")]
 mod baseline;
 mod beside;
+mod copies;
 mod functions;
 mod joined;
 mod ours;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the other benches use the rest")]
 mod support;
+mod tenants;
 
 use anyhow::Result;
 
@@ -50,9 +54,11 @@ fn main() -> Result<()> {
     child::pin_self();
     let mut rows = Rows::default();
     alone::measure(mode, &mut rows);
+    copies::measure(mode, &mut rows);
     joined::measure(mode, &mut rows);
     functions::measure(mode, &mut rows);
     beside::measure(mode, &mut rows);
+    tenants::measure(&mut rows);
     rows.finish();
     Ok(())
 }

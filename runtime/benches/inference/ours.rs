@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
@@ -9,16 +10,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use modelet_inference::{
-    AlignedBuf, ElementType, LibrarySource, Model, ModelOptions, RunError, Runtime, RuntimeConfig, Shape, Tensor,
+    AlignedBuf, ElementType, LibrarySource, LoadContext, LoadError, Loader, Model, ModelHandle, ModelKey, ModelOptions,
+    Residency, ResidencyConfig, RunError, Runtime, RuntimeConfig, Shape, Tensor,
 };
-use modelet_spec::Flow;
 use modelet_spec::manifest::BatchRule;
+use modelet_spec::{Digest, Flow};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::support::asked::{self, Asked};
 use crate::support::callers::{self, Heard};
-use crate::support::child::Cores;
+use crate::support::child::{self, Cores};
 use crate::support::frame::{Kind, Part};
 use crate::support::places;
 use crate::support::sample::Sample;
@@ -37,16 +39,20 @@ pub(crate) enum Question {
     /// A caller of a steady rate, alone or beside another group that calls `times` as often, both with runs of at most
     /// `rows_max` rows.
     Victim { every_ms: u64, rows_max: u32, span_ms: u64, times: u32 },
-    /// The mean time of a run of this many rows, in microseconds.
+    /// Runs of this many rows, one after the other.
     Run { rows: u32 },
+    /// So many owners of the same other model of 90 MB, each of which calls it once.
+    Owners { owners: u32 },
 }
 
-/// What it says.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// What it says; what was not asked for is 0.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) heard: Heard,
     /// Loads of the other model that ended meanwhile.
     pub(crate) loads: u64,
+    /// Memory that the process has gained.
+    pub(crate) bytes: u64,
     /// Calls of the other group that were turned away.
     pub(crate) shed: u64,
 }
@@ -87,30 +93,48 @@ struct Served {
 
 impl Served {
     async fn answer(&self, question: Question) -> Result<Told> {
-        let quiet = |heard| Told { heard, loads: 0, shed: 0 };
         match question {
             Question::Calls { callers, rows_max, span_ms, beside_loads } => {
                 let loads = if beside_loads { Some(Loads::start(&self.runtime)?) } else { None };
                 let call = caller(&self.model, self.sample, rows_max);
                 let heard = callers::run(callers, Duration::from_millis(span_ms), call).await?;
                 let loads = loads.map_or(Ok(0), Loads::stop)?;
-                Ok(Told { heard, loads, shed: 0 })
+                Ok(Told { heard, loads, ..Told::default() })
             }
             Question::Victim { every_ms, rows_max, span_ms, times } => {
                 let span = Duration::from_millis(span_ms);
                 let every = Duration::from_millis(every_ms);
                 let attack = Attack::start(&self.model, self.sample, rows_max, every, times);
                 let heard = steadily(&self.model, self.sample, rows_max, every, span).await?;
-                Ok(Told { heard, loads: 0, shed: attack.stop() })
+                Ok(Told { heard, shed: attack.stop(), ..Told::default() })
             }
             Question::Run { rows } => {
                 let whole = self.sample.with_rows(rows);
                 let call = caller(&self.model, whole, 1);
                 call(0).await?;
-                callers::run(1, Duration::from_millis(1000), call).await.map(quiet)
+                let heard = callers::run(1, Duration::from_millis(1000), call).await?;
+                Ok(Told { heard, ..Told::default() })
             }
+            Question::Owners { owners } => self.owners(owners).await,
         }
     }
+
+    async fn owners(&self, owners: u32) -> Result<Told> {
+        let residency = residency(&self.runtime)?;
+        let other = Other::read(&self.runtime)?;
+        let before = child::memory("self")?;
+        let handles: Vec<ModelHandle> = (0..owners).map(|_| other.handle(&residency)).collect();
+        for (owner, handle) in (1..).zip(&handles) {
+            let model = handle.get().await?;
+            call(&model, Flow::new(owner, owner), 1, &OTHER.inputs(), OTHER).await??;
+        }
+        let bytes = child::memory("self")?.saturating_sub(before);
+        Ok(Told { loads: residency.stats().loads, bytes, ..Told::default() })
+    }
+}
+
+fn residency(runtime: &Runtime) -> Result<Residency> {
+    Ok(Residency::start(runtime, ResidencyConfig::with_budget(1 << 30))?)
 }
 
 /// Makes calls of one tenant's functions: tensors of bytes, a run, and the bytes of what is read.
@@ -224,7 +248,7 @@ impl Attack {
     }
 }
 
-/// A thread that loads and unloads another model of 90 MB.
+/// A thread that loads and unloads another model of 90 MB, the way functions bring their models into memory.
 struct Loads {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Result<u64>>,
@@ -232,17 +256,17 @@ struct Loads {
 
 impl Loads {
     fn start(runtime: &Runtime) -> Result<Self> {
-        let file = std::fs::read(places::minilm("minilm.onnx")?)?;
-        let bytes: Arc<[u8]> = file.into();
+        let residency = residency(runtime)?;
+        let handle = Other::read(runtime)?.handle(&residency);
         let over = Arc::new(AtomicBool::new(false));
-        let (runtime, is_over) = (runtime.clone(), Arc::clone(&over));
+        let is_over = Arc::clone(&over);
         let thread = thread::spawn(move || {
-            let mut loads = 0;
+            let executor = tokio::runtime::Builder::new_current_thread().build()?;
             while !is_over.load(Relaxed) {
-                drop(runtime.load(Arc::clone(&bytes), ModelOptions::named("other"))?);
-                loads += 1;
+                drop(executor.block_on(handle.get())?);
+                let _ = handle.unload(true);
             }
-            Ok(loads)
+            Ok(residency.stats().loads)
         });
         Ok(Self { over, thread })
     }
@@ -250,5 +274,40 @@ impl Loads {
     fn stop(self) -> Result<u64> {
         self.over.store(true, Relaxed);
         self.thread.join().map_err(|_| anyhow!("the loading thread panicked"))?
+    }
+}
+
+/// The other model, as a server's store has it: its file is read anew for each load.
+struct Other {
+    runtime: Runtime,
+    path: PathBuf,
+    bytes: u64,
+    digest: Digest,
+}
+
+const OTHER: Sample = Sample::MiniLm { rows: 1, words: 16 };
+
+impl Other {
+    fn read(runtime: &Runtime) -> Result<Arc<Self>> {
+        let path = OTHER.file()?;
+        let file = std::fs::read(&path)?;
+        let (bytes, digest) = (file.len() as u64, Digest::of(&file));
+        Ok(Arc::new(Self { runtime: runtime.clone(), path, bytes, digest }))
+    }
+
+    fn handle(self: &Arc<Self>, residency: &Residency) -> ModelHandle {
+        let loader: Arc<dyn Loader> = Arc::clone(self) as _;
+        residency.handle(ModelKey::new(self.digest), loader)
+    }
+}
+
+impl Loader for Other {
+    fn bytes(&self) -> u64 {
+        self.bytes.saturating_mul(2)
+    }
+
+    fn load(&self, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
+        let file = std::fs::read(&self.path).map_err(|error| LoadError::Unavailable(error.to_string()))?;
+        self.runtime.load(file, ModelOptions::named("other"))
     }
 }

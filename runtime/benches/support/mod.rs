@@ -11,6 +11,7 @@ pub(crate) mod child;
 #[expect(unreachable_pub, reason = "a library has it, too")]
 pub(crate) mod frame;
 mod load;
+pub(crate) mod metrics;
 pub(crate) mod places;
 pub(crate) mod race;
 pub(crate) mod rows;

@@ -59,11 +59,24 @@ impl Rows {
             Ok([ours, baseline, ratio]) => {
                 (format!("{ours:.1}{unit}\t{baseline:.1}{unit}\t{ratio:.2}"), bar.holds(ours, ratio))
             }
-            Err(why) => (format!("{}\t-\t-", why.replace(['\t', '\n', '\r'], " ")), false),
+            Err(why) => (refused(&why), false),
         };
+        self.print(name, &text, bar, holds);
+    }
+
+    fn print(&mut self, name: &str, text: &str, bar: Bar, holds: bool) {
         let verdict = if holds { "holds" } else { "below" };
         *(if holds { &mut self.holds } else { &mut self.below }) += 1;
         println!("row\t{name}\t{text}\t{bar}\t{verdict}");
+    }
+
+    /// A figure that is counted, not timed: there is nothing to hold it against but the bar.
+    pub(crate) fn count(&mut self, name: &str, counted: Figures<f64>, bar: Bar) {
+        let (text, holds) = match counted {
+            Ok(ours) => (format!("{ours:.2}\t-\t-"), bar.holds(ours, f64::NAN)),
+            Err(why) => (refused(&why), false),
+        };
+        self.print(name, &text, bar, holds);
     }
 
     /// Says how many there were.
@@ -71,6 +84,11 @@ impl Rows {
         let (holds, below) = (self.holds, self.below);
         println!("rows {} holds {holds} below {below}", holds + below);
     }
+}
+
+/// The three columns of a row that could not run.
+fn refused(why: &str) -> String {
+    format!("{}\t-\t-", why.replace(['\t', '\n', '\r'], " "))
 }
 
 /// The reason that a row gives.

@@ -1,14 +1,17 @@
 //! `modelet serve`, of the release profile, and what is deployed to it, all through the command line.
 
 use std::fs;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::child::Server;
 use super::places;
+use super::{Request, metrics::Metrics};
 
 /// Built by Cargo before this bench, in its profile.
 const MODELET: &str = env!("CARGO_BIN_EXE_modelet");
@@ -52,6 +55,27 @@ impl Site {
         Ok(())
     }
 
+    /// What the server counts now.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub(crate) fn metrics(&self) -> Result<Metrics> {
+        let answer = Request::get("/metrics").ask(self.admin()?)?;
+        ensure!(answer.status == 200, "/metrics says {}", answer.status);
+        Ok(Metrics(String::from_utf8(answer.body)?))
+    }
+
+    /// Where the server keeps everything.
+    pub(crate) fn data(&self) -> PathBuf {
+        PathBuf::from(&self.data)
+    }
+
+    fn admin(&self) -> Result<SocketAddr> {
+        let listening: Listening = serde_json::from_slice(&fs::read(self.data().join("server.json"))?)?;
+        let address = listening.admin_url.strip_prefix("http://").context("an admin URL without http://")?;
+        Ok(address.parse()?)
+    }
+
     /// Runs the command line against this server; what it prints.
     ///
     /// # Errors
@@ -67,6 +91,12 @@ impl Site {
         }
         Ok(String::from_utf8(output.stdout)?)
     }
+}
+
+/// What the server says of itself in its data directory.
+#[derive(Deserialize)]
+struct Listening {
+    admin_url: String,
 }
 
 fn manifest(name: &str, extra: &str) -> String {
