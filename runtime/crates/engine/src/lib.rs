@@ -36,5 +36,5 @@ pub use inspect::{Inspection, Refused};
 pub use invoke::Invocation;
 pub use metrics::EngineStats;
 pub use outcome::{Ended, Fault, FaultKind, Outcome};
-pub use request::{RequestBody, RequestBodyError, request_body};
+pub use request::{RequestBody, RequestBodyError, no_body, request_body};
 pub use response::{ResponseBody, ResponseError};

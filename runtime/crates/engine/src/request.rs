@@ -1,9 +1,11 @@
 //! The request body as the engine takes it.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
 
 /// The body of a request on its way into a guest. The guest pulls: nothing is read ahead of it.
 pub type RequestBody = UnsyncBoxBody<Bytes, RequestBodyError>;
@@ -24,6 +26,12 @@ impl From<RequestBodyError> for wasmtime_wasi_http::Error {
             RequestBodyError::Broken => Self::HttpProtocolError,
         }
     }
+}
+
+/// No body: nothing is allocated for it.
+#[must_use]
+pub fn no_body() -> RequestBody {
+    Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 /// Wraps any body whose errors say which of the two ends it came to.

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, Request, Version, header};
 
 use crate::error::BadRequest;
+use crate::headers;
 
 /// The authority of a request as the client wrote it; `None` when an old client named none. The catalog makes a host of it.
 ///
@@ -26,7 +27,7 @@ pub(crate) fn authority_of<B>(request: &Request<B>) -> Result<Option<&str>, BadR
 
 /// Gives a request without any authority one, because a guest is always told one.
 pub(crate) fn complete(uri_has_authority: bool, headers: &mut HeaderMap) {
-    if !uri_has_authority && !headers.contains_key(header::HOST) {
+    if !uri_has_authority && !headers::has(headers, &header::HOST) {
         headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     }
 }

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use modelet_catalog::Lookup;
-use modelet_engine::{Outcome, request_body};
+use modelet_engine::{Outcome, no_body, request_body};
 
 use crate::authorise::authorise;
 use crate::body::{Intake, LimitedBody};
@@ -40,11 +40,14 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
     let permits = gateway.admission.admit(&entry.handle, record.marked(), invocation.deadline).await?;
     record.stage(Stage::Queue);
 
-    let intake = Arc::new(Intake::default());
+    let intake = (!invocation.request.body().is_end_stream()).then(Arc::<Intake>::default);
     record.receiving(intake.clone());
     let id = invocation.id;
     let watch = Watch { id, function: entry.handle.clone(), meter, permits };
-    let limited = |body| request_body(LimitedBody::new(body, limits.request_body, intake.clone()));
+    let limited = |body| match intake.clone() {
+        Some(intake) => request_body(LimitedBody::new(body, limits.request_body, intake)),
+        None => no_body(),
+    };
     let outcome = entry
         .handle
         .invoke(modelet_engine::Invocation {
@@ -57,7 +60,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
         .await;
     record.stage(Stage::Guest);
     // A guest that could not read its request and said nothing: the request was at fault. What a guest answers stands.
-    match (outcome, intake.fault(limits.request_body)) {
+    match (outcome, intake.and_then(|intake| intake.fault(limits.request_body))) {
         (Outcome::NoAnswer(_) | Outcome::Trapped(_), Some(refusal)) => Err(refusal),
         (outcome, _) => Ok(outcome),
     }

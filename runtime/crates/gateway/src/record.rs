@@ -69,9 +69,9 @@ impl Record {
         self.meter = Some(meter);
     }
 
-    /// Where the request's body is counted.
-    pub(crate) fn receiving(&mut self, intake: Arc<Intake>) {
-        self.intake = Some(intake);
+    /// Where the request's body is counted, if it has one.
+    pub(crate) fn receiving(&mut self, intake: Option<Arc<Intake>>) {
+        self.intake = intake;
     }
 
     /// A stage ended.

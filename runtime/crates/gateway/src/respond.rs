@@ -177,7 +177,7 @@ fn own(line: Line, detail: &str, mut extra: HeaderMap, mut record: Box<Record>, 
 
 /// What every answer carries.
 fn finish(status: StatusCode, mut headers: HeaderMap, content: Content, record: Box<Record>) -> Response<ReplyBody> {
-    if let Ok(id) = HeaderValue::try_from(record.id().to_string()) {
+    if let Ok(id) = HeaderValue::from_bytes(&record.id().text()) {
         headers.insert(headers::INVOCATION, id);
     }
     if let Some(timing) = server_timing(record.stages()) {

@@ -31,6 +31,19 @@ impl InvocationId {
         Self((u128::from(unix_ms) << RANDOM_BITS) | (random & ((1 << RANDOM_BITS) - 1)))
     }
 
+    /// The id's text: ASCII, made without an allocation.
+    #[must_use]
+    pub fn text(self) -> [u8; CHARS] {
+        let mut text = [b'0'; CHARS];
+        let mut rest = self.0;
+        for place in text.iter_mut().rev() {
+            let five = usize::try_from(rest & 31).unwrap_or_default();
+            *place = ALPHABET.get(five).copied().unwrap_or(b'0');
+            rest >>= 5;
+        }
+        text
+    }
+
     /// The 128 bits.
     #[must_use]
     pub fn get(self) -> u128 {
@@ -40,13 +53,8 @@ impl InvocationId {
 
 impl fmt::Display for InvocationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(CHARS);
-        for place in (0..CHARS).rev() {
-            let five = (self.0 >> (place * 5)) & 31;
-            let letter = usize::try_from(five).ok().and_then(|five| ALPHABET.get(five)).copied();
-            text.push(char::from(letter.unwrap_or(b'0')));
-        }
-        f.pad(&text)
+        // The alphabet is ASCII.
+        f.pad(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
