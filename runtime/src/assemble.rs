@@ -84,6 +84,7 @@ pub(crate) fn runtime_config(config: &Config) -> RuntimeConfig {
         bind: config.inference.bind,
         engine_cache: std::path::absolute(config.data_dir.join(ENGINE_CACHE)).ok(),
         load_max: config.limits.load_time,
+        queue_max: config.inference.queue,
         ..RuntimeConfig::default()
     }
 }

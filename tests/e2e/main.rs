@@ -23,3 +23,4 @@ mod nn;
 mod nn_memory;
 mod sandbox;
 mod serving;
+mod sharing;

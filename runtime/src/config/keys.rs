@@ -13,6 +13,9 @@ use super::{Config, THREADS_MAX, Threads};
 /// Sessions of a model, and threads of a run: more is refused by the runtime.
 const SESSIONS_MAX: usize = 1024;
 
+/// Waiting calls of a model: each place in a batch is found by looking at all of them.
+const QUEUE_MAX: usize = 4096;
+
 /// One key: where it stands, what it means, how it is read.
 pub(crate) struct Key {
     /// The section of the file.
@@ -146,6 +149,10 @@ fn inference() -> Vec<Key> {
                 "always" => Bind::Always,
                 other => return Err(format!("is `{other}`, and can be `devices` or `always`")),
             };
+            Ok(())
+        }),
+        key("queue", "256", "calls of one model that may wait; further ones are turned away", |c, s| {
+            c.inference.queue = s.count(QUEUE_MAX)?;
             Ok(())
         }),
         key("idle", "5m", "how long a model stays in memory after its last use", |c, s| {

@@ -76,6 +76,8 @@ pub(crate) struct InferenceConfig {
     pub(crate) device_memory: Vec<(Device, ByteSize)>,
     /// When sessions run by binding.
     pub(crate) bind: Bind,
+    /// Calls of one model that may wait.
+    pub(crate) queue: usize,
     /// How long a model stays in memory after its last use.
     pub(crate) idle: Duration,
 }
@@ -167,6 +169,7 @@ impl Config {
                 devices: vec![DeviceWish::default()],
                 device_memory: Vec::new(),
                 bind: Bind::default(),
+                queue: 256,
                 idle: Duration::from_secs(300),
             },
         }

@@ -76,12 +76,6 @@ impl InlineGate {
     pub(crate) fn is_lost(&self, now: Instant) -> bool {
         nanos(now.saturating_duration_since(self.opened)) < self.lost_until_ns.load(Relaxed)
     }
-
-    /// The time a run takes, once one has been measured; never more than four times the inline limit.
-    pub(crate) fn estimate(&self) -> Option<Duration> {
-        let estimate = self.estimate_ns.load(Relaxed);
-        (estimate != UNMEASURED).then(|| Duration::from_nanos(estimate))
-    }
 }
 
 fn nanos(duration: Duration) -> u64 {

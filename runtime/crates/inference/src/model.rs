@@ -182,6 +182,12 @@ impl Model {
         self.counters.runs_inline.load(Relaxed) + self.counters.runs_on_workers.load(Relaxed)
     }
 
+    /// How long a run has taken so far; `None`: there was none.
+    pub(crate) fn mean_run(&self) -> Option<Duration> {
+        let busy = self.counters.busy_ns.load(Relaxed);
+        busy.checked_div(self.runs()).map(Duration::from_nanos)
+    }
+
     /// Runs the model on `inputs`, in any order, and gives its outputs in the model's order. It is not joined with other
     /// calls; see [`Model::run_with`].
     ///

@@ -68,11 +68,11 @@ impl Model {
         answer.await.unwrap_or(Err(RunError::Cancelled))
     }
 
-    /// Counts a call of `flow` that has no place. The guess is the time that the queue needs by the measured run,
-    /// between 100 ms and 30 s.
+    /// Counts a call of `flow` that has no place. The guess is the time that the queue needs if each call takes as long as
+    /// runs have taken so far, between 100 ms and 30 s.
     fn turn_away(&self, flow: &Flow) -> RunError {
         self.counters.rejected.record(flow.id);
-        let each = self.gate.estimate().unwrap_or(Duration::from_millis(1));
+        let each = self.mean_run().unwrap_or_default();
         let rounds = u32::try_from(self.queue_depth() / self.sessions().max(1)).unwrap_or(u32::MAX);
         let retry_after = each.saturating_mul(rounds).clamp(Duration::from_millis(100), Duration::from_secs(30));
         RunError::Busy { retry_after }

@@ -17,6 +17,8 @@ pub(crate) mod rows;
 pub(crate) mod sharing;
 pub(crate) mod size;
 mod trial;
+#[cfg(test)]
+mod victim;
 
 pub use batchable::Batchable;
 pub use trial::BatchTrial;

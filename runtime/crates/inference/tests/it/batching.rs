@@ -170,6 +170,21 @@ async fn a_deadline_is_shorter_than_a_wait_and_a_wait_ends() {
 }
 
 #[tokio::test]
+async fn joined_calls_use_the_shortest_wait_and_the_smallest_max_among_them() {
+    let model = onnx::load(onnx::turns(), |options| options.sessions_max = Some(1));
+    let brief = Duration::from_millis(20);
+    for (one, other) in [(rule(8, TOGETHER), rule(8, brief)), (rule(8, TOGETHER), rule(2, TOGETHER))] {
+        let runs = model.runs();
+        let calls = [spawn(&model, flow(), &one, x(&[1.0])), spawn(&model, flow(), &other, x(&[2.0]))];
+        for (call, expected) in calls.into_iter().zip([1.0, 2.0]) {
+            assert_eq!(as_f32s(&call.await.unwrap().unwrap()[0].1), [expected]);
+        }
+        assert_eq!(model.runs(), runs + 1);
+    }
+    assert_at_rest(&model).await;
+}
+
+#[tokio::test]
 async fn one_callers_deadline_in_a_joined_run_is_not_the_others() {
     let model = onnx::load(onnx::turns(), |options| options.sessions_max = Some(1));
     let rule = rule(3, TOGETHER);

@@ -11,6 +11,7 @@
 mod batching;
 mod checks;
 mod digits;
+mod fairness;
 mod interleavings;
 mod onnx;
 mod padding;
