@@ -137,7 +137,7 @@ pub enum TensorError {
         expected: usize,
         /// What was given.
         got: usize,
-        /// `bytes` or `strings`.
+        /// `bytes`, `strings` or `elements`.
         unit: &'static str,
     },
     /// String tensors are made of strings, all others of bytes.

@@ -2,7 +2,7 @@
 //!
 //! `modelet_sessions{model,device}` · `modelet_queue_depth{model}` · `modelet_batch_size{model}` (rows per run) ·
 //! `modelet_model_runs_total{model,on}` · `modelet_model_rejected_total{model,flow}` ·
-//! `modelet_model_busy_seconds_total{model,device}` · `modelet_inference_arena_bytes{state}`.
+//! `modelet_model_copies_total{model,side}` (tensors) · `modelet_model_busy_seconds_total{model,device}` · `modelet_inference_arena_bytes{state}`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +32,8 @@ struct Row {
     runs_inline: u64,
     runs_on_workers: u64,
     busy_ns: u64,
+    inputs_copied: u64,
+    outputs_copied: u64,
     sizes: SizesSeen,
     rejected: BTreeMap<Option<u64>, u64>,
 }
@@ -51,6 +53,9 @@ impl ModelMetrics {
             row.runs_inline += model.counters.runs_inline.load(Relaxed);
             row.runs_on_workers += model.counters.runs_on_workers.load(Relaxed);
             row.busy_ns += model.counters.busy_ns.load(Relaxed);
+            let copies = model.copies();
+            row.inputs_copied += copies.inputs;
+            row.outputs_copied += copies.outputs;
             model.counters.sizes.add_to(&mut row.sizes);
             for (flow, count) in model.counters.rejected.counts() {
                 *row.rejected.entry(flow).or_default() += count;
@@ -98,6 +103,17 @@ impl Collector for ModelMetrics {
                 [
                     (on("caller"), ConstCounter::new(row.runs_inline)),
                     (on("worker"), ConstCounter::new(row.runs_on_workers)),
+                ]
+            }),
+        )?;
+        family(
+            &mut encoder,
+            ("modelet_model_copies", "Tensors copied beside the one copy at a guest's door each way: joined inputs."),
+            rows.iter().flat_map(|(model, row)| {
+                let of = |side: &str| [("model", name(model)), ("side", side.to_owned())];
+                [
+                    (of("input"), ConstCounter::new(row.inputs_copied)),
+                    (of("output"), ConstCounter::new(row.outputs_copied)),
                 ]
             }),
         )?;

@@ -79,7 +79,7 @@ pub(crate) struct Counters {
 pub struct Copies {
     /// Into a joined run's buffer: one for each input of each call in it.
     pub inputs: u64,
-    /// Out of a model that hands an input through; else none.
+    /// Out of a model that hands a part of an input through; else none.
     pub outputs: u64,
 }
 

@@ -63,7 +63,7 @@ impl Model {
 
     /// Whether a run of `feeds` may use its caller's thread.
     pub(crate) fn may_run_here(&self, feeds: &[Tensor], now: Instant) -> bool {
-        let small = || feeds.iter().map(|feed| feed.byte_len()).sum::<usize>() <= inline::INPUT_BYTES_MAX;
+        let small = || feeds.iter().map(Tensor::own_bytes).sum::<usize>() <= inline::INPUT_BYTES_MAX;
         self.gate.is_open(now) && small() && self.threads() == 1
     }
 

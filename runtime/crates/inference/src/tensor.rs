@@ -24,6 +24,9 @@ pub struct Tensor {
     part: Option<Range<usize>>,
 }
 
+/// What a string takes beside its bytes: its handle, and what the allocator rounds up and keeps of its own.
+const STRING_OVERHEAD: usize = 48;
+
 /// A part of a buffer that is at least this fraction of it is kept as it is: a copy would cost more than it saves.
 const KEPT_PART_MIN: usize = 2;
 
@@ -32,7 +35,8 @@ enum Data {
     Bytes(AlignedBuf),
     /// Memory of a session's output; ONNX Runtime frees it when the last clone goes.
     Output(OutputValue),
-    Strings(Vec<String>),
+    /// With the bytes that all of them take.
+    Strings(Arc<Vec<String>>, usize),
     /// Memory of a device, with the device's last clone or the tensor's it goes.
     Device(OnDevice),
 }
@@ -74,7 +78,15 @@ impl Tensor {
         if strings.len() != shape.elements() {
             return Err(length(ElementType::String, &shape, shape.elements(), strings.len(), "strings"));
         }
-        Ok(Self { element_type: ElementType::String, shape, data: Arc::new(Data::Strings(strings)), part: None })
+        let bytes = strings.iter().map(|text| Self::string_bytes(text)).fold(0, usize::saturating_add);
+        let data = Arc::new(Data::Strings(Arc::new(strings), bytes));
+        Ok(Self { element_type: ElementType::String, shape, data, part: None })
+    }
+
+    /// The memory that one element of a tensor of strings takes, in bytes.
+    #[must_use]
+    pub fn string_bytes(text: &str) -> usize {
+        text.len().saturating_add(STRING_OVERHEAD)
     }
 
     /// The type of its elements.
@@ -125,10 +137,23 @@ impl Tensor {
         ByteOwner { data: Arc::clone(&self.data), part: self.part.clone() }
     }
 
-    /// The bytes of memory that this tensor keeps alive: its own, or those of the whole buffer it is a part of.
+    /// The bytes of memory that this tensor keeps alive: its own, or those of the whole buffer it is a part of. Strings
+    /// count with what their handles take.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.data.address().1
+        match &*self.data {
+            Data::Strings(_, bytes) => *bytes,
+            data => data.address().1,
+        }
+    }
+
+    /// The bytes of memory that its elements take; strings count with what their handles take.
+    #[must_use]
+    pub fn own_bytes(&self) -> usize {
+        match &*self.data {
+            Data::Strings(_, bytes) => *bytes,
+            _ => self.byte_len(),
+        }
     }
 
     /// For whoever keeps a tensor longer than the call that gave it: a part that is less than half of its buffer is
@@ -137,7 +162,7 @@ impl Tensor {
     /// # Errors
     /// The machine has no room for the copy.
     pub fn into_kept(self) -> Result<Self, TensorError> {
-        if self.byte_len().saturating_mul(KEPT_PART_MIN) >= self.held_bytes() {
+        if self.own_bytes().saturating_mul(KEPT_PART_MIN) >= self.held_bytes() {
             return Ok(self);
         }
         let copy = AlignedBuf::joined(&[self.host_bytes()?])?;
@@ -148,9 +173,30 @@ impl Tensor {
     #[must_use]
     pub fn as_strings(&self) -> Option<&[String]> {
         match &*self.data {
-            Data::Strings(strings) => Some(strings),
-            Data::Bytes(_) | Data::Output(_) | Data::Device(_) => None,
+            Data::Strings(strings, _) => Some(strings),
+            _ => None,
         }
+    }
+
+    /// Its strings as something owned, without a copy; `None` where the elements are not strings.
+    #[must_use]
+    pub fn string_owner(&self) -> Option<Arc<Vec<String>>> {
+        match &*self.data {
+            Data::Strings(strings, _) => Some(Arc::clone(strings)),
+            _ => None,
+        }
+    }
+
+    /// The same data under another shape. Nothing is copied.
+    ///
+    /// # Errors
+    /// The shape has not as many elements.
+    pub fn with_shape(&self, shape: Shape) -> Result<Self, TensorError> {
+        let (expected, got) = (shape.elements(), self.shape.elements());
+        if expected != got {
+            return Err(length(self.element_type, &shape, expected, got, "elements"));
+        }
+        Ok(self.clone().reshaped(shape))
     }
 
     /// A session's output that was left in a device's memory.
@@ -223,7 +269,7 @@ impl Data {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Output(value) => value.bytes(),
-            Self::Strings(_) => &[],
+            Self::Strings(..) => &[],
             Self::Device(data) => data.fetch().map_or(&[], OutputValue::bytes),
         }
     }
@@ -309,6 +355,26 @@ mod tests {
         for (rows, range) in [(1, 7..9), (1, 0..4), (2, 0..3)] {
             assert!(whole.part(shape(rows), range).is_none());
         }
+    }
+
+    #[test]
+    fn strings_count_with_their_handles_and_are_handed_out_without_a_copy() {
+        let texts = vec![String::new(), "four".to_owned()];
+        let tensor = Tensor::strings(Shape::new(&[2]).unwrap(), texts).unwrap();
+        assert_eq!((tensor.held_bytes(), tensor.own_bytes()), (100, 100));
+        let owner = tensor.string_owner().unwrap();
+        assert_eq!(owner.as_ptr(), tensor.as_strings().unwrap().as_ptr());
+        let kept = tensor.into_kept().unwrap();
+        assert_eq!(owner.as_ptr(), kept.as_strings().unwrap().as_ptr(), "strings are never a part of others'");
+    }
+
+    #[test]
+    fn another_shape_has_as_many_elements_and_the_same_data() {
+        let bytes = Tensor::new(ElementType::U4, Shape::new(&[3]).unwrap(), AlignedBuf::copy_of(&[1, 2])).unwrap();
+        let column = bytes.with_shape(Shape::new(&[3, 1]).unwrap()).unwrap();
+        assert_eq!((column.bytes().as_ptr(), column.shape().rank()), (bytes.bytes().as_ptr(), 2));
+        let wrong = bytes.with_shape(Shape::new(&[4]).unwrap()).unwrap_err();
+        assert_eq!(wrong.to_string(), "u4 tensor of shape [4] needs 4 elements, got 3");
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub(super) fn suit(ours: &[Tensor], theirs: &[Tensor]) -> bool {
 }
 
 fn bytes(call: &Call) -> usize {
-    call.feeds.iter().map(|feed| feed.byte_len()).sum()
+    call.feeds.iter().map(Tensor::own_bytes).sum()
 }
 
 #[cfg(test)]
