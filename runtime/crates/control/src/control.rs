@@ -94,7 +94,7 @@ impl Control {
         let room = ResidencyConfig::with_budget(config.limits.inference_memory.0);
         let room = ResidencyConfig { idle: config.model_idle, ..room };
         let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, Arc::clone(&forms), room)?;
-        metrics::register(registry, Arc::clone(&parts.catalog));
+        metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
         let control = Arc::new(Self {
             config,
             store: parts.store,

@@ -75,7 +75,7 @@ impl Function {
         &self.shared
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.shared.counters
     }
 }

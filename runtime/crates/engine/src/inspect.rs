@@ -38,9 +38,13 @@ const STANDARD: &[&str] = &["wasi:cli/", "wasi:filesystem/", "wasi:sockets/", "w
 /// Linked, and able to do something.
 const CAPABILITIES: &[&str] = &["wasi:http/", "wasi:clocks/", "wasi:random/"];
 
-/// Drafts: linked in exactly this version.
-const DRAFTS: &[(&str, &str)] =
-    &[("wasi:nn/", "0.2.0-rc-2024-10-28"), ("wasi:config/", "0.2.0-rc.1"), ("wasi:logging/", "0.1.0-draft")];
+/// Drafts, and what is ours: linked in exactly this version, and able to do something.
+const DRAFTS: &[(&str, &str)] = &[
+    ("wasi:nn/", "0.2.0-rc-2024-10-28"),
+    ("modelet:nn/", "0.1.0"),
+    ("wasi:config/", "0.2.0-rc.1"),
+    ("wasi:logging/", "0.1.0-draft"),
+];
 
 pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2";
 
@@ -133,6 +137,8 @@ mod tests {
         assert_eq!(why_refused("wasi:cli/environment@0.2.6"), None);
         assert_eq!(why_refused("wasi:nn/graph@0.2.0-rc-2024-10-28"), None);
         assert!(why_refused("wasi:nn/graph@0.2.0-rc-2024-06-25").is_some());
+        assert_eq!(why_refused("modelet:nn/models@0.1.0"), None);
+        assert!(why_refused("modelet:nn/models@0.2.0").is_some());
         assert!(why_refused("wasi:http/types@0.3.0").is_some());
         assert!(why_refused("modelet:test/secret").is_some());
     }

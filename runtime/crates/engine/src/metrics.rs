@@ -13,6 +13,10 @@ pub struct EngineStats {
     pub instances_made: u64,
     /// Linear memory of the idle instances, in bytes.
     pub idle_memory_bytes: u64,
+    /// Tensors whose elements were copied from a guest into the host.
+    pub tensors_in: u64,
+    /// Tensors whose elements were copied from the host into a guest.
+    pub tensors_out: u64,
 }
 
 /// The counters behind [`EngineStats`].
@@ -22,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) idle: AtomicU64,
     pub(crate) made: AtomicU64,
     pub(crate) idle_memory: AtomicU64,
+    pub(crate) tensors_in: AtomicU64,
+    pub(crate) tensors_out: AtomicU64,
 }
 
 impl Counters {
@@ -31,6 +37,8 @@ impl Counters {
             instances_idle: self.idle.load(Ordering::Relaxed),
             instances_made: self.made.load(Ordering::Relaxed),
             idle_memory_bytes: self.idle_memory.load(Ordering::Relaxed),
+            tensors_in: self.tensors_in.load(Ordering::Relaxed),
+            tensors_out: self.tensors_out.load(Ordering::Relaxed),
         }
     }
 }

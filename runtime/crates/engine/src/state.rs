@@ -15,6 +15,7 @@ use crate::host::http::Hooks;
 use crate::host::log::{GuestLog, GuestStream};
 use crate::host::nn::Tensors;
 use crate::limiter::Limiter;
+use crate::metrics::Counters;
 use crate::ports::{Models, Stream};
 
 /// The data of a store. One per instance, used for one invocation at a time.
@@ -30,13 +31,14 @@ pub(crate) struct GuestState {
     pub(crate) config: Arc<BTreeMap<String, String>>,
     pub(crate) flow: Flow,
     pub(crate) deadline: Instant,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) log: Arc<GuestLog>,
     log_bytes: u64,
 }
 
 impl GuestState {
     /// A state without arguments, variables, files, sockets or input.
-    pub(crate) fn new(spec: &FunctionSpec, invocation: InvocationId) -> Self {
+    pub(crate) fn new(spec: &FunctionSpec, invocation: InvocationId, counters: Arc<Counters>) -> Self {
         let limits = &spec.limits;
         let log = Arc::new(GuestLog::new(spec.log.clone(), invocation));
         let mut table = ResourceTable::new();
@@ -55,6 +57,7 @@ impl GuestState {
             config: spec.config.clone(),
             flow: spec.flow,
             deadline: Instant::now(),
+            counters,
             log,
             log_bytes: limits.log_bytes,
         }

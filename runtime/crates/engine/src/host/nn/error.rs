@@ -1,4 +1,7 @@
 //! `wasi:nn/errors`: what went wrong, as the guest reads it.
+//!
+//! `wasi:nn` has no code for "not now": it is a `runtime-error` whose text begins with `retry-after-ms=N: `, so that a guest
+//! can tell it from a model that failed.
 
 use modelet_inference::{LoadError, RunError};
 use wasmtime::component::Resource;
@@ -27,7 +30,12 @@ impl From<RunError> for GuestError {
             RunError::Timeout => ErrorCode::Timeout,
             RunError::Busy { .. } | RunError::Cancelled | RunError::Failed(_) => ErrorCode::RuntimeError,
         };
-        Self::new(code, error.to_string())
+        match error {
+            RunError::Busy { retry_after } => {
+                Self::new(code, format!("retry-after-ms={}: {error}", retry_after.as_millis()))
+            }
+            error => Self::new(code, error.to_string()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::state::GuestState;
 
 /// The resource behind `graph`. It leads to a model and does not keep it in memory: a warm instance may hold it for hours.
 pub struct GuestGraph {
-    model: ModelHandle,
+    pub(super) model: ModelHandle,
     rule: BatchRule,
 }
 

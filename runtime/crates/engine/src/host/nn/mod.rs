@@ -1,15 +1,21 @@
-//! `wasi:nn@0.2.0-rc-2024-10-28`, implemented here: async, all of its types, nothing a guest passes can panic.
+//! `wasi:nn@0.2.0-rc-2024-10-28`, implemented here: async, all of its types, nothing a guest passes can panic. And
+//! `modelet:nn`, what it has no words for, as functions over the same resources.
 //!
 //! The interfaces `graph`, `inference` and `errors` are generated from the WIT; `tensor` is linked by hand in [`tensor`],
-//! because generated code would copy a tensor's bytes twice each way. Upstream's host blocks the executor's thread,
-//! shares one session behind a mutex and returns only `f32`.
+//! because generated code would copy a tensor's bytes twice each way, and so is all of `modelet:nn`: tensors of every
+//! element type in [`typed`], the description of models in [`describe`], `compute` with inputs that are lent in
+//! [`compute`]. Upstream's host blocks the executor's thread, shares one session behind a mutex and returns only `f32`.
 
 #![expect(unreachable_pub, reason = "the generated code re-exports the resources behind its handles")]
 
 mod compute;
+mod describe;
+mod element;
 mod error;
 mod graph;
+mod invocation;
 mod tensor;
+mod typed;
 
 use wasmtime::component::{HasSelf, Linker};
 
@@ -17,13 +23,14 @@ use crate::limiter::OverLimit;
 use crate::outcome::FaultKind;
 use crate::state::GuestState;
 
+use bindings::modelet::nn as ours;
 use bindings::wasi::nn as wit;
 
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from the WIT")]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
-        world: "wasi:nn/ml",
+        path: ["../../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28", "../../../wit/modelet-nn"],
+        world: "modelet:nn/imports",
         imports: {
             "wasi:nn/inference.[method]graph-execution-context.compute": async | trappable,
             "wasi:nn/graph.load-by-name": async | trappable,
@@ -39,12 +46,17 @@ mod bindings {
     });
 }
 
-/// Links the four interfaces of `wasi:nn`.
+/// Links the four interfaces of `wasi:nn` and the three of `modelet:nn`.
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wit::errors::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)?;
     wit::graph::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)?;
     wit::inference::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)?;
-    tensor::link(linker)
+    tensor::link(linker)?;
+    typed::link(linker)?;
+    let mut models = linker.instance("modelet:nn/models@0.1.0")?;
+    describe::link(&mut models)?;
+    compute::link(&mut models)?;
+    invocation::link(linker)
 }
 
 /// To be called when an invocation ends and its instance stays: see [`tensor::keep`].

@@ -1,17 +1,21 @@
 //! `wasi:nn/tensor`, linked by hand: a tensor's bytes are copied once into an aligned buffer, and once out when asked.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use modelet_inference::{AlignedBuf, ElementType, Shape, Tensor};
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime::{AsContext, StoreContextMut};
 
+use super::element::{element_type, tensor_type};
 use super::wit::tensor::TensorType;
 use crate::state::GuestState;
 
 /// The resource behind `tensor`.
 pub struct GuestTensor {
+    /// None for a scalar, which `wasi:nn` calls `[1]`.
     pub(super) dims: Vec<u32>,
-    pub(super) ty: TensorType,
+    pub(super) element: ElementType,
     /// The tensor, or why its bytes do not fit its shape: the constructor has no result to say so, `compute` does.
     pub(super) value: Result<Tensor, Unfit>,
     /// Bytes on the instance's account.
@@ -24,7 +28,16 @@ pub struct Unfit {
     pub(super) why: String,
 }
 
-type Store<'a> = StoreContextMut<'a, GuestState>;
+/// What `wasi:nn` has no answer to, where any would be a wrong one: it ends the guest.
+#[derive(Debug, thiserror::Error)]
+#[error("a tensor of {element} has no {what} in wasi:nn; ask modelet:nn/tensors for its `{instead}`")]
+struct NoWord {
+    element: ElementType,
+    what: &'static str,
+    instead: &'static str,
+}
+
+pub(super) type Store<'a> = StoreContextMut<'a, GuestState>;
 
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     let mut instance = linker.instance("wasi:nn/tensor@0.2.0-rc-2024-10-28")?;
@@ -40,36 +53,53 @@ fn new_tensor(
     (dims, ty, bytes): (Vec<u32>, TensorType, WasmList<u8>),
 ) -> wasmtime::Result<(Resource<GuestTensor>,)> {
     let charged = bytes.len() as u64;
-    store.data_mut().tensors.charge(charged)?;
-    let value = fit(&dims, ty, bytes.as_le_slice(store.as_context()));
-    Ok((store.data_mut().table.push(GuestTensor { dims, ty, value, charged })?,))
+    let state = store.data_mut();
+    state.tensors.charge(charged)?;
+    state.counters.tensors_in.fetch_add(1, Relaxed);
+    let element = element_type(ty);
+    let bytes = bytes.as_le_slice(store.as_context());
+    let value = fit(&dims, element, bytes).map_err(|why| Unfit { data: Bytes::copy_from_slice(bytes), why });
+    Ok((store.data_mut().table.push(GuestTensor { dims, element, value, charged })?,))
 }
 
-/// The one copy in.
-fn fit(dims: &[u32], ty: TensorType, bytes: &[u8]) -> Result<Tensor, Unfit> {
-    let unfit = |why: String| Unfit { data: Bytes::copy_from_slice(bytes), why };
-    let wide: Vec<u64> = dims.iter().copied().map(u64::from).collect();
-    let shape = Shape::new(&wide).map_err(|error| unfit(error.to_string()))?;
-    let element = element_type(ty);
-    let expected = shape.bytes(element).map_err(|error| unfit(error.to_string()))?;
+/// The one copy in; or why the bytes do not fit.
+pub(super) fn fit(dims: &[u32], element: ElementType, bytes: &[u8]) -> Result<Tensor, String> {
+    let shape = shape(dims)?;
+    let expected = shape.bytes(element).map_err(|error| error.to_string())?;
     if expected != bytes.len() {
         let (given, name) = (bytes.len(), element.name());
-        return Err(unfit(format!("{given} bytes were given, dimensions {dims:?} of {name} take {expected}")));
+        return Err(format!("{given} bytes were given, dimensions {dims:?} of {name} take {expected}"));
     }
-    Tensor::new(element, shape, AlignedBuf::copy_of(bytes)).map_err(|error| unfit(error.to_string()))
+    Tensor::new(element, shape, AlignedBuf::copy_of(bytes)).map_err(|error| error.to_string())
+}
+
+/// A guest's dimensions, checked.
+pub(super) fn shape(dims: &[u32]) -> Result<Shape, String> {
+    let wide: Vec<u64> = dims.iter().copied().map(u64::from).collect();
+    Shape::new(&wide).map_err(|error| error.to_string())
 }
 
 fn dimensions(store: Store<'_>, (tensor,): (Resource<GuestTensor>,)) -> wasmtime::Result<(Vec<u32>,)> {
-    Ok((store.data().table.get(&tensor)?.dims.clone(),))
+    let tensor = store.data().table.get(&tensor)?;
+    let is_scalar = tensor.dims.is_empty() && tensor.value.is_ok();
+    Ok((if is_scalar { vec![1] } else { tensor.dims.clone() },))
 }
 
 fn ty(store: Store<'_>, (tensor,): (Resource<GuestTensor>,)) -> wasmtime::Result<(TensorType,)> {
-    Ok((store.data().table.get(&tensor)?.ty,))
+    let element = store.data().table.get(&tensor)?.element;
+    let no_word = NoWord { element, what: "type", instead: "element-type-of" };
+    Ok((tensor_type(element).ok_or(no_word)?,))
 }
 
 /// The one copy out: `Bytes` borrows the session's output, wasmtime copies it into the guest.
 fn data(store: Store<'_>, (tensor,): (Resource<GuestTensor>,)) -> wasmtime::Result<(Bytes,)> {
-    Ok((match &store.data().table.get(&tensor)?.value {
+    let state = store.data();
+    let GuestTensor { element, value, .. } = state.table.get(&tensor)?;
+    if *element == ElementType::String {
+        return Err(NoWord { element: *element, what: "data", instead: "strings-of" }.into());
+    }
+    state.counters.tensors_out.fetch_add(1, Relaxed);
+    Ok((match value {
         Ok(tensor) => Bytes::from_owner(tensor.byte_owner()),
         Err(unfit) => unfit.data.clone(),
     },))
@@ -97,31 +127,4 @@ pub(super) fn keep(state: &mut GuestState) -> wasmtime::Result<()> {
         tensor.charged = tensor.charged.min(held);
     }
     Ok(())
-}
-
-/// How a `wasi:nn` type is called by models. A model's BOOL takes U8: the bytes are the same.
-pub(super) fn element_type(ty: TensorType) -> ElementType {
-    match ty {
-        TensorType::Fp16 => ElementType::F16,
-        TensorType::Fp32 => ElementType::F32,
-        TensorType::Fp64 => ElementType::F64,
-        TensorType::Bf16 => ElementType::BF16,
-        TensorType::U8 => ElementType::U8,
-        TensorType::I32 => ElementType::I32,
-        TensorType::I64 => ElementType::I64,
-    }
-}
-
-/// How a model's output type is called in `wasi:nn`, where it has a name. BOOL travels as U8.
-pub(super) fn tensor_type(element: ElementType) -> Option<TensorType> {
-    Some(match element {
-        ElementType::F16 => TensorType::Fp16,
-        ElementType::F32 => TensorType::Fp32,
-        ElementType::F64 => TensorType::Fp64,
-        ElementType::BF16 => TensorType::Bf16,
-        ElementType::U8 | ElementType::Bool => TensorType::U8,
-        ElementType::I32 => TensorType::I32,
-        ElementType::I64 => TensorType::I64,
-        _ => return None,
-    })
 }
