@@ -20,6 +20,7 @@ wit_bindgen::generate!({
         "../../wit/deps/wasi-cli@0.2.12",
         "../../wit/deps/wasi-http@0.2.12",
         "../../wit/deps/wasi-nn@0.2.0-rc-2024-10-28",
+        "../../wit/modelet-nn",
         "../../wit/modelet",
     ],
     generate_all,

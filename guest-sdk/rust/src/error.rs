@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -22,12 +23,13 @@ pub struct Error {
     /// For the operator alone; written to stderr when the answer is made.
     log: Option<String>,
     model: Option<ModelErrorCode>,
+    retry_after: Option<Duration>,
 }
 
 impl Error {
     /// An answer with this status, this code for programs (`kebab-case`) and this detail for people.
     pub fn new(status: u16, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), log: None, model: None }
+        Self { status, code: code.into(), detail: detail.into(), log: None, model: None, retry_after: None }
     }
 
     /// 400 `bad-request`: the client has to change what it sends.
@@ -45,6 +47,13 @@ impl Error {
         let mut error = Self::new(500, "internal", "the function failed; its log has the cause");
         error.log = Some(cause.to_string());
         error
+    }
+
+    /// The same answer with a `retry-after`, in whole seconds, rounded up: when it is worth asking again.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// The HTTP status.
@@ -80,14 +89,29 @@ impl Error {
         };
         // A struct of strings and a number always serialises.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        Response::bytes("application/problem+json", body).with_status(self.status)
+        let response = Response::bytes("application/problem+json", body).with_status(self.status);
+        match self.retry_after {
+            Some(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                response.with_header("retry-after", seconds.max(1).to_string())
+            }
+            None => response,
+        }
     }
 
-    /// What a failed `wasi:nn` call becomes. An argument that the model does not take is blamed on the request, since
-    /// most functions pass on what the client sent; a function that checks its input never sees that case.
+    /// What a failed `wasi:nn` call becomes; see [`Error::of_code`].
     pub(crate) fn of_model(error: &NnError, what: &str) -> Self {
-        let code = error.code();
-        let detail = format!("{what}: {}", error.data());
+        Self::of_code(error.code(), &error.data(), what)
+    }
+
+    /// The answer that an error of a model's becomes, by whose fault it is.
+    ///
+    /// The request's: an argument that the model does not take is 400 and one that is too large is 413, since most
+    /// functions pass on what the client sent; a function that checks its input never sees those. Nobody's: time that ran
+    /// out is 504, a queue that is full is 503 with `retry-after`. The function's or the model's: all else is 500, and the
+    /// cause goes to the log.
+    fn of_code(code: ModelErrorCode, data: &str, what: &str) -> Self {
+        let detail = format!("{what}: {data}");
         let mut made = match code {
             ModelErrorCode::InvalidArgument => Self::new(400, "model-invalid-argument", detail),
             ModelErrorCode::TooLarge => Self::new(413, "model-too-large", detail),
@@ -97,15 +121,27 @@ impl Error {
             | ModelErrorCode::UnsupportedOperation
             | ModelErrorCode::Security
             | ModelErrorCode::RuntimeError
-            | ModelErrorCode::Unknown => {
-                let mut error = Self::internal(detail);
-                error.code = Cow::Borrowed("model-failed");
-                error
-            }
+            | ModelErrorCode::Unknown => match retry_after(data) {
+                Some(wait) => {
+                    let busy = "the model has more calls waiting than it may; ask again later";
+                    Self::new(503, "model-busy", busy).with_retry_after(wait)
+                }
+                None => {
+                    let mut error = Self::internal(detail);
+                    error.code = Cow::Borrowed("model-failed");
+                    error
+                }
+            },
         };
         made.model = Some(code);
         made
     }
+}
+
+/// The wait that Modelet asks for. `wasi:nn` has no code for it, so it stands before the text: `retry-after-ms=N: `.
+fn retry_after(data: &str) -> Option<Duration> {
+    let (ms, _) = data.strip_prefix("retry-after-ms=")?.split_once(": ")?;
+    Some(Duration::from_millis(ms.parse().ok()?))
 }
 
 impl fmt::Display for Error {
@@ -164,6 +200,21 @@ mod tests {
         assert_eq!(body["code"], "bad-request");
         assert_eq!(body["title"], "Bad Request");
         assert_eq!(body["detail"], "a number is missing");
+    }
+
+    #[test]
+    fn an_error_of_a_model_becomes_an_answer_by_whose_fault_it_is() {
+        let status = |code, data| Error::of_code(code, data, "running").status();
+        assert_eq!(status(ModelErrorCode::InvalidArgument, "no input `y`"), 400);
+        assert_eq!(status(ModelErrorCode::TooLarge, ""), 413);
+        assert_eq!(status(ModelErrorCode::Timeout, ""), 504);
+        assert_eq!(status(ModelErrorCode::RuntimeError, "the model failed"), 500);
+        let busy = Error::of_code(ModelErrorCode::RuntimeError, "retry-after-ms=1200: the queue is full", "running");
+        assert_eq!(
+            (busy.status(), busy.code(), busy.retry_after),
+            (503, "model-busy", Some(Duration::from_millis(1200)))
+        );
+        assert!(busy.into_response().headers().contains(&("retry-after".to_owned(), b"2".to_vec())));
     }
 
     #[test]

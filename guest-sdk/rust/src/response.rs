@@ -69,6 +69,12 @@ impl Response {
         self.status
     }
 
+    /// The headers that were given, in that order.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, Vec<u8>)] {
+        &self.headers
+    }
+
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
