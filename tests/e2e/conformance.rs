@@ -2,7 +2,7 @@
 
 use modelet_tests::{TestHost, conformance, places};
 
-/// About every fifth case that `wasi:nn` can express.
+/// About every fifth case that a guest can express.
 const CASES: usize = 170;
 
 #[test]

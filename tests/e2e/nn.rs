@@ -106,14 +106,14 @@ fn the_deepest_graph_runs_on_a_guests_stack() {
 #[test]
 fn a_wrong_element_type_is_an_invalid_argument() {
     let wrong = [
-        ("identity-f32", Kind::I32),
-        ("identity-i64", Kind::Fp64),
-        ("identity-f16", Kind::Bf16),
-        ("identity-bool", Kind::I32),
-        ("identity-i8", Kind::U8),
+        ("identity-f32", Kind::I32, 4),
+        ("identity-i64", Kind::Fp64, 8),
+        ("identity-f16", Kind::Bf16, 2),
+        ("identity-bool", Kind::I32, 4),
+        ("identity-i8", Kind::U8, 1),
     ];
-    for (model, kind) in wrong {
-        let refusal = refused(model, vec![part("x", kind, &[2], vec![0; 2 * bytes(kind)])]);
+    for (model, kind, bytes) in wrong {
+        let refusal = refused(model, vec![part("x", kind, &[2], vec![0; 2 * bytes])]);
         assert_eq!(
             (refusal.stage.as_str(), refusal.code.as_str()),
             ("compute", "invalid-argument"),
@@ -255,13 +255,4 @@ fn many_requests_share_the_sessions_of_a_model() {
             });
         }
     });
-}
-
-fn bytes(kind: Kind) -> usize {
-    match kind {
-        Kind::U8 => 1,
-        Kind::Fp16 | Kind::Bf16 => 2,
-        Kind::Fp32 | Kind::I32 => 4,
-        Kind::Fp64 | Kind::I64 => 8,
-    }
 }

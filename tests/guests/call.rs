@@ -7,7 +7,7 @@ use modelet_sdk::wasi::nn::tensor::{Tensor, TensorType};
 use modelet_sdk::{Error, Request, Response};
 use serde::Serialize;
 
-use crate::frame::{Frame, Kind};
+use crate::frame::{Frame, Kind, Part};
 
 /// A model and inputs for it: those of a frame (see `frame.rs`) when the request has a body; else one of zeros, from
 /// `model`, `input`, `type` (default `fp32`) and `dims` (`1,64`) of the query. By default it is one picture for the digits
@@ -22,7 +22,7 @@ pub struct Call {
 #[derive(Debug)]
 struct Input {
     name: String,
-    kind: Kind,
+    ty: TensorType,
     dims: Vec<u32>,
     data: Vec<u8>,
 }
@@ -36,10 +36,11 @@ impl Call {
         let body = request.bytes()?;
         if !body.is_empty() {
             let frame = Frame::decode(body).map_err(Error::bad_request)?;
-            let parts = frame.tensors.into_iter();
-            let own =
-                parts.map(|part| Input { name: part.name, kind: part.kind, dims: part.dims, data: part.data.into() });
-            return Ok(Self { model: frame.model, inputs: own.collect() });
+            let own = |part: Part<'_>| {
+                Ok(Input { name: part.name, ty: standard(part.kind)?.0, dims: part.dims, data: part.data.into() })
+            };
+            let inputs = frame.tensors.into_iter().map(own).collect::<Result<_, Error>>()?;
+            return Ok(Self { model: frame.model, inputs });
         }
         let text = |name: &str, default: &str| request.param(name).unwrap_or_else(|| default.to_owned());
         let kind = text("type", "fp32");
@@ -52,9 +53,10 @@ impl Call {
             .map(str::parse)
             .collect::<Result<_, _>>()
             .map_err(|_| Error::bad_request(format!("`dims` is no list of numbers: {dims:?}")))?;
-        let len = dims.iter().try_fold(element_bytes(kind), |bytes, dim| bytes.checked_mul(*dim as usize));
+        let (ty, bytes) = standard(kind)?;
+        let len = dims.iter().try_fold(bytes, |bytes, dim| bytes.checked_mul(*dim as usize));
         let data = vec![0; len.ok_or_else(|| Error::bad_request("`dims` is over the address space"))?];
-        Ok(Self { model: text("model", "digits"), inputs: vec![Input { name: text("input", "X"), kind, dims, data }] })
+        Ok(Self { model: text("model", "digits"), inputs: vec![Input { name: text("input", "X"), ty, dims, data }] })
     }
 
     /// The model, ready to run.
@@ -68,7 +70,7 @@ impl Call {
     /// The inputs, each with its name.
     #[must_use]
     pub fn tensors(&self) -> Vec<(String, Tensor)> {
-        let tensor = |input: &Input| Tensor::new(&input.dims, tensor_type(input.kind), &input.data);
+        let tensor = |input: &Input| Tensor::new(&input.dims, input.ty, &input.data);
         self.inputs.iter().map(|input| (input.name.clone(), tensor(input))).collect()
     }
 
@@ -84,7 +86,7 @@ impl Call {
 /// What a `wasi:nn` call failed with, as a guest reports it.
 #[derive(Debug, Serialize)]
 pub struct Refusal {
-    /// Where: `load`, `init` or `compute`.
+    /// Where: `load`, `init`, `tensor` or `compute`.
     pub stage: &'static str,
     /// The error's code as WIT spells it, such as `invalid-argument`.
     pub code: &'static str,
@@ -124,18 +126,21 @@ pub fn code_name(code: ErrorCode) -> &'static str {
     }
 }
 
-/// What the raw bindings call an element type.
-#[must_use]
-pub fn tensor_type(kind: Kind) -> TensorType {
-    match kind {
-        Kind::Fp16 => TensorType::Fp16,
-        Kind::Fp32 => TensorType::Fp32,
-        Kind::Fp64 => TensorType::Fp64,
-        Kind::Bf16 => TensorType::Bf16,
-        Kind::U8 => TensorType::U8,
-        Kind::I32 => TensorType::I32,
-        Kind::I64 => TensorType::I64,
-    }
+/// What `wasi:nn` calls an element type, and the bytes of one.
+///
+/// # Errors
+/// 400 where it has no name for it.
+pub fn standard(kind: Kind) -> Result<(TensorType, usize), Error> {
+    Ok(match kind {
+        Kind::Fp16 => (TensorType::Fp16, 2),
+        Kind::Fp32 => (TensorType::Fp32, 4),
+        Kind::Fp64 => (TensorType::Fp64, 8),
+        Kind::Bf16 => (TensorType::Bf16, 2),
+        Kind::U8 => (TensorType::U8, 1),
+        Kind::I32 => (TensorType::I32, 4),
+        Kind::I64 => (TensorType::I64, 8),
+        _ => return Err(Error::bad_request(format!("wasi:nn has no {kind:?}"))),
+    })
 }
 
 /// What a frame calls an element type.
@@ -149,14 +154,5 @@ pub fn kind(element: TensorType) -> Kind {
         TensorType::U8 => Kind::U8,
         TensorType::I32 => Kind::I32,
         TensorType::I64 => Kind::I64,
-    }
-}
-
-fn element_bytes(kind: Kind) -> usize {
-    match kind {
-        Kind::U8 => 1,
-        Kind::Fp16 | Kind::Bf16 => 2,
-        Kind::Fp32 | Kind::I32 => 4,
-        Kind::Fp64 | Kind::I64 => 8,
     }
 }

@@ -1,4 +1,5 @@
-//! Named tensors as one run of bytes: how a test, the conformance runner and the benches talk to the guest `nn`.
+//! Named tensors as one run of bytes: how a test, the conformance runner and the benches talk to the guests `nn` and
+//! `nn_types`.
 //!
 //! A frame is the length of its head (`u32`, little-endian), the head in JSON, and then the bytes of all tensors, one after
 //! the other in the head's order, with nothing between them:
@@ -7,7 +8,7 @@
 //! {"model": "digits", "tensors": [{"name": "X", "type": "fp32", "dims": [1, 64], "bytes": 256}]}
 //! ```
 //!
-//! `type` is an element type of `wasi:nn` in lower case. `bytes` is what follows for this tensor; nothing makes it fit
+//! `type` is an element type of `wasi:nn` or `modelet:nn` in lower case; strings are packed as [`pack`] says. `bytes` is what follows for this tensor; nothing makes it fit
 //! `dims`, so that a test can send what does not. An answer's head has no `model`.
 //!
 //! This file is free of the SDK: the host's side includes it by `#[path]`.
@@ -38,24 +39,69 @@ pub struct Part<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
-/// The element types of `wasi:nn`.
+/// The element types of `wasi:nn`, by its names, and the others that `modelet:nn` has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "named as they are")]
 pub enum Kind {
-    /// Half precision.
     Fp16,
-    /// Single precision.
     Fp32,
-    /// Double precision.
     Fp64,
-    /// Brain floating point.
     Bf16,
-    /// Bytes; also how a bool travels.
+    /// Bytes; through `wasi:nn` also how a bool travels.
     U8,
-    /// Whole numbers of 32 bits.
     I32,
-    /// Whole numbers of 64 bits.
     I64,
+    Bool,
+    /// Packed by [`pack`].
+    String,
+    I8,
+    I16,
+    U16,
+    U32,
+    U64,
+    F8e4m3fn,
+    F8e4m3fnuz,
+    F8e5m2,
+    F8e5m2fnuz,
+    F8e8m0,
+    F4e2m1,
+    U4,
+    I4,
+    U2,
+    I2,
+    Complex64,
+    Complex128,
+}
+
+/// Strings as the bytes of a tensor: each is its length (`u32`, little-endian) and its bytes.
+///
+/// # Errors
+/// A string over 4 GiB.
+pub fn pack<S: AsRef<str>>(strings: &[S]) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    for text in strings.iter().map(AsRef::as_ref) {
+        let len = u32::try_from(text.len()).map_err(|_| "a string is over 4 GiB".to_owned())?;
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    Ok(bytes)
+}
+
+/// The strings that these bytes are.
+///
+/// # Errors
+/// Bytes that are cut short, or not UTF-8.
+pub fn unpack(mut bytes: &[u8]) -> Result<Vec<String>, String> {
+    let mut strings = Vec::new();
+    while !bytes.is_empty() {
+        let (len, rest) = bytes.split_first_chunk().ok_or("a string has at least 4 bytes")?;
+        let len = usize::try_from(u32::from_le_bytes(*len)).map_err(|error| error.to_string())?;
+        let (text, rest) = rest.split_at_checked(len).ok_or("the strings end within one")?;
+        strings.push(std::str::from_utf8(text).map_err(|error| error.to_string())?.to_owned());
+        bytes = rest;
+    }
+    Ok(strings)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -146,6 +192,13 @@ mod tests {
     fn a_frame_survives_the_way() {
         let bytes = frame().encode().unwrap();
         assert_eq!(Frame::decode(&bytes).unwrap(), frame());
+    }
+
+    #[test]
+    fn strings_survive_the_way() {
+        let packed = pack(&["", "a", "Grüße"]).unwrap();
+        assert_eq!(unpack(&packed).unwrap(), ["", "a", "Grüße"]);
+        assert!(unpack(&packed[..packed.len() - 1]).is_err() && unpack(&[1, 0, 0, 0, 0xff]).is_err());
     }
 
     #[test]

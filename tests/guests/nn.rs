@@ -1,19 +1,22 @@
 //! Runs any model on any tensors: the body is a frame (see `frame.rs`) with the inputs, the answer 200 is a frame with the
 //! outputs in the host's order. What `wasi:nn` refuses is answered by 422 with `{"stage","code","data"}`: the stage is
-//! `load`, `init` or `compute`, the code is WIT's (`invalid-argument`, …). A body that is no frame is answered by 400.
+//! `load`, `init` or `compute`, the code is WIT's (`invalid-argument`, …). A body that is no frame, or has element types that
+//! `wasi:nn` has not, is answered by 400. See `nn_types.rs` for those.
 use std::borrow::Cow;
 
 use modelet_sdk::wasi::nn::graph::load_by_name;
 use modelet_sdk::wasi::nn::tensor::Tensor;
 use modelet_sdk::{Error, Request, Response, handler};
-use modelet_test_guests::call::{Refusal, kind, tensor_type};
+use modelet_test_guests::call::{Refusal, kind, standard};
 use modelet_test_guests::frame::{Frame, Part};
 
 handler!(run);
 
 fn run(request: Request) -> Result<Response, Error> {
     let frame = Frame::decode(request.bytes()?).map_err(Error::bad_request)?;
-    match compute(&frame) {
+    let input = |part: &Part<'_>| Ok((part.name.clone(), Tensor::new(&part.dims, standard(part.kind)?.0, &part.data)));
+    let inputs = frame.tensors.iter().map(input).collect::<Result<_, Error>>()?;
+    match compute(&frame.model, inputs) {
         Ok(outputs) => {
             let tensors = outputs.into_iter().map(part).collect();
             let answer = Frame { model: String::new(), tensors };
@@ -23,11 +26,9 @@ fn run(request: Request) -> Result<Response, Error> {
     }
 }
 
-fn compute(frame: &Frame<'_>) -> Result<Vec<(String, Tensor)>, Refusal> {
-    let graph = load_by_name(&frame.model).map_err(|error| Refusal::of("load", &error))?;
+fn compute(model: &str, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, Refusal> {
+    let graph = load_by_name(model).map_err(|error| Refusal::of("load", &error))?;
     let context = graph.init_execution_context().map_err(|error| Refusal::of("init", &error))?;
-    let input = |part: &Part<'_>| (part.name.clone(), Tensor::new(&part.dims, tensor_type(part.kind), &part.data));
-    let inputs = frame.tensors.iter().map(input).collect();
     context.compute(inputs).map_err(|error| Refusal::of("compute", &error))
 }
 

@@ -46,6 +46,7 @@ def check_identities():
             assert (loaded.run(None, {"x": x})[0] == x).all(), name
     words = np.array(["", "one", "Grüße"], dtype=object)
     assert (run("identity_string", x=words)[0] == words).all()
+    assert run("number_text", n=np.array([-3]))[0].tolist() == ["-3"]
     assert [session(f"cast_{name}").get_inputs()[0].type for name in ("u4", "i4")] == ["tensor(uint4)", "tensor(int4)"]
 
 
@@ -68,6 +69,22 @@ def check_encoder():
     short = run("tiny_encoder", ids=ids[1:, :2], mask=mask[1:, :2])[0]
     assert np.abs(both[1] - short[0]).max() < 1e-5, "a word that is masked out counts"
     assert np.abs(both[0] - both[1]).max() > 0.05 and np.abs((both**2).sum(-1) - 1).max() < 1e-5
+
+
+def check_decoder():
+    """With the cache and without it, the same; and no two words come close enough that rounding could choose."""
+    none = np.zeros((2, 2, 1, 2, 0, 8), dtype=np.float32)
+    ids, past, given = [1, 2, 3], none, [1, 2, 3]
+    for _ in range(24):
+        logits, past = run("tiny_decoder", ids=np.array([given]), past=past)
+        whole = run("tiny_decoder", ids=np.array([ids]), past=none)[0]
+        assert np.abs(logits[0, -1] - whole[0, -1]).max() < 1e-4
+        best, second = np.sort(logits[0, -1])[:-3:-1]
+        assert best - second > 1e-2, "too close"
+        given = [int(logits[0, -1].argmax())]
+        ids += given
+    assert past.shape == (2, 2, 1, 2, 26, 8) and len(set(ids)) > 5, ids
+    print(f"tiny_decoder: {ids}")
 
 
 def check_depth():
@@ -132,6 +149,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         hostile(sys.argv[1])
     else:
-        for check in (check_bytes, check_identities, check_arithmetic, check_encoder, check_depth, check_digits, check_hostile):
+        for check in (check_bytes, check_identities, check_arithmetic, check_encoder, check_decoder, check_depth, check_digits, check_hostile):
             check()
         print("all models are as the tests take them to be")

@@ -70,6 +70,19 @@ def add_scalars():
     return model([node], [value("a", F32, []), value("b", F32, [])], [value("sum", F32, [])])
 
 
+def odd_string():
+    """y is x and two strings behind it, of which one is not UTF-8: nothing in ONNX forbids it."""
+    odd = helper.make_tensor("odd", TensorProto.STRING, [2], [b"\xff\xfe", b"good"])
+    node = helper.make_node("Concat", ["x", "odd"], ["y"], axis=0)
+    return model([node], [value("x", TensorProto.STRING, ["n"])], [value("y", TensorProto.STRING, ["m"])], [odd])
+
+
+def number_text():
+    """y = n as text: an input that wasi:nn has a type for, and an output that it has none for."""
+    node = helper.make_node("Cast", ["n"], ["y"], to=TensorProto.STRING)
+    return model([node], [value("n", I64, [1])], [value("y", TensorProto.STRING, [1])])
+
+
 def dynamic_batch():
     """y[batch, 3] = x[batch, 4] times a matrix whose column j holds j + 1: each y is the row's sum times 1, 2, 3."""
     weights = np.tile(np.array([1, 2, 3], dtype=np.float32), (4, 1))
@@ -231,11 +244,71 @@ def tiny_encoder():
     return model(nodes, inputs, [value("embedding", F32, ["batch", 8])], constants)
 
 
+def tiny_decoder():
+    """A language model with a cache as exporters write it: two layers of two heads over 16 numbers, 32 words, 64 places; the
+    weights are drawn with a fixed seed. ids[batch, tokens], past[layer, key or value, batch, head, place, 8] -> logits[batch, tokens, 32] and
+    present, which is past with the new tokens behind it. The first call has a past of no places."""
+    constants, nodes, draw = [], [], np.random.default_rng(25)
+
+    def constant(name, array, kind=np.float32):
+        constants.append(numpy_helper.from_array(np.array(array, dtype=kind), name))
+        return name
+
+    def weights(name, *dims):
+        return constant(name, draw.normal(0, 0.5, dims))
+
+    def node(op, inputs, output, **attributes):
+        nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+    def norm(x, name):
+        scale, bias = constant(f"{name}.scale", np.ones(16)), constant(f"{name}.bias", np.zeros(16))
+        return node("LayerNormalization", [x, scale, bias], name, axis=-1, epsilon=1e-5)
+
+    def number(name, value):
+        return constant(name, value, np.int64)
+
+    zero, one, first, ones = number("zero", 0), number("one", 1), number("first", [0]), number("ones", [1])
+    before = node("Shape", ["past"], "before", start=4, end=5)
+    after = node("Add", [before, node("Shape", ["ids"], "new", start=1, end=2)], "after")
+    keys = node("Range", [zero, node("Squeeze", [after], "after0"), one], "keys")
+    queries = node("Slice", [keys, before, after, first], "queries")
+    ahead = node("Greater", [keys, node("Unsqueeze", [queries, ones], "queries1")], "ahead")
+    away = node("Where", [ahead, constant("far", -1e9), constant("near", 0)], "away")
+    table = weights("table", 32, 16)
+    x = node("Add", [node("Gather", [table, "ids"], "word"), node("Gather", [weights("places", 64, 16), queries], "place")], "embedded")
+    heads, whole, scale = number("heads", [0, 0, 3, 2, 8]), number("whole", [0, 0, 16]), constant("scale", 8**-0.5)
+    kept = []
+    for layer in ("layer0", "layer1"):
+        product = node("MatMul", [norm(x, f"{layer}/norm1"), weights(f"{layer}.in", 16, 48)], f"{layer}/in")
+        parts = node("Transpose", [node("Reshape", [product, heads], f"{layer}/heads")], f"{layer}/parts", perm=[2, 0, 3, 1, 4])
+        query = node("Gather", [parts, zero], f"{layer}/query")
+        new = node("Gather", [parts, number(f"{layer}.12", [1, 2])], f"{layer}/new")
+        old = node("Gather", ["past", number(f"{layer}.at", len(kept))], f"{layer}/old")
+        cache = node("Concat", [old, new], f"{layer}/cache", axis=3)
+        key = node("Transpose", [node("Gather", [cache, zero], f"{layer}/key")], f"{layer}/key/t", perm=[0, 1, 3, 2])
+        scores = node("Mul", [node("MatMul", [query, key], f"{layer}/scores"), scale], f"{layer}/scaled")
+        share = node("Softmax", [node("Add", [scores, away], f"{layer}/masked")], f"{layer}/share", axis=-1)
+        mixed = node("MatMul", [share, node("Gather", [cache, one], f"{layer}/value")], f"{layer}/mixed")
+        back = node("Reshape", [node("Transpose", [mixed], f"{layer}/mixed/t", perm=[0, 2, 1, 3]), whole], f"{layer}/back")
+        x = node("Add", [x, node("MatMul", [back, weights(f"{layer}.out", 16, 16)], f"{layer}/out")], f"{layer}/around1")
+        up = node("Relu", [node("MatMul", [norm(x, f"{layer}/norm2"), weights(f"{layer}.up", 16, 32)], f"{layer}/up")], f"{layer}/active")
+        x = node("Add", [x, node("MatMul", [up, weights(f"{layer}.down", 32, 16)], f"{layer}/down")], f"{layer}/around2")
+        kept.append(node("Unsqueeze", [cache, first], f"{layer}/kept"))
+    node("MatMul", [norm(x, "norm"), node("Transpose", [table], "table/t", perm=[1, 0])], "logits")
+    node("Concat", kept, "present", axis=0)
+    inputs = [value("ids", I64, ["batch", "tokens"]), value("past", F32, [2, 2, "batch", 2, "past", 8])]
+    outputs = [value("logits", F32, ["batch", "tokens", 32]), value("present", F32, [2, 2, "batch", 2, "after", 8])]
+    return model(nodes, inputs, outputs, constants)
+
+
 def all_models():
     """File name -> model."""
     models = {f"identity_{name}": identity(name) for name in ELEMENT_TYPES}
     models["cast_u4"] = cast_4_bit(TensorProto.UINT4)
     models["cast_i4"] = cast_4_bit(TensorProto.INT4)
+    models["odd_string"] = odd_string()
+    models["number_text"] = number_text()
     models["add_scalars"] = add_scalars()
     models["dynamic_batch"] = dynamic_batch()
     models["slow_loop"] = slow_loop()
@@ -246,6 +319,7 @@ def all_models():
     models["shape_bomb"] = shape_bomb()
     models["hidden_bomb"] = hidden_bomb()
     models["tiny_encoder"] = tiny_encoder()
+    models["tiny_decoder"] = tiny_decoder()
     return {f"{name}.onnx": made for name, made in models.items()}
 
 

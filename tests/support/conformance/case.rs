@@ -1,7 +1,7 @@
 //! A case as its folder has it: the model's signature, and the tensors of its data sets.
 
 use super::proto::{self, Field};
-use crate::frame::{Kind, Part};
+use crate::frame::{Kind, Part, pack};
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct Set {
     pub outputs: Vec<Part<'static>>,
 }
 
-/// Why a case cannot be asked through `wasi:nn`: the first declared type that it has not.
+/// Why a case cannot be asked through a guest: the first declared type that no tensor has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Inexpressible(pub String);
 
@@ -40,7 +40,7 @@ impl Case {
     /// Reads the case in `folder`.
     ///
     /// # Errors
-    /// A model that `wasi:nn` has not the types for.
+    /// A model that takes or gives what is no tensor.
     ///
     /// # Panics
     /// When the folder is not as the ONNX project lays it.
@@ -117,9 +117,9 @@ fn tensor(tensor: &[u8], port: &Port) -> Result<Part<'static>, String> {
     let tensor = proto::fields(tensor)?;
     let element = proto::varints(&tensor, 2)?.pop().unwrap_or_default();
     let given = match (kind(element), &port.kind) {
-        (Some(kind), _) => kind,
         // NumPy had no bfloat16 when these were made: its bits are stored as whole numbers.
-        (None, Ok(Kind::Bf16)) if element == 4 => Kind::Bf16,
+        (Some(Kind::U16), Ok(Kind::Bf16)) => Kind::Bf16,
+        (Some(kind), _) => kind,
         (None, _) => return Err(format!("the tensor is {}", element_name(element))),
     };
     let dims: Vec<u32> = proto::varints(&tensor, 1)?
@@ -130,8 +130,6 @@ fn tensor(tensor: &[u8], port: &Port) -> Result<Part<'static>, String> {
         Some(raw) => raw.to_vec(),
         None => typed_bytes(&tensor, given)?,
     };
-    // A scalar has no dimensions, for which wasi:nn says [1].
-    let dims = if dims.is_empty() { vec![1] } else { dims };
     Ok(Part { name: port.name.clone(), kind: given, dims, data: Cow::Owned(data) })
 }
 
@@ -139,12 +137,19 @@ fn typed_bytes(tensor: &[Field<'_>], kind: Kind) -> Result<Vec<u8>, String> {
     let narrow = |number: u64, bytes: usize| number.to_le_bytes()[..bytes].to_vec();
     let from = |field, bytes| Ok(proto::varints(tensor, field)?.into_iter().flat_map(|n| narrow(n, bytes)).collect());
     match kind {
-        Kind::Fp32 => Ok(proto::fixed_bytes(tensor, 4)),
-        Kind::Fp64 => Ok(proto::fixed_bytes(tensor, 10)),
-        Kind::U8 => from(5, 1),
-        Kind::Fp16 | Kind::Bf16 => from(5, 2),
+        Kind::Fp32 | Kind::Complex64 => Ok(proto::fixed_bytes(tensor, 4)),
+        Kind::Fp64 | Kind::Complex128 => Ok(proto::fixed_bytes(tensor, 10)),
+        Kind::U8 | Kind::I8 | Kind::Bool => from(5, 1),
+        Kind::Fp16 | Kind::Bf16 | Kind::U16 | Kind::I16 => from(5, 2),
         Kind::I32 => from(5, 4),
         Kind::I64 => from(7, 8),
+        Kind::U32 => from(11, 4),
+        Kind::U64 => from(11, 8),
+        Kind::String => {
+            let strings = proto::all(tensor, 6).into_iter().map(std::str::from_utf8).collect::<Result<Vec<_>, _>>();
+            pack(&strings.map_err(|error| error.to_string())?)
+        }
+        other => Err(format!("{other:?} is not read from here")),
     }
 }
 
@@ -152,40 +157,30 @@ fn text(fields: &[Field<'_>], number: u64) -> String {
     String::from_utf8_lossy(proto::one(fields, number).unwrap_or_default()).into_owned()
 }
 
-/// The type of `wasi:nn` that carries an element type of ONNX; a bool travels as a byte.
+/// What a frame calls an element type of ONNX, by its number.
 fn kind(element: u64) -> Option<Kind> {
     Some(match element {
         1 => Kind::Fp32,
-        2 | 9 => Kind::U8,
+        2 => Kind::U8,
+        3 => Kind::I8,
+        4 => Kind::U16,
+        5 => Kind::I16,
         6 => Kind::I32,
         7 => Kind::I64,
+        8 => Kind::String,
+        9 => Kind::Bool,
         10 => Kind::Fp16,
         11 => Kind::Fp64,
+        12 => Kind::U32,
+        13 => Kind::U64,
+        14 => Kind::Complex64,
+        15 => Kind::Complex128,
         16 => Kind::Bf16,
         _ => return None,
     })
 }
 
+/// The types after these are newer than the cases.
 fn element_name(element: u64) -> String {
-    const NAMES: [&str; 17] = [
-        "UNDEFINED",
-        "FLOAT",
-        "UINT8",
-        "INT8",
-        "UINT16",
-        "INT16",
-        "INT32",
-        "INT64",
-        "STRING",
-        "BOOL",
-        "FLOAT16",
-        "DOUBLE",
-        "UINT32",
-        "UINT64",
-        "COMPLEX64",
-        "COMPLEX128",
-        "BFLOAT16",
-    ];
-    let name = usize::try_from(element).ok().and_then(|index| NAMES.get(index));
-    name.map_or_else(|| format!("element type {element}"), |name| (*name).to_owned())
+    format!("element type {element}")
 }

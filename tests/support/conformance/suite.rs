@@ -59,7 +59,7 @@ pub struct Judged {
 pub struct Report {
     /// Cases in the folder, or what of them was asked for.
     pub total: usize,
-    /// Cases whose types `wasi:nn` has not, by the first such type.
+    /// Cases that take or give what is no tensor, by the first such thing.
     pub inexpressible: BTreeMap<String, usize>,
     /// Those that passed, as they should.
     pub passed: Vec<String>,
@@ -110,7 +110,7 @@ pub fn run(host: &TestHost, folder: &Path, limit: Option<usize>) -> Report {
 /// Pushes the models of some cases, deploys one function with them, and asks it.
 fn judge_all(host: &TestHost, chunk: usize, cases: &[Case]) -> Vec<Verdict> {
     let name = format!("cases-{chunk}");
-    let mut function = Function::guest("nn").named(&name);
+    let mut function = Function::guest("nn_types").named(&name);
     let mut refusals = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let model = format!("case-{chunk}-{index}");
@@ -167,7 +167,7 @@ impl Report {
     fn enter(&mut self, expected: &Expected, case: &str, verdict: Verdict) {
         let reason = expected.reason(case);
         let passed = verdict == Verdict::Passed;
-        let as_listed = reason.map_or(passed, |reason| !passed || reason.is_random);
+        let as_listed = reason.map_or(passed, |reason| !passed || reason.may_pass);
         let judged = Judged { case: case.to_owned(), verdict, expected: reason.map(|reason| reason.text.clone()) };
         match (as_listed, reason) {
             (false, _) => self.unexpected.push(judged),
@@ -176,7 +176,7 @@ impl Report {
         }
     }
 
-    /// Cases that `wasi:nn` can express and that were run.
+    /// Cases that a guest can express and that were run.
     #[must_use]
     pub fn run(&self) -> usize {
         self.passed.len() + self.expected.len() + self.unexpected.len()
@@ -193,7 +193,7 @@ impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inexpressible: usize = self.inexpressible.values().sum();
         let types: Vec<String> = self.inexpressible.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        writeln!(out, "{} cases, of which wasi:nn cannot express {inexpressible} ({})", self.total, types.join(", "))?;
+        writeln!(out, "{} cases, of which a guest cannot express {inexpressible} ({})", self.total, types.join(", "))?;
         writeln!(
             out,
             "passed {} / expressible and run {} / expected to fail {}",

@@ -100,7 +100,11 @@ fn data(store: Store<'_>, (tensor,): (Resource<GuestTensor>,)) -> wasmtime::Resu
     }
     state.counters.tensors_out.fetch_add(1, Relaxed);
     Ok((match value {
-        Ok(tensor) => Bytes::from_owner(tensor.byte_owner()),
+        Ok(tensor) => {
+            // From a device it comes here first.
+            tensor.host_bytes().map_err(|error| wasmtime::format_err!("{error}"))?;
+            Bytes::from_owner(tensor.byte_owner())
+        }
         Err(unfit) => unfit.data.clone(),
     },))
 }
