@@ -86,3 +86,20 @@ fn a_call_that_is_joined_with_others_is_copied_in_twice_and_out_once() {
     assert_eq!(copies, [4.0, 4.0, 4.0], "once at the door and once into the joined run; out from the run's own memory");
     host.stop();
 }
+
+#[test]
+fn the_sdks_example_of_a_language_model_writes_and_checks_its_ids() {
+    let host = TestHost::start();
+    let model = modelet_tests::places::model("tiny_decoder");
+    let route = host.once(&Function::guest("sdk_generate").model_file("decoder", &model));
+    let ask = |ids: &str| host.post(&route, format!("{{\"ids\": {ids}, \"tokens\": 8}}").as_bytes());
+    let written = ask("[1, 2, 3]").ok().json();
+    // As check_models.py prints it.
+    assert_eq!(written["ids"], serde_json::json!([1, 2, 3, 24, 24, 29, 13, 13, 14, 29, 25]));
+    for (ids, why) in [("[1, -1]", "the token id -1"), ("[32]", "the token id 32"), ("[]", "0 token ids")] {
+        let refused = ask(ids);
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &"bad-tokens".into()), "{}", refused.text());
+        assert!(refused.json()["detail"].as_str().unwrap().contains(why), "{}", refused.text());
+    }
+    host.stop();
+}

@@ -1,5 +1,4 @@
-//! Describes the model `model` of the query `n` times (1), and answers the last description as JSON; the element types are the
-//! bindings' names.
+//! Describes the model `model` of the query `n` times (1), and answers the last description as JSON.
 use modelet_sdk::{Dimension, Error, Model, Port, Request, Response, handler};
 use modelet_test_guests::number;
 use serde_json::{Value, json};
@@ -29,5 +28,5 @@ fn port(port: &Port) -> Value {
         };
         dimensions.iter().map(size).collect()
     });
-    json!({ "name": port.name, "type": format!("{:?}", port.element_type), "dimensions": dimensions })
+    json!({ "name": port.name, "type": port.element_type.to_string(), "dimensions": dimensions })
 }

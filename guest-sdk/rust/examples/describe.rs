@@ -1,4 +1,4 @@
-//! Tells what a model takes and gives: `GET` gives `{"inputs": ["x: String [n]"], …}`; and `POST ["a", "b"]` runs it on
+//! Tells what a model takes and gives: `GET` gives `{"inputs": ["x: string [n]"], …}`; and `POST ["a", "b"]` runs it on
 //! these strings. Its manifest has `[models] texts = { file = "models/texts.onnx" }`, which takes and gives strings.
 use modelet_sdk::{Dimension, Error, Model, Port, Request, Response, Tensor, handler};
 
@@ -21,7 +21,7 @@ fn texts(request: Request) -> Result<Response, Error> {
 }
 
 fn in_words(port: &Port) -> String {
-    let Some(dimensions) = &port.dimensions else { return format!("{}: {:?}", port.name, port.element_type) };
+    let Some(dimensions) = &port.dimensions else { return format!("{}: {}", port.name, port.element_type) };
     let sizes: Vec<String> = dimensions
         .iter()
         .map(|dimension| match dimension {
@@ -29,5 +29,5 @@ fn in_words(port: &Port) -> String {
             Dimension::Dynamic(name) => name.clone().unwrap_or_else(|| "?".to_owned()),
         })
         .collect();
-    format!("{}: {:?} [{}]", port.name, port.element_type, sizes.join(", "))
+    format!("{}: {} [{}]", port.name, port.element_type, sizes.join(", "))
 }

@@ -1,5 +1,7 @@
 //! [`ElementType`], and which Rust types are elements.
 
+use std::fmt;
+
 use bytemuck::{AnyBitPattern, NoUninit};
 
 pub use crate::modelet::nn::tensors::ElementType;
@@ -41,6 +43,40 @@ elements! {
     u64 => U64, None;
 }
 
+/// As Modelet's messages have it: `f32`, `i64`, `string` …
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::U8 => "u8",
+            Self::I8 => "i8",
+            Self::U16 => "u16",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::String => "string",
+            Self::Bool => "bool",
+            Self::F16 => "f16",
+            Self::F64 => "f64",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+            Self::Complex64 => "complex64",
+            Self::Complex128 => "complex128",
+            Self::Bf16 => "bf16",
+            Self::F8e4m3fn => "f8e4m3fn",
+            Self::F8e4m3fnuz => "f8e4m3fnuz",
+            Self::F8e5m2 => "f8e5m2",
+            Self::F8e5m2fnuz => "f8e5m2fnuz",
+            Self::U4 => "u4",
+            Self::I4 => "i4",
+            Self::F4e2m1 => "f4e2m1",
+            Self::U2 => "u2",
+            Self::I2 => "i2",
+            Self::F8e8m0 => "f8e8m0",
+        })
+    }
+}
+
 /// What `wasi:nn` calls an element type, if it has a name for it.
 pub(crate) fn standard(element: ElementType) -> Option<TensorType> {
     Some(match element {
@@ -77,6 +113,7 @@ mod tests {
         assert_eq!(f32::STANDARD.map(of_standard), Some(f32::TYPE));
         assert_eq!(u8::STANDARD.map(of_standard), Some(u8::TYPE));
         assert_eq!(standard(ElementType::Bf16).map(of_standard), Some(ElementType::Bf16));
+        assert_eq!(ElementType::Bf16.to_string(), "bf16");
         assert_eq!((standard(i8::TYPE), standard(ElementType::Bool)), (None, None));
     }
 }

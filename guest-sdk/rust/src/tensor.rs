@@ -62,7 +62,7 @@ impl Tensor {
     /// 500 for another element type; and as [`Tensor::new`].
     pub fn bits16(dims: &[usize], element: ElementType, bits: &[u16]) -> Result<Self, Error> {
         let ty = standard(element).filter(|_| matches!(element, ElementType::F16 | ElementType::Bf16));
-        let ty = ty.ok_or_else(|| Error::internal(format!("{element:?} is not half floats")))?;
+        let ty = ty.ok_or_else(|| Error::internal(format!("{element} is not half floats")))?;
         let dims = checked_dims(dims, bits.len())?;
         Ok(Self::known(Raw::new(&dims, ty, bytemuck::cast_slice(bits)), element))
     }
@@ -189,7 +189,8 @@ impl Tensor {
         if wanted.contains(&found) {
             return Ok(());
         }
-        Err(Error::internal(format!("the tensor holds {found:?}, not {wanted:?}")))
+        let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        Err(Error::internal(format!("the tensor holds {found}, not {}", wanted.join(" or "))))
     }
 }
 

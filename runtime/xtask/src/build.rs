@@ -28,10 +28,11 @@ pub(crate) fn modelet(places: &Places) -> Result<(), Failure> {
     process::run(&mut cargo(places, &["build", "--package", "modelet"]))
 }
 
-/// Builds the test guests and every function of the repository to components.
+/// Builds the test guests, the SDK's examples and every function of the repository to components.
 pub(crate) fn guests(places: &Places) -> Result<(), Failure> {
     let wasm = ["--profile", "guest", "--target", "wasm32-wasip2"];
-    process::run(cargo(places, &["build", "--package", "modelet-test-guests", "--examples"]).args(wasm))?;
+    let guests = ["build", "--package", "modelet-test-guests", "--package", "modelet-sdk", "--examples"];
+    process::run(cargo(places, &guests).args(wasm))?;
     let mut functions = cargo(places, &["build"]);
     functions.args(wasm);
     for name in functions_of(places)? {

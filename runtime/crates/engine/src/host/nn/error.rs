@@ -66,3 +66,18 @@ impl HostError for GuestState {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn not_now_can_be_told_from_a_failure() {
+        let busy = GuestError::from(RunError::Busy { retry_after: Duration::from_millis(250) });
+        assert!(matches!(busy.code, ErrorCode::RuntimeError));
+        assert!(busy.data.starts_with("retry-after-ms=250: the model's queue is full"), "{}", busy.data);
+        assert_eq!(GuestError::from(RunError::Failed("it".to_owned())).data, "the model failed: it");
+    }
+}
