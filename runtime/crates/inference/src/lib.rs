@@ -28,6 +28,7 @@ mod inline;
 #[cfg(test)]
 mod left_on_device;
 pub mod library;
+mod load;
 mod loaders;
 mod metrics;
 mod model;
