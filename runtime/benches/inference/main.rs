@@ -5,6 +5,7 @@
 //! - `joined`: many callers inside one process, against the same without joining, and against upstream's `wasi:nn`.
 //! - `functions`: sixteen functions over HTTP, calls joined against calls alone.
 //! - `beside`: a model's calls while another model comes and goes, and while somebody floods it.
+//! - `forms`: the optimised form of a model, used where it lies, against its ONNX file.
 //! - `tenants`: what a model takes that many own.
 //!
 //! With `--short` each row is only tried: its figures mean nothing.
@@ -15,6 +16,7 @@ mod alone;
 mod baseline;
 mod beside;
 mod copies;
+mod forms;
 mod functions;
 mod joined;
 mod ours;
@@ -59,6 +61,7 @@ fn main() -> Result<()> {
     functions::measure(mode, &mut rows);
     beside::measure(mode, &mut rows);
     tenants::measure(&mut rows);
+    forms::measure(mode, &mut rows);
     rows.finish();
     Ok(())
 }

@@ -18,6 +18,7 @@ use modelet_spec::{Digest, Flow};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::forms;
 use crate::support::asked::{self, Asked};
 use crate::support::callers::{self, Heard};
 use crate::support::child::{self, Cores};
@@ -26,7 +27,7 @@ use crate::support::places;
 use crate::support::sample::Sample;
 
 /// What the child is asked. Times are in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Question {
     /// So many callers, for so long; runs of at most `rows_max` rows.
     Calls {
@@ -43,6 +44,12 @@ pub(crate) enum Question {
     Run { rows: u32 },
     /// So many owners of the same other model of 90 MB, each of which calls it once.
     Owners { owners: u32 },
+    /// The trial of the other model: its optimised form is left there, and what was found out beside it.
+    Optimise { to: PathBuf },
+    /// One load of the other model, from its own file or from the optimised form that lies there.
+    Load { optimised: Option<PathBuf> },
+    /// The other model, loaded so, in as many sessions as calls come at once.
+    Sessions { optimised: Option<PathBuf>, sessions: usize },
 }
 
 /// What it says; what was not asked for is 0.
@@ -53,6 +60,8 @@ pub(crate) struct Told {
     pub(crate) loads: u64,
     /// Memory that the process has gained.
     pub(crate) bytes: u64,
+    /// What a load took.
+    pub(crate) load_ms: f64,
     /// Calls of the other group that were turned away.
     pub(crate) shed: u64,
 }
@@ -116,6 +125,11 @@ impl Served {
                 Ok(Told { heard, ..Told::default() })
             }
             Question::Owners { owners } => self.owners(owners).await,
+            Question::Optimise { to } => forms::optimise(&self.runtime, &to).await,
+            Question::Load { optimised } => forms::load(&self.runtime, optimised.as_deref()),
+            Question::Sessions { optimised, sessions } => {
+                forms::sessions(&self.runtime, optimised.as_deref(), sessions).await
+            }
         }
     }
 
@@ -138,7 +152,7 @@ fn residency(runtime: &Runtime) -> Result<Residency> {
 }
 
 /// Makes calls of one tenant's functions: tensors of bytes, a run, and the bytes of what is read.
-fn caller(
+pub(crate) fn caller(
     model: &Arc<Model>,
     sample: Sample,
     rows_max: u32,
@@ -285,7 +299,7 @@ struct Other {
     digest: Digest,
 }
 
-const OTHER: Sample = Sample::MiniLm { rows: 1, words: 16 };
+pub(crate) const OTHER: Sample = Sample::MiniLm { rows: 1, words: 16 };
 
 impl Other {
     fn read(runtime: &Runtime) -> Result<Arc<Self>> {

@@ -54,14 +54,6 @@ impl Server {
         }
     }
 
-    /// Memory that is its own and in RAM, in bytes: `RssAnon`, without what a file in the page cache backs.
-    ///
-    /// # Errors
-    /// Where the system does not tell (`/proc/PID/status`).
-    pub(crate) fn memory(&self) -> Result<u64> {
-        memory(&self.child.id().to_string())
-    }
-
     /// CPU time that all its threads have had. Threads that have ended do not count: the servers keep theirs.
     ///
     /// # Errors
@@ -110,13 +102,25 @@ pub(crate) fn pin_self() {
     }
 }
 
-/// [`Server::memory`] of any process; `self` is this one.
+/// Memory of a process (`self` is this one) that is its own and in RAM, in bytes: without what a file backs.
 ///
 /// # Errors
 /// Where the system does not tell.
 pub(crate) fn memory(process: &str) -> Result<u64> {
+    status(process, "RssAnon:")
+}
+
+/// The same with what files back: a mapped file counts once, however many use the map.
+///
+/// # Errors
+/// Where the system does not tell.
+pub(crate) fn memory_and_maps(process: &str) -> Result<u64> {
+    status(process, "VmRSS:")
+}
+
+fn status(process: &str, key: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon in a status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no {key}"))?;
     let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kibibytes << 10)
 }
