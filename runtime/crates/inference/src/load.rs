@@ -51,7 +51,7 @@ impl Runtime {
         let room = (bytes, shared.environment.arena_in_use().unwrap_or_default());
         let ((loaded, known, options), reservation) = shared.devices.load_on(options.device, room, |place| {
             let options = options.clone().on(place.device);
-            let rule = shared.thread_rule(bytes, &options);
+            let rule = shared.thread_rule(bytes, &options, place.device);
             let wish = Wish {
                 intra_threads: rule.threads_at_first(),
                 optimise: options.optimise,
@@ -78,9 +78,14 @@ impl Runtime {
 
 impl Shared {
     /// What decides a model's sessions and threads.
-    fn thread_rule(&self, file_bytes: u64, options: &ModelOptions) -> ThreadRule {
+    fn thread_rule(&self, file_bytes: u64, options: &ModelOptions, device: Device) -> ThreadRule {
         let config = &self.config;
-        let threads = if config.shared_threads { Some(1) } else { options.intra_threads.or(config.intra_threads) };
+        let threads = match options.intra_threads.or(config.intra_threads) {
+            _ if config.shared_threads => Some(1),
+            // Its operators run elsewhere.
+            None if !device.is_cpu() => Some(1),
+            asked => asked,
+        };
         let asked = Asked { sessions: options.sessions_max.or(config.sessions_max), threads };
         ThreadRule::new(config.workers, (file_bytes, config.arena_max_bytes), asked)
     }
