@@ -47,6 +47,32 @@ fn a_client_that_leaves_takes_its_call_out_of_the_queue_or_stops_its_run() {
 }
 
 #[test]
+fn a_full_queue_is_503_with_retry_after_where_the_function_says_nothing_else() {
+    let host = TestHost::configured("[inference]\nsessions = 1\nqueue = 1\n");
+    let patient = Function::guest("nn").named("patient").model("slow_loop").with("[limits]\ntime = \"300s\"\n");
+    let brief = Function::guest("slow_model").model("slow_loop").with("[limits]\ntime = \"2s\"\n");
+    let (patient, other) = (host.once(&patient), host.once(&brief));
+    assert_eq!(host.get(&format!("{other}?n=3")).ok().json(), serde_json::json!([3.0]));
+    let endless = turns("slow-loop", ENDLESS);
+    let mut calls = vec![begin(&host, &patient, &endless)];
+    // One runs, and as soon as a third had to wait for it, a second waits.
+    let refused = until("the queue is full", || {
+        let answer = host.get(&format!("{other}?n=1"));
+        if answer.status == 504 {
+            calls.push(begin(&host, &patient, &endless));
+            queue_depth(&host, 1.0);
+        }
+        (![200, 504].contains(&answer.status)).then_some(answer)
+    });
+    assert_eq!((refused.status, &refused.json()["code"]), (503, &"model-busy".into()), "{}", refused.text());
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&wait), "{wait}");
+    drop(calls);
+    until("the model serves again", || (host.get(&format!("{other}?n=1")).status == 200).then_some(()));
+    host.stop();
+}
+
+#[test]
 fn two_functions_share_a_run_only_if_both_allow_it() {
     let host = TestHost::start();
     let function = |name: &str, share: &str, wait: &str| {
