@@ -24,6 +24,7 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
+// SAFETY: the signature is that of C11 7.22.4.2, which every libc here has.
 unsafe extern "C" {
     /// C's own: calls `handler` when the process ends by `exit` or by a return from `main`.
     fn atexit(handler: extern "C" fn()) -> c_int;
