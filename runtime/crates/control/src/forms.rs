@@ -10,6 +10,7 @@ use modelet_store::{OptimisedRecord, Store};
 
 use crate::error::ControlError;
 use crate::options::options;
+use crate::sample;
 use crate::trial::{TrialJob, TrialSample, Trials};
 
 /// A model's files.
@@ -140,7 +141,11 @@ impl Forms {
     ) -> Result<Arc<Model>, LoadError> {
         let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
         let began = std::time::Instant::now();
-        let model = runtime.load_until(file, options(&source.name, &source.card, Some(&facts)), stop)?;
+        let mut options = options(&source.name, &source.card, Some(&facts));
+        // Its owner's own call goes the way that calls go; made-up ones are for models that came with none.
+        let given = source.samples.first().and_then(|given| sample::parse(given.json.as_bytes()).ok());
+        options.warm_up = given.or(options.warm_up);
+        let model = runtime.load_until(file, options, stop)?;
         tracing::info!(model = %source.name, form, seconds = began.elapsed().as_secs_f64(), "loaded a model");
         Ok(model)
     }
