@@ -30,6 +30,7 @@ fn serve(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["ort", sample] => ort::serve(serde_json::from_str(sample)?),
+        ["ort-cuda", sample] => ort::serve_on_cuda(serde_json::from_str(sample)?),
         ["upstream", sample, threads] => upstream::serve(serde_json::from_str(sample)?, serde_json::from_str(threads)?),
         ["hyper", runtime] => listen::run(runtime.parse()?, hyper::Hello),
         ["direct", runtime, guest] => listen::run(runtime.parse()?, direct::Direct::new(Path::new(guest))?),

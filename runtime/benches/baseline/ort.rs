@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
+use ort::ep::CUDA;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, TensorRef};
@@ -27,12 +28,39 @@ pub(crate) fn start(sample: Sample) -> Result<Bare> {
     Asked::start(&["serve", "ort", &serde_json::to_string(&sample)?], Cores::One)
 }
 
+/// The same on the first card, by the CUDA provider.
+///
+/// # Errors
+/// When it does not start.
+pub(crate) fn start_on_cuda(sample: Sample) -> Result<Bare> {
+    Asked::start(&["serve", "ort-cuda", &serde_json::to_string(&sample)?], Cores::One)
+}
+
 /// Runs until stdin ends.
 ///
 /// # Errors
 /// When the library or the model cannot be loaded or run.
 pub(crate) fn serve(sample: Sample) -> Result<()> {
-    let mut session = load(&places::onnxruntime()?, &sample.file()?, Threads::One)?;
+    serve_with(load(&places::onnxruntime()?, &sample.file()?, Threads::One)?, sample)
+}
+
+/// The same on the first card.
+///
+/// # Errors
+/// When the library or the model cannot be loaded or run, or there is no card.
+pub(crate) fn serve_on_cuda(sample: Sample) -> Result<()> {
+    let load = || -> Result<Session, Box<dyn std::error::Error>> {
+        let environment =
+            ort::init_from(places::onnxruntime_gpu()?)?.with_name("bench").with_telemetry(false).build()?;
+        let builder = Session::builder(&environment)?.with_optimization_level(GraphOptimizationLevel::All)?;
+        let builder = builder.with_intra_threads(1)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
+        let mut builder = builder.with_execution_providers([CUDA::default().build().error_on_failure()])?;
+        Ok(builder.commit_from_file(sample.file()?)?)
+    };
+    serve_with(load().map_err(|error| anyhow!("{error}"))?, sample)
+}
+
+fn serve_with(mut session: Session, sample: Sample) -> Result<()> {
     let inputs: Vec<Input> = sample.inputs().iter().map(Input::of).collect::<Result<_>>()?;
     asked::answer(|calls: u32| {
         let begun = Instant::now();

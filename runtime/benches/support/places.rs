@@ -34,6 +34,18 @@ pub(crate) fn onnxruntime() -> Result<PathBuf> {
     Ok(library::find(None, None, None, Some(&user_cache()?))?)
 }
 
+/// The library for GPUs that `cargo xtask setup --gpu` has laid.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn onnxruntime_gpu() -> Result<PathBuf> {
+    let folder = cache()?.join(format!("onnxruntime-gpu-{}", library::VERSION));
+    if !folder.is_dir() {
+        bail!("no CUDA device: the ONNX Runtime for GPUs is not there; run `cargo xtask setup --gpu`");
+    }
+    Ok(library::find(Some(&folder), None, None, None)?)
+}
+
 fn user_cache() -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = library::user_cache(variable("XDG_CACHE_HOME").as_deref(), variable("HOME").as_deref());

@@ -9,10 +9,13 @@ use crate::setup;
 /// The bench that loads the model of 90 MB.
 const INFERENCE: &str = "inference";
 
+/// The bench that loads it onto a card. The library for that is not fetched here: 256 MB, of no use without a card.
+const GPU: &str = "gpu";
+
 /// Sets up, builds the guests, and runs the bench.
 pub(crate) fn run(places: &Places, name: &str, arguments: &[String]) -> Result<(), Failure> {
     setup::run(places)?;
-    if name == INFERENCE
+    if [INFERENCE, GPU].contains(&name)
         && let Err(failure) = setup::for_benches(places)
     {
         // The rows that need the model say so; the others are measured.
