@@ -17,10 +17,10 @@ fn a_server_whose_demanded_device_is_not_there_does_not_start() {
         Some(0),
         "it is sound; whether it can be met is another matter"
     );
-    let refused =
-        run_in(folder.path(), ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]).refused();
+    let refused = run_in(folder.path(), ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""), "nothing serves: {refused:?}");
     for words in ["the configuration has a fault", "cuda:63!", "cuda:63 is demanded and not really there"] {
-        assert!(refused.contains(words), "{words} is not in: {refused}");
+        assert!(refused.stderr.contains(words), "{words} is not in: {refused:?}");
     }
 }
 

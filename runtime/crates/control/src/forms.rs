@@ -69,6 +69,8 @@ impl Forms {
         runtime: &Runtime,
         source: &Source,
     ) -> Result<(Facts, OptimisedRecord), ControlError> {
+        // Nobody need try what has nowhere to run.
+        runtime.check_device(source.card.run.device).map_err(|error| ControlError::Model(error.to_string()))?;
         let writer = self.store.begin_optimised()?;
         let job = TrialJob {
             name: source.name.clone(),
@@ -101,9 +103,12 @@ impl Forms {
         {
             match self.load_found(runtime, source, found, stop) {
                 // Nobody wants it, or it takes too much: another form would change nothing.
-                Err(error @ (LoadError::Cancelled | LoadError::TimedOut(_) | LoadError::TooLarge(_))) => {
-                    return Err(error);
-                }
+                Err(
+                    error @ (LoadError::Cancelled
+                    | LoadError::TimedOut(_)
+                    | LoadError::TooLarge(_)
+                    | LoadError::Device { .. }),
+                ) => return Err(error),
                 Err(error) => tracing::warn!(model = %source.name, %error, "an optimised form does not load"),
                 loaded => return loaded,
             }

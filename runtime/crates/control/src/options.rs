@@ -10,6 +10,7 @@ pub(crate) fn options(name: &str, card: &ModelCard, facts: Option<&Facts>) -> Mo
     options.sessions_max = card.run.sessions.map(|sessions| sessions as usize);
     options.prepack = card.run.prepack.unwrap_or(options.prepack);
     options.device = card.run.device.or(options.device);
+    options.fp16 = card.run.fp16.unwrap_or(options.fp16);
     options.run_max = card.run.limit.unwrap_or(options.run_max);
     options.allow_row_mixing = card.batch.allow_row_mixing;
     options.preferred_rows.clone_from(&card.batch.preferred);
@@ -43,10 +44,13 @@ mod tests {
         let mut card = ModelCard::default();
         card.run.prepack = Some(false);
         card.run.sessions = Some(3);
+        card.run.device = Some("cuda:0!".parse().unwrap());
+        card.run.fp16 = Some(true);
         card.run.limit = Some(Duration::from_secs(1));
         card.batch.dim0 = Some(Dim0::Other);
         let options = options("m", &card, None);
         assert_eq!((options.prepack, options.sessions_max, options.run_max), (false, Some(3), Duration::from_secs(1)));
         assert!(matches!(options.batchable, Batchable::No(why) if why.contains("card")));
+        assert_eq!((options.device, options.fp16), (card.run.device, true));
     }
 }

@@ -78,6 +78,7 @@ impl ModelOptions {
         if !device.is_cpu() {
             // Each one is a copy of the weights in the device's memory, and the device runs one thing at a time.
             self.sessions_max.get_or_insert(1);
+            self.intra_threads.get_or_insert(1);
         }
         self
     }

@@ -63,6 +63,8 @@ impl Runtime {
     pub async fn trial(&self, trial: Trial) -> Result<Facts, TrialError> {
         let Trial { file, mut options, samples, optimised_to } = trial;
         options.warm_up = None;
+        // This process has the CPU alone. Whether there is the device that the card asks for, the server knows.
+        options.device = None;
         let has_padding = !options.padding.is_empty();
         let (before, began) = (anonymous_bytes(), Instant::now());
         let (model, mut no_form) = self.load_and_write(&file, &options, optimised_to.as_deref())?;

@@ -14,7 +14,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use modelet_inference::{DeviceSettings, LoadError, ModelOptions, Runtime, RuntimeConfig};
+use modelet_inference::{DeviceSettings, LoadError, ModelOptions, Runtime, RuntimeConfig, Trial};
 use modelet_spec::Device;
 use prometheus_client::registry::Registry;
 use support::{f32s, flow, model_bytes, named};
@@ -60,6 +60,16 @@ async fn what_is_not_there_is_left_out_and_models_are_told() {
         assert_eq!(model.device(), Device::Cpu, "{asked:?}");
         model.run(flow(), named(vec![("X", f32s(&[1, 64], &[0.0; 64]))])).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_trial_is_on_the_cpu_whatever_the_model_demands() {
+    let runtime = support::open(&config(&["cpu"]));
+    let device = Some("cuda:0!".parse().unwrap());
+    let options = ModelOptions { device, ..ModelOptions::named("digits") };
+    let file = model_bytes("digits.onnx").into();
+    let facts = runtime.trial(Trial { file, options, samples: Vec::new(), optimised_to: None }).await.unwrap();
+    assert_eq!(facts.description.inputs.len(), 1);
 }
 
 #[test]

@@ -99,6 +99,9 @@ pub struct CardRun {
     /// Where it should run. Default: where the server places it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceWish>,
+    /// Whether TensorRT may compute in 16 bits where that is quicker. Default: no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fp16: Option<bool>,
 }
 
 /// All faults of a card.

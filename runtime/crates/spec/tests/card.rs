@@ -26,6 +26,7 @@ sessions = 2
 threads = 1
 prepack = false
 device = "cuda:0!"
+fp16 = true
 "#;
 
 fn report(text: &str) -> Vec<String> {
@@ -47,6 +48,7 @@ fn the_whole_card_is_read() {
     assert_eq!((card.run.limit, card.run.sessions), (Some(Duration::from_secs(10)), Some(2)));
     assert_eq!((card.run.threads, card.run.prepack), (Some(1), Some(false)));
     assert_eq!(card.run.device.unwrap().to_string(), "cuda:0!");
+    assert_eq!(card.run.fp16, Some(true));
 }
 
 #[test]

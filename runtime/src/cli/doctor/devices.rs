@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn each_outcome_is_told_with_its_fix() {
         let wish = |text: &str| Some(text.parse().unwrap());
-        let not_built = "CUDA execution provider is not enabled in this build.".to_owned();
+        let not_built = "CUDA execution provider is not enabled in this build".to_owned();
         let no_cuda =
             "Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open \
                        shared object file: No such file or directory"
@@ -71,7 +71,7 @@ ok       providers      CUDA, CPU; that one is built in does not make it work
 ok       cpu            a model ran on it
 ok       cuda:0         a model ran on it; no model of the server will
                         fix: name it by `devices` in [inference]
-none     cuda:0         not there: CUDA execution provider is not enabled in this build.
+none     cuda:0         not there: CUDA execution provider is not enabled in this build
                         fix: this ONNX Runtime is built for the CPU alone: run `cargo xtask setup --gpu` and name its folder by `library` in [inference]
 none     cuda:0         named in [inference] and not really there: Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file: No such file or directory
                         fix: install CUDA 13 and cuDNN 9, where the loader finds them (LD_LIBRARY_PATH)

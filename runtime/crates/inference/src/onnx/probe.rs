@@ -87,7 +87,7 @@ fn twice(environment: &Environment, mut handle: SessionHandle, memory: Option<&D
 
 /// The message without the function that failed and the code that it failed with.
 fn cause(message: &str) -> &str {
-    message.rsplit(" : FAIL : ").next().unwrap_or(message)
+    message.rsplit(" : FAIL : ").next().unwrap_or(message).trim_end_matches('.')
 }
 
 fn bytes(values: [f32; 2]) -> Vec<u8> {
@@ -103,6 +103,6 @@ mod tests {
         let whole = "onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load \
                      library with error: libcublasLt.so.13: cannot open shared object file";
         let told = "Failed to load library with error: libcublasLt.so.13: cannot open shared object file";
-        assert_eq!((cause(whole), cause("plain")), (told, "plain"));
+        assert_eq!((cause(whole), cause("plain.")), (told, "plain"));
     }
 }

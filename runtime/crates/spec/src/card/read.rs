@@ -56,6 +56,7 @@ fn run(mut section: Section<'_, '_>) -> CardRun {
         threads: section.value("threads").and_then(|value| value.number(1)),
         prepack: section.value("prepack").and_then(|value| value.flag()),
         device: section.text("device"),
+        fp16: section.value("fp16").and_then(|value| value.flag()),
     };
     section.finish();
     run
