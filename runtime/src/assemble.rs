@@ -56,6 +56,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
     let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
+    engine.tell(gateway.times());
     let control_config = ControlConfig {
         data_dir: config.data_dir.clone(),
         data_url: listening.data_url.clone(),

@@ -23,6 +23,7 @@ mod nn;
 mod nn_chains;
 mod nn_memory;
 mod nn_types;
+mod residency;
 mod sandbox;
 mod serving;
 mod sharing;

@@ -52,6 +52,21 @@ impl Client {
         self.answer(self.signed(request).send_json(body))
     }
 
+    /// Asks for something that needs no body, by POST.
+    pub(crate) fn post_nothing<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.answer(self.signed(self.agent.post(self.url(path))).send_empty())
+    }
+
+    /// Asks for something that needs no body, by PUT.
+    pub(crate) fn put<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.answer(self.signed(self.agent.put(self.url(path))).send_empty())
+    }
+
+    /// Takes something away.
+    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.answer(self.signed(self.agent.delete(self.url(path))).call())
+    }
+
     /// Sends a file as a new blob.
     pub(crate) fn push_blob(&self, file: &Path) -> anyhow::Result<Blob> {
         let (reader, bytes) = open(file)?;

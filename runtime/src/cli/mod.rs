@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// Functions: list, show
     #[command(subcommand)]
     Function(FunctionCommand),
-    /// Models: push, list, show
+    /// Models: push, list, show, pin, unload
     #[command(subcommand)]
     Model(model::ModelCommand),
     /// Try the model that stdin names: started by the server

@@ -48,6 +48,8 @@ fn the_rows_of_the_contract_can_be_typed() {
         "function list --json",
         "function show f --url http://127.0.0.1:1",
         "model push f.onnx --name n --label stable",
+        "model pin digits@1 --off",
+        "model unload digits@stable --force --json",
         "model list --data-dir d",
         "model show m --json",
     ] {

@@ -2,6 +2,7 @@
 
 mod extract;
 mod functions;
+mod memory;
 mod models;
 mod respond;
 mod server;
@@ -80,6 +81,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(functions::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push))
+        .routes(routes!(memory::pin, memory::unpin))
+        .routes(routes!(memory::unload))
 }
 
 /// Paths that need no key: whoever reaches this listener may know how the server is.

@@ -17,7 +17,7 @@ use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::models::{Inference, ModelShelf};
 use crate::trial::{TrialConfig, Trials};
-use crate::{keys, metrics};
+use crate::{keys, metrics, model_metrics};
 
 /// What serves: the gateway reads it, control writes it.
 pub type FunctionCatalog = Catalog<Arc<Function>>;
@@ -62,7 +62,7 @@ pub struct Control {
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Engine,
     pub(crate) inference: Inference,
-    pub(crate) models: ModelShelf,
+    pub(crate) models: Arc<ModelShelf>,
     pub(crate) forms: Arc<Forms>,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// One compilation at a time: each takes all cores and much memory by itself.
@@ -94,6 +94,9 @@ impl Control {
         let room = ResidencyConfig::with_budget(config.limits.inference_memory.0);
         let room = ResidencyConfig { idle: config.model_idle, ..room };
         let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, Arc::clone(&forms), room)?;
+        let models = Arc::new(models);
+        models.register(registry);
+        model_metrics::register(registry, Arc::clone(&models));
         metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
         let control = Arc::new(Self {
             config,

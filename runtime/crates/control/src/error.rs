@@ -96,6 +96,12 @@ pub enum ControlError {
     /// A route cannot be served beside the others.
     #[error("{0}")]
     Route(#[from] modelet_catalog::CatalogError),
+    /// A model that is pinned is not unloaded.
+    #[error("the model `{0}` is pinned: take the pin back with `modelet model pin {0} --off`, or unload with --force")]
+    Pinned(String),
+    /// A model could not be brought into memory.
+    #[error("the model is not in memory: {0}")]
+    NoMemory(modelet_inference::LoadError),
     /// Something that this needs is not there.
     #[error("{0}")]
     Unavailable(String),

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use modelet_engine::ports::{Models, ModelsError};
 use modelet_inference::{
-    LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, Residency, ResidencyConfig, Runtime,
+    LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
+    Runtime,
 };
 use modelet_spec::{Digest, ModelName, TenantName, Version};
 use modelet_store::Store;
+use prometheus_client::registry::Registry;
 
 use crate::error::ControlError;
 use crate::forms::{Forms, Source};
@@ -42,7 +44,7 @@ pub(crate) struct ModelShelf {
 }
 
 /// A version of a tenant's model.
-type Owned = (TenantName, ModelName, Version);
+pub(crate) type Owned = (TenantName, ModelName, Version);
 
 impl ModelShelf {
     pub(crate) fn new(
@@ -62,6 +64,13 @@ impl ModelShelf {
         Ok(Self { store, forms, memory, handles: Mutex::default() })
     }
 
+    /// Adds the metrics of memory.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Some((_, residency)) = &self.memory {
+            residency.register(registry);
+        }
+    }
+
     /// The way to a version of a model; `None` without ONNX Runtime.
     pub(crate) fn handle(&self, tenant: &TenantName, pinned: &Pinned) -> Option<ModelHandle> {
         let (runtime, residency) = self.memory.as_ref()?;
@@ -73,6 +82,20 @@ impl ModelShelf {
             residency.handle(ModelKey::new(pinned.digest), Arc::new(loader))
         };
         Some(self.handles().entry(owned).or_insert_with(make).clone())
+    }
+
+    /// What each owner has seen of its models so far, sorted, and where they run.
+    pub(crate) fn seen(&self) -> Vec<(Owned, String, ModelUse)> {
+        let handles = self.handles().clone();
+        let seen = |(owned, handle): (Owned, ModelHandle)| (owned, handle.key().device.to_string(), handle.seen());
+        let mut all: Vec<_> = handles.into_iter().map(seen).collect();
+        all.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        all
+    }
+
+    /// What the owner of a version has seen of it; `None`: nothing.
+    pub(crate) fn seen_of(&self, owned: &Owned) -> Option<ModelUse> {
+        Some(self.handles().get(owned)?.seen())
     }
 
     fn handles(&self) -> MutexGuard<'_, HashMap<Owned, ModelHandle>> {

@@ -8,6 +8,7 @@ use modelet_store::FunctionVersion;
 use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
+use crate::memory;
 use crate::models::Pinned;
 
 impl Control {
@@ -19,6 +20,7 @@ impl Control {
     pub async fn load(self: &Arc<Self>) -> Result<(), ControlError> {
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
+        memory::load_pinned(self)?;
         blocking(move || {
             let mut builder = control.catalog_builder()?;
             let mut failed = Vec::new();

@@ -1,6 +1,7 @@
 //! What the store and the catalog know, in the words of the API.
 
 use modelet_engine::Function;
+use modelet_inference::ModelUse;
 use modelet_spec::EffectiveLimits;
 use modelet_store::{FunctionVersion, ModelVersion};
 
@@ -58,7 +59,29 @@ pub(crate) fn model(version: ModelVersion) -> Result<wire::Model, ControlError> 
         created: None,
         labels: version.labels.iter().map(ToString::to_string).collect(),
         description: described,
+        memory: wire::Memory::default(),
     })
+}
+
+/// The same, with what is known of it in memory.
+pub(crate) fn model_in_memory(control: &Control, version: ModelVersion) -> Result<wire::Model, ControlError> {
+    let owned = (version.tenant.clone(), version.name.clone(), version.version);
+    let memory = control.models.seen_of(&owned).map(memory).unwrap_or_default();
+    Ok(wire::Model { memory, ..model(version)? })
+}
+
+fn memory(seen: ModelUse) -> wire::Memory {
+    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    wire::Memory {
+        resident: seen.is_resident,
+        resident_bytes: seen.bytes,
+        sessions: seen.sessions as u64,
+        pinned: seen.is_pinned,
+        calls: seen.uses,
+        loads: seen.loads,
+        load_ms: seen.load_time.map(ms),
+        last_use_ms: seen.last_use.map(ms),
+    }
 }
 
 /// What a function may use at most.

@@ -1,5 +1,7 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod memory;
+
 use std::collections::BTreeMap;
 
 use modelet_spec::manifest::Manifest;
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+pub use memory::{Memory, MemoryQuery};
 
 /// Whose things are meant.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -210,6 +214,9 @@ pub struct Model {
     pub labels: Vec<String>,
     /// What goes in and what comes out.
     pub description: ModelDescription,
+    /// Whether and how it is in memory.
+    #[serde(default)]
+    pub memory: Memory,
 }
 
 /// All models that the caller may see.

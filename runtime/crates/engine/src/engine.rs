@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use modelet_spec::manifest::{BatchRule, Instances};
@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::inspect::{HANDLER, Inspection};
 use crate::metrics::{Counters, EngineStats};
 use crate::pool::Pool;
-use crate::ports::{Log, Models};
+use crate::ports::{Log, Models, Times};
 use crate::state::GuestState;
 use crate::ticker::Ticker;
 use crate::{code, host, inspect, settings, ticker};
@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ticker: Ticker,
+    times: OnceLock<Arc<dyn Times>>,
     pools: Mutex<Vec<Weak<Pool>>>,
 }
 
@@ -92,6 +93,7 @@ impl Engine {
             wasmtime,
             counters: Arc::new(Counters::default()),
             ticker: Ticker::default(),
+            times: OnceLock::new(),
             pools: Mutex::new(Vec::new()),
         });
         ticker::start(&shared).map_err(|error| EngineError { message: format!("its ticker thread: {error}") })?;
@@ -148,6 +150,11 @@ impl Engine {
         Ok(Arc::new(Function::new(pre, spec, self.shared.clone())))
     }
 
+    /// Tells `times` of what invocations spend their time on, from now on. The first one given stays.
+    pub fn tell(&self, times: Arc<dyn Times>) {
+        let _ = self.shared.times.set(times);
+    }
+
     /// How many instances live now.
     #[must_use]
     pub fn stats(&self) -> EngineStats {
@@ -174,6 +181,11 @@ fn fits(component: &Component, limits: &EffectiveLimits) -> Result<(), LoadError
 }
 
 impl Shared {
+    /// Who hears of times; `None`: nobody.
+    pub(crate) fn times(&self) -> Option<&dyn Times> {
+        self.times.get().map(|times| &**times)
+    }
+
     /// Lets the sweep see a function's pool for as long as it lives.
     pub(crate) fn watch(&self, pool: &Arc<Pool>) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
@@ -10,7 +10,8 @@ use crate::admit::{AdmitError, Permit, Permits};
 use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
 use crate::pool::Pool;
-use crate::state::GuestState;
+use crate::ports::{ColdStart, Stage, TurnedAway};
+use crate::state::{GuestState, Waited};
 
 /// One version of a function, ready to be invoked. Dropping the last handle puts its idle instances away.
 pub struct Function {
@@ -61,6 +62,28 @@ impl Function {
     pub(crate) fn end(&self) {
         self.busy.fetch_sub(1, Ordering::Relaxed);
         self.shared.counters.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Tells what an invocation has waited for models; most wait for none.
+    pub(crate) fn tell_waited(&self, waited: Waited) {
+        let Some(times) = self.shared.times() else { return };
+        if !waited.infer.is_zero() {
+            times.stage(Stage::Infer, waited.infer);
+        }
+        if waited.loads > 0 {
+            times.stage(Stage::Load, waited.load);
+            self.tell_cold_start(ColdStart::Model, waited.load);
+        }
+        let tenant = &self.spec.tenant;
+        (0..waited.queue_full).for_each(|_| times.turned_away(tenant, TurnedAway::Queue));
+        (0..waited.memory_full).for_each(|_| times.turned_away(tenant, TurnedAway::Memory));
+    }
+
+    /// Tells that something was not there.
+    pub(crate) fn tell_cold_start(&self, level: ColdStart, took: Duration) {
+        if let Some(times) = self.shared.times() {
+            times.cold_start((&self.spec.tenant, &self.spec.function), level, took);
+        }
     }
 
     pub(crate) fn pre(&self) -> &ProxyPre<GuestState> {

@@ -1,7 +1,9 @@
 //! What the engine needs from outside, as traits that the assembly implements.
 
+use std::time::Duration;
+
 use modelet_inference::{LoadError, ModelHandle};
-use modelet_spec::InvocationId;
+use modelet_spec::{FunctionName, InvocationId, TenantName};
 
 /// Resolves the names of a function's manifest to models.
 pub trait Models: Send + Sync {
@@ -47,4 +49,43 @@ impl Stream {
 pub trait Log: Send + Sync {
     /// One line, without its line end, cut at the invocation's log budget.
     fn line(&self, invocation: InvocationId, stream: Stream, text: &str);
+}
+
+/// A part of an invocation's time that only the engine sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Waiting for models that were not in memory.
+    Load,
+    /// Waiting for models to answer.
+    Infer,
+}
+
+/// What was not there yet when an invocation wanted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColdStart {
+    /// No warm instance.
+    Instance,
+    /// A model that was not in memory.
+    Model,
+}
+
+/// Why a call to a model was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// The model's queue was full.
+    Queue,
+    /// There was no memory for the model.
+    Memory,
+}
+
+/// Hears of times inside of invocations, and of calls to models that found no place. Called on the executor's thread: it must not block.
+pub trait Times: Send + Sync {
+    /// One invocation spent so much on a stage.
+    fn stage(&self, stage: Stage, took: Duration);
+
+    /// An invocation of a function waited so long for what was not there.
+    fn cold_start(&self, owner: (&TenantName, &FunctionName), level: ColdStart, took: Duration);
+
+    /// A call to a model by a function of `tenant` was turned away.
+    fn turned_away(&self, tenant: &TenantName, why: TurnedAway);
 }

@@ -19,6 +19,7 @@ use crate::function::Function;
 use crate::instance::Instance;
 use crate::invoke::Invocation;
 use crate::outcome::{Ended, Fault, FaultKind, ended_by};
+use crate::ports::ColdStart;
 
 /// What the guest set as its answer.
 pub(crate) type Answer = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
@@ -122,6 +123,7 @@ impl Run {
                     self.break_off();
                 }
                 instance.store.data().log.finish();
+                self.function.tell_waited(instance.store.data().waited);
                 match result {
                     Ok(()) if !end.unfinished_body => self.keep(instance),
                     Ok(()) => {}
@@ -182,7 +184,12 @@ async fn call(function: Arc<Function>, handover: Handover) -> (Option<Box<Instan
     let warm = function.pool().take();
     let made = match warm {
         Some(instance) => Ok(instance),
-        None => make(&function, handover.id, handover.deadline).await,
+        None => {
+            let asked = Instant::now();
+            let made = make(&function, handover.id, handover.deadline).await;
+            function.tell_cold_start(ColdStart::Instance, asked.elapsed());
+            made
+        }
     };
     let mut instance = match made {
         Ok(instance) => instance,

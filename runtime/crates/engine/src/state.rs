@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use modelet_inference::{LoadError, RunError};
 use modelet_spec::manifest::BatchRule;
 use modelet_spec::{EffectiveLimits, Flow, InvocationId};
 use wasmtime::component::ResourceTable;
@@ -33,7 +34,48 @@ pub(crate) struct GuestState {
     pub(crate) deadline: Instant,
     pub(crate) counters: Arc<Counters>,
     pub(crate) log: Arc<GuestLog>,
+    /// What this invocation has waited for models.
+    pub(crate) waited: Waited,
     log_bytes: u64,
+}
+
+/// Time of one invocation that went to models.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Waited {
+    /// Until they were in memory.
+    pub(crate) load: Duration,
+    /// How often they were not, for this function's owner.
+    pub(crate) loads: u32,
+    /// Until they answered.
+    pub(crate) infer: Duration,
+    /// Calls that found no place in a model's queue.
+    pub(crate) queue_full: u32,
+    /// Calls whose model found no memory.
+    pub(crate) memory_full: u32,
+}
+
+impl Waited {
+    /// A model was asked for at `asked` and is there now.
+    pub(crate) fn load(&mut self, is_load: bool, asked: Instant) {
+        if is_load {
+            self.loads = self.loads.saturating_add(1);
+            self.load += asked.elapsed();
+        }
+    }
+
+    /// Keeps why there was no model.
+    pub(crate) fn no_model(&mut self, error: &LoadError) {
+        if matches!(error, LoadError::Busy { .. } | LoadError::TooLarge(_)) {
+            self.memory_full = self.memory_full.saturating_add(1);
+        }
+    }
+
+    /// Keeps why there was no answer.
+    pub(crate) fn no_answer(&mut self, error: &RunError) {
+        if matches!(error, RunError::Busy { .. }) {
+            self.queue_full = self.queue_full.saturating_add(1);
+        }
+    }
 }
 
 impl GuestState {
@@ -59,6 +101,7 @@ impl GuestState {
             deadline: Instant::now(),
             counters,
             log,
+            waited: Waited::default(),
             log_bytes: limits.log_bytes,
         }
     }
@@ -67,6 +110,7 @@ impl GuestState {
     pub(crate) fn begin(&mut self, invocation: InvocationId, deadline: Instant) {
         self.deadline = deadline;
         self.flow.deadline = Some(deadline);
+        self.waited = Waited::default();
         self.log.begin(invocation, self.log_bytes);
         self.limiter.take_refused();
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, Entry};
 use modelet_engine::Function;
+use modelet_engine::ports::Times;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// What the engine is to tell of invocations.
+    #[must_use]
+    pub fn times(&self) -> Arc<dyn Times> {
+        Arc::new(self.metrics.inside())
+    }
+
     /// A gateway over `catalog`; its metrics go into `registry`.
     #[must_use]
     pub fn new(config: GatewayConfig, catalog: Snapshot, registry: &mut Registry) -> Self {

@@ -29,6 +29,7 @@ mod problem;
 mod record;
 mod reply;
 mod respond;
+mod times;
 mod watch;
 
 pub use accept::Drained;

@@ -89,6 +89,7 @@ impl Meter {
             self.families.requests.remove(labels);
         }
         if is_last {
+            self.families.cold.remove_series(&self.labels.tenant, &self.labels.function);
             for kind in self.kinds.read().unwrap_or_else(PoisonError::into_inner).iter() {
                 self.families.traps.remove(&self.trap_labels(kind));
             }

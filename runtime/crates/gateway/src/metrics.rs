@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::histogram::Seconds;
 use crate::meter::Meter;
 use crate::meters::Meters;
+use crate::times::{ColdStarts, GuestTimes};
 
 /// A function's version, by its deployed names; all empty for a request that no route took.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,6 +87,7 @@ pub(crate) struct Families {
     pub(crate) bytes: Family<BytesLabels, Counter>,
     pub(crate) rejected: Family<RejectedLabels, Counter>,
     pub(crate) traps: Family<TrapLabels, Counter>,
+    pub(crate) cold: ColdStarts,
 }
 
 /// All metrics of the data plane, as handles that the hot path need not look up.
@@ -94,6 +96,7 @@ pub(crate) struct Metrics {
     route: Seconds,
     queue: Seconds,
     guest: Seconds,
+    inside: GuestTimes,
     unrouted: Arc<Meter>,
     meters: Meters,
 }
@@ -117,8 +120,13 @@ impl Metrics {
             "Guests that were stopped: traps, limits, deadlines",
             families.traps.clone(),
         );
-        let stage = |stage: Stage| stages.get_or_create(&StageLabels { stage: stage.name() }).clone();
+        families.cold.register(registry);
+        let named = |stage| stages.get_or_create(&StageLabels { stage }).clone();
+        let (cold, rejected) = (families.cold.clone(), families.rejected.clone());
+        let inside = GuestTimes { load: named("load"), infer: named("infer"), cold, rejected };
+        let stage = |stage: Stage| named(stage.name());
         Self {
+            inside,
             route: stage(Stage::Route),
             queue: stage(Stage::Queue),
             guest: stage(Stage::Guest),
@@ -134,6 +142,11 @@ impl Metrics {
             Stage::Queue => self.queue.observe(duration),
             Stage::Guest => self.guest.observe(duration),
         }
+    }
+
+    /// What hears of times inside of guests.
+    pub(crate) fn inside(&self) -> GuestTimes {
+        self.inside.clone()
     }
 
     /// The counters of requests that no route took.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::batch::padding::Lengths;
 use crate::batch::sharing::Joining;
 use crate::error::RunError;
+use crate::meter::Meter;
 use crate::onnx::{Control, RunId, Stop};
 use crate::tensor::Tensor;
 
@@ -33,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) is_suspect: bool,
     pub(crate) reply: oneshot::Sender<Answer>,
     pub(crate) ticket: Arc<Ticket>,
+    /// Where its time is added up.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl Call {

@@ -30,6 +30,7 @@ mod left_on_device;
 pub mod library;
 mod load;
 mod loaders;
+mod meter;
 mod metrics;
 mod model;
 mod model_file;

@@ -140,7 +140,7 @@ impl Collector for ModelMetrics {
 }
 
 /// One metric with all its series.
-fn family<M: EncodeMetric + TypedMetric, const LABELS: usize>(
+pub(crate) fn family<M: EncodeMetric + TypedMetric, const LABELS: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     (name, help): (&str, &str),
     series: impl Iterator<Item = ([(&'static str, String); LABELS], M)>,
@@ -153,7 +153,7 @@ fn family<M: EncodeMetric + TypedMetric, const LABELS: usize>(
     Ok(())
 }
 
-fn gauge(count: usize) -> ConstGauge<i64> {
+pub(crate) fn gauge(count: usize) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX))
 }
 

@@ -24,6 +24,7 @@ use crate::facts::Facts;
 use crate::footprint::{Account, Footprint};
 use crate::gauge::Part;
 use crate::inline::InlineGate;
+use crate::meter::Meter;
 use crate::model_file::ModelFile;
 use crate::onnx::{Loaded, SessionSettings};
 use crate::options::ModelOptions;
@@ -216,6 +217,17 @@ impl Model {
         rule: &BatchRule,
         inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
+        self.run_metered(flow, rule, inputs, None).await
+    }
+
+    /// The same, with the time that it keeps a session busy added to `meter`.
+    pub(crate) async fn run_metered(
+        self: &Arc<Self>,
+        flow: Flow,
+        rule: &BatchRule,
+        inputs: Vec<(String, Tensor)>,
+        meter: Option<&Arc<Meter>>,
+    ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
         let now = Instant::now();
         if flow.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(RunError::Timeout);
@@ -232,7 +244,7 @@ impl Model {
         let looks = joining.is_some() && held_until.is_none() && self.crowd.is_likely();
         let mut is_suspect = false;
         if held_until.is_none() && !looks {
-            match self.run_inline(&feeds, rows, now) {
+            match self.run_inline(&feeds, rows, now, meter) {
                 Inline::Answered(answer) => return answer,
                 Inline::NotHere => {}
                 Inline::Overran => is_suspect = true,
@@ -243,7 +255,8 @@ impl Model {
         let waiting = Waiting { held_until, gathers };
         let (reply, answer) = oneshot::channel();
         let is_held = gathers || held_until.is_some();
-        let call = Call { flow, feeds, rows, lengths, joining, is_held, is_suspect, reply, ticket: Arc::default() };
+        let (ticket, meter) = (Arc::default(), meter.cloned());
+        let call = Call { flow, feeds, rows, lengths, joining, is_held, is_suspect, reply, ticket, meter };
         self.run_queued(call, waiting, answer).await
     }
 

@@ -9,6 +9,7 @@ use crate::batch::rows::{self, Outputs};
 use crate::call::{Answer, Call, Running};
 use crate::error::RunError;
 use crate::inline;
+use crate::meter::Meter;
 use crate::model::Model;
 use crate::onnx::{Ran, Session, Stop};
 use crate::tensor::Tensor;
@@ -42,7 +43,13 @@ impl Model {
     }
 
     /// On a caller's thread: runs one call that nobody is in front of, without queue and ticket.
-    pub(crate) fn run_inline(self: &Arc<Self>, feeds: &[Tensor], rows: u32, now: Instant) -> Inline {
+    pub(crate) fn run_inline(
+        self: &Arc<Self>,
+        feeds: &[Tensor],
+        rows: u32,
+        now: Instant,
+        meter: Option<&Arc<Meter>>,
+    ) -> Inline {
         if !self.may_run_here(feeds, now) {
             return Inline::NotHere;
         }
@@ -53,6 +60,9 @@ impl Model {
         self.shared.watchdog.run_began();
         let ran = session.run(feeds, now);
         drop(lease);
+        if let Some(meter) = meter {
+            meter.add(ran.took, (1, 1));
+        }
         self.note(&ran, (1, rows), now, true, false);
         match (ran.stopped, ran.result) {
             (Some(Stop::Overran | Stop::Abandoned), Err(_)) => Inline::Overran,
@@ -90,6 +100,11 @@ impl Model {
             self.crowd.met(calls.len());
         }
         let rows = calls.iter().fold(0u32, |sum, call| sum.saturating_add(call.rows));
+        for call in &calls {
+            if let Some(meter) = &call.meter {
+                meter.add(ran.took, (call.rows, rows));
+            }
+        }
         let is_suspect = calls.iter().any(|call| call.is_suspect);
         self.note(&ran, (calls.len(), rows), now, is_inline, is_suspect);
         self.answer(calls, ran);

@@ -224,6 +224,7 @@ impl Runtime {
         if let Some(keeper) = &self.shared.keeper {
             keeper.shrink();
         }
+        onnx::ffi::trim_heap();
     }
 
     /// The devices that are there, in order of preference.
@@ -258,6 +259,13 @@ impl Runtime {
     #[must_use]
     pub fn built_in_providers(&self) -> Vec<String> {
         onnx::built_in().unwrap_or_default()
+    }
+
+    /// Whether the arena has taken more than `slack` bytes from the system that nobody uses now.
+    pub(crate) fn has_slack(&self, slack: u64) -> bool {
+        let environment = &self.shared.environment;
+        let held = environment.arena_reserved().zip(environment.arena_in_use());
+        held.is_some_and(|(reserved, used)| reserved.saturating_sub(used) > slack)
     }
 
     /// Adds the metrics of this crate to a registry; see `metrics.rs` for their names.

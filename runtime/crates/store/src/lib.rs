@@ -20,6 +20,7 @@ mod functions;
 mod keys;
 mod models;
 mod optimised;
+mod pins;
 mod store;
 mod tenants;
 
@@ -31,4 +32,5 @@ pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelB
 pub use keys::StoredKey;
 pub use models::{ModelVersion, NewModelVersion};
 pub use optimised::{OptimisedRecord, OptimisedWriter};
+pub use pins::Pin;
 pub use store::Store;

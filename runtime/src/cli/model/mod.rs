@@ -1,6 +1,7 @@
 //! `modelet model …`: one file for each of its commands.
 
 mod list;
+mod memory;
 mod push;
 
 use clap::Subcommand;
@@ -8,6 +9,7 @@ use modelet_spec::ModelName;
 
 use super::client::Client;
 use super::{ListArgs, ServerArgs};
+use memory::{PinArgs, UnloadArgs};
 use push::PushArgs;
 
 #[derive(Debug, Subcommand)]
@@ -23,6 +25,10 @@ pub(crate) enum ModelCommand {
         #[command(flatten)]
         list: ListArgs,
     },
+    /// Keep a model in memory
+    Pin(PinArgs),
+    /// Let a model go from memory now
+    Unload(UnloadArgs),
 }
 
 pub(crate) fn run(command: &ModelCommand, server: &ServerArgs) -> anyhow::Result<()> {
@@ -31,5 +37,7 @@ pub(crate) fn run(command: &ModelCommand, server: &ServerArgs) -> anyhow::Result
         ModelCommand::Push(args) => push::run(&client, args, server),
         ModelCommand::List(args) => list::run(&client, args, server),
         ModelCommand::Show { name, list } => list::show(&client, name, list, server),
+        ModelCommand::Pin(args) => memory::pin(&client, args, server),
+        ModelCommand::Unload(args) => memory::unload(&client, args, server),
     }
 }

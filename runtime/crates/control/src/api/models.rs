@@ -66,7 +66,7 @@ pub(super) async fn list(
     let tenant = api.control.tenant(query.tenant)?;
     let models = blocking(move || {
         let newest = api.control.store.models(Some(&tenant))?;
-        newest.into_iter().map(views::model).collect::<Result<Vec<_>, _>>()
+        newest.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(Models { models: models.await? }))
 }
@@ -93,7 +93,7 @@ pub(super) async fn show(
             return Err(ControlError::NoModel(name.to_string()));
         }
         versions.sort_by_key(|v| std::cmp::Reverse(v.version));
-        versions.into_iter().map(views::model).collect::<Result<Vec<_>, _>>()
+        versions.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(ModelVersions { versions: versions.await? }))
 }

@@ -79,6 +79,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-link"),
         E::NewCapabilities(_) => (StatusCode::CONFLICT, "new-capabilities"),
         E::Route(_) => (StatusCode::CONFLICT, "bad-route"),
+        E::Pinned(_) => (StatusCode::CONFLICT, "model-pinned"),
+        E::NoMemory(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-memory"),
         E::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         E::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
         E::Key { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key"),

@@ -150,6 +150,7 @@ mod tests {
             is_suspect: false,
             reply: tokio::sync::oneshot::channel().0,
             ticket: Arc::default(),
+            meter: None,
         }
     }
 

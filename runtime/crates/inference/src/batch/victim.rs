@@ -25,6 +25,7 @@ fn call(flow: Flow, rows: u32, share: Option<Share>) -> Call {
         is_suspect: false,
         reply: tokio::sync::oneshot::channel().0,
         ticket: std::sync::Arc::default(),
+        meter: None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model_file::ModelFile;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// `y = Identity(x)`, one `f32` each: IR version 8, operator set 13. The lengths before each message are below 128, so one byte.
+/// `y = Identity(x)`, any number of `f32` each: IR version 8, operator set 13. The lengths before each message are below 128, so one byte.
 const IDENTITY: [u8; 59] = [
     0x08, 8, // ir_version
     0x3a, 51, // graph
@@ -50,12 +50,13 @@ impl Keeper {
 
     /// Frees the regions of the arena that nothing is in.
     pub(crate) fn shrink(&self) {
-        let Ok(shape) = Shape::new(&[1]) else { return };
-        let Ok(one) = Tensor::new(ElementType::F32, shape, AlignedBuf::copy_of(&1_f32.to_ne_bytes())) else { return };
+        // Of no elements: an output with any would be in a region when the others are freed, and keep that one whole.
+        let Ok(shape) = Shape::new(&[0]) else { return };
+        let Ok(nothing) = Tensor::new(ElementType::F32, shape, AlignedBuf::copy_of(&[])) else { return };
         let mut session = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         session.control().begin(now, false, Duration::MAX);
-        if let Err(error) = session.run(&[one], now).result {
+        if let Err(error) = session.run(&[nothing], now).result {
             tracing::warn!(%error, "the arena did not shrink");
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
-use modelet_spec::Digest;
+use modelet_spec::manifest::BatchRule;
+use modelet_spec::{Digest, Flow};
 use tokio::sync::oneshot;
 
 use super::flight::Loaded;
@@ -13,8 +14,9 @@ use super::key::ModelKey;
 use super::residency::Inner;
 use super::seen::{ModelUse, Seen};
 use super::slot::{Slot, Unload};
-use crate::error::LoadError;
+use crate::error::{LoadError, RunError};
 use crate::model::Model;
+use crate::tensor::Tensor;
 
 /// One owner's way to one model. Clones are the same handle; it does not keep the model in memory.
 #[derive(Clone)]
@@ -62,10 +64,23 @@ impl ModelHandle {
     /// See [`LoadError`]: the load failed (for all who waited, and for who asks within its back-off), or there is no room.
     pub async fn get(&self) -> Result<InUse<'_>, LoadError> {
         match self.0.slot.loaded.load_full() {
-            Some(model) => Ok(self.enter(model)),
+            Some(model) => Ok(self.enter(model, true)),
             // Boxed, so that the usual way carries no room for this one.
-            None => Ok(self.enter(Box::pin(self.wait()).await?)),
+            None => Ok(self.enter(Box::pin(self.wait()).await?, true)),
         }
+    }
+
+    /// Brings the model into memory, as [`Self::get`] does, and counts no call. Says whether its owner met a load.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn load(&self) -> Result<bool, LoadError> {
+        let loaded = self.0.slot.loaded.load_full();
+        let model = match loaded {
+            Some(model) => model,
+            None => Box::pin(self.wait()).await?,
+        };
+        Ok(self.enter(model, false).is_load)
     }
 
     /// What this handle's owner has seen of the model.
@@ -95,11 +110,14 @@ impl ModelHandle {
         }
     }
 
-    fn enter(&self, model: Arc<Model>) -> InUse<'_> {
+    fn enter(&self, model: Arc<Model>, is_call: bool) -> InUse<'_> {
         let Held { slot, seen, idle, .. } = &*self.0;
         let now_ms = slot.now_ms();
         slot.used_ms.store(now_ms, Relaxed);
         let is_load = seen.enter(now_ms, slot.generation.load(Acquire), *idle);
+        if is_call {
+            seen.call();
+        }
         InUse { handle: self, model, is_load }
     }
 
@@ -123,6 +141,19 @@ impl InUse<'_> {
     #[must_use]
     pub fn is_load(&self) -> bool {
         self.is_load
+    }
+
+    /// [`Model::run_with`], with the time that it takes on its owner's meter.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run_with(
+        &self,
+        flow: Flow,
+        rule: &BatchRule,
+        inputs: Vec<(String, Tensor)>,
+    ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
+        self.model.run_metered(flow, rule, inputs, Some(&self.handle.0.seen.meter)).await
     }
 }
 

@@ -16,6 +16,7 @@ mod jobs;
 mod key;
 mod ledger;
 mod loading;
+mod metrics;
 #[expect(clippy::module_inception, reason = "the file of the type that the folder is named after")]
 mod residency;
 mod room;

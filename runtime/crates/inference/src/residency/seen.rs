@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::slot::Slot;
+use crate::meter::Meter;
 
 /// The counters behind one handle and its clones.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub(super) struct Seen {
     generation: AtomicU64,
     loads: AtomicU64,
     is_pinned: AtomicBool,
+    /// Time of its runs.
+    pub(super) meter: Arc<Meter>,
     slot: Option<Arc<Slot>>,
 }
 
@@ -45,6 +48,8 @@ pub struct ModelUse {
     pub bytes: u64,
     /// Sessions that its calls have had use for.
     pub sessions: usize,
+    /// Time that its calls have kept sessions busy; of a joined run, the part of their rows.
+    pub busy: Duration,
     /// Whether its owner wants it to stay.
     pub is_pinned: bool,
 }
@@ -58,7 +63,6 @@ impl Seen {
 
     /// A use begins at `now_ms`, of the copy that load `generation` brought. Says whether it meets a load.
     pub(super) fn enter(&self, now_ms: u64, generation: u64, idle: Duration) -> bool {
-        self.uses.fetch_add(1, Relaxed);
         let others = self.current.fetch_add(1, Relaxed);
         let current = others + 1;
         let is_load = !self.would_have(now_ms, generation, idle, others);
@@ -71,6 +75,11 @@ impl Seen {
         }
         self.used_ms.store(now_ms, Relaxed);
         is_load
+    }
+
+    /// The use is a call.
+    pub(super) fn call(&self) {
+        self.uses.fetch_add(1, Relaxed);
     }
 
     pub(super) fn leave(&self) {
@@ -115,12 +124,13 @@ impl Seen {
         ModelUse {
             uses,
             current: self.current.load(Relaxed),
-            last_use: (uses > 0).then(|| Duration::from_millis(age_ms)),
+            last_use: (loads > 0).then(|| Duration::from_millis(age_ms)),
             loads,
             load_time: (loads > 0).then(|| slot.load_time()),
             is_resident: here.is_some(),
             bytes: here.as_ref().map_or(0, |model| model.footprint().of_sessions(sessions)),
             sessions,
+            busy: self.meter.read(),
             is_pinned: self.is_pinned(),
         }
     }
@@ -168,7 +178,7 @@ mod tests {
         seen.enter(0, 1, IDLE);
         seen.enter(0, 1, IDLE);
         seen.leave();
-        assert_eq!((seen.current.load(Relaxed), seen.current_max.load(Relaxed), seen.uses.load(Relaxed)), (1, 2, 2));
+        assert_eq!((seen.current.load(Relaxed), seen.current_max.load(Relaxed), seen.uses.load(Relaxed)), (1, 2, 0));
         seen.leave();
         assert_eq!(seen.current.load(Relaxed), 0);
     }

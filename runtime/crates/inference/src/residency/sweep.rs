@@ -15,6 +15,9 @@ use crate::onnx::ffi::Inside;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// What the arena may keep for runs to come, in bytes: more is a large run's, and goes back.
+const SLACK_MAX: u64 = 64 << 20;
+
 /// Starts the thread; it ends with the residency.
 pub(super) fn start(inner: &Arc<Inner>) -> std::io::Result<()> {
     let pause = (inner.config.idle / 4).clamp(PAUSE_MIN, PAUSE_MAX);
@@ -39,10 +42,11 @@ pub(super) fn start(inner: &Arc<Inner>) -> std::io::Result<()> {
 }
 
 impl Inner {
-    /// Lets go of the models whose idle time is over, and of those that nobody has a handle of.
+    /// Lets go of the models whose idle time is over, and of those that nobody has a handle of; and of what a large run has
+    /// left in the arena.
     pub(super) fn sweep(&self) {
         let expired = self.take_expired();
-        if expired.is_empty() {
+        if expired.is_empty() && !self.runtime.has_slack(SLACK_MAX) {
             return;
         }
         for model in expired {

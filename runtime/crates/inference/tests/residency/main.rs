@@ -9,8 +9,11 @@
     reason = "a test says so by panicking, in its helpers too"
 )]
 
+#[path = "../admission/build.rs"]
+mod build;
 mod interleavings;
 mod loads;
+mod memory;
 mod owners;
 mod room;
 mod staged;

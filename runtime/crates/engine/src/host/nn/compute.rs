@@ -5,6 +5,7 @@
 //! an output is memory of the session's, and as an input it is read from there.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use modelet_inference::{ElementType, Tensor};
 use wasmtime::component::{LinkerInstance, Resource};
@@ -83,11 +84,19 @@ impl GuestState {
     ) -> wasmtime::Result<Answer> {
         let GuestContext { model, rule } = self.table.get(context)?;
         let (model, rule) = (model.clone(), rule.clone());
+        let asked = Instant::now();
         let model = match model.get().await {
             Ok(model) => model,
-            Err(error) => return Ok(Err(ModelsError::from(error).into())),
+            Err(error) => {
+                self.waited.no_model(&error);
+                return Ok(Err(ModelsError::from(error).into()));
+            }
         };
-        Ok(model.run_with(self.flow, &rule, inputs).await.map_err(GuestError::from))
+        self.waited.load(model.is_load(), asked);
+        let began = if model.is_load() { Instant::now() } else { asked };
+        let answer = model.run_with(self.flow, &rule, inputs).await;
+        self.waited.infer += began.elapsed();
+        Ok(answer.inspect_err(|error| self.waited.no_answer(error)).map_err(GuestError::from))
     }
 
     /// The guest's tensors, which it no longer owns.

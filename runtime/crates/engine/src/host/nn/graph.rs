@@ -1,5 +1,7 @@
 //! `wasi:nn/graph`: from a name of the manifest to a model.
 
+use std::time::Instant;
+
 use modelet_inference::ModelHandle;
 use modelet_spec::manifest::BatchRule;
 use wasmtime::component::Resource;
@@ -7,7 +9,6 @@ use wasmtime::component::Resource;
 use super::error::GuestError;
 use super::wit::errors::ErrorCode;
 use super::wit::graph::{ExecutionTarget, GraphBuilder, GraphEncoding, Host, HostGraph};
-use crate::ports::ModelsError;
 use crate::state::GuestState;
 
 /// The resource behind `graph`. It leads to a model and does not keep it in memory: a warm instance may hold it for hours.
@@ -35,7 +36,19 @@ impl Host for GuestState {
     async fn load_by_name(&mut self, name: String) -> wasmtime::Result<Graph> {
         // Loaded here, so that who loads learns what is wrong with the model; `compute` finds it in memory then.
         let found = match self.models.load(&name) {
-            Ok(model) => model.get().await.map(drop).map(|()| model.clone()).map_err(ModelsError::from),
+            Ok(model) => {
+                let asked = Instant::now();
+                match model.load().await {
+                    Ok(is_load) => {
+                        self.waited.load(is_load, asked);
+                        Ok(model)
+                    }
+                    Err(error) => {
+                        self.waited.no_model(&error);
+                        Err(error.into())
+                    }
+                }
+            }
             Err(error) => Err(error),
         };
         Ok(match found {

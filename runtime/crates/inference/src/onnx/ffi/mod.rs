@@ -48,6 +48,22 @@ pub(crate) fn register_arena(environment: &Environment, max_bytes: usize) -> ort
     registered
 }
 
+/// Gives what the C library holds free back to the system. It keeps blocks of up to 32 MiB for later, in a heap for each
+/// thread that ever freed one, and a model's file and regions of the arena are such blocks.
+#[cfg(target_env = "gnu")]
+pub(crate) fn trim_heap() {
+    unsafe extern "C" {
+        /// The GNU C library's own: says whether there was anything.
+        fn malloc_trim(pad: usize) -> c_int;
+    }
+    // SAFETY: it takes a number, locks what it looks at, and frees only what nobody owns.
+    unsafe { malloc_trim(0) };
+}
+
+/// Other C libraries give large blocks back by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn trim_heap() {}
+
 /// The registered arena, to ask how full it is.
 pub(crate) struct Arena(NonNull<OrtAllocator>);
 

@@ -1,0 +1,79 @@
+//! Models in memory: pin, unload.
+
+use axum::extract::State;
+use modelet_spec::{ModelName, Pick};
+
+use super::Api;
+use super::extract::{Name, Params};
+use crate::error::ControlError;
+use crate::memory::{self, Named};
+use crate::wire::{MemoryQuery, Model, Problem};
+
+/// Keep a model in memory, from now on and after each start
+///
+/// It is loaded before the answer. It counts against the models' memory and does not go for another.
+#[utoipa::path(
+    put, path = "/v1/models/{name}/pin", tag = "models",
+    params(("name" = String, Path, description = "The model"), MemoryQuery),
+    responses(
+        (status = 200, body = Model),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "There is no memory for it"),
+    )
+)]
+pub(super) async fn pin(
+    State(api): State<Api>,
+    Name(name): Name<ModelName>,
+    Params(query): Params<MemoryQuery>,
+) -> Result<axum::Json<Model>, ControlError> {
+    let named = named(&api, name, &query)?;
+    Ok(axum::Json(memory::pin(&api.control, named, true).await?))
+}
+
+/// Let a model go from memory when nobody uses it, as others do
+#[utoipa::path(
+    delete, path = "/v1/models/{name}/pin", tag = "models",
+    params(("name" = String, Path, description = "The model"), MemoryQuery),
+    responses(
+        (status = 200, body = Model),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
+    )
+)]
+pub(super) async fn unpin(
+    State(api): State<Api>,
+    Name(name): Name<ModelName>,
+    Params(query): Params<MemoryQuery>,
+) -> Result<axum::Json<Model>, ControlError> {
+    let named = named(&api, name, &query)?;
+    Ok(axum::Json(memory::pin(&api.control, named, false).await?))
+}
+
+/// Let a model go from memory now
+///
+/// Calls in progress finish. The next call loads it again.
+#[utoipa::path(
+    post, path = "/v1/models/{name}/unload", tag = "models",
+    params(("name" = String, Path, description = "The model"), MemoryQuery),
+    responses(
+        (status = 200, body = Model),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is pinned"),
+    )
+)]
+pub(super) async fn unload(
+    State(api): State<Api>,
+    Name(name): Name<ModelName>,
+    Params(query): Params<MemoryQuery>,
+) -> Result<axum::Json<Model>, ControlError> {
+    let force = query.force;
+    let named = named(&api, name, &query)?;
+    Ok(axum::Json(memory::unload(&api.control, named, force).await?))
+}
+
+fn named(api: &Api, name: ModelName, query: &MemoryQuery) -> Result<Named, ControlError> {
+    let tenant = api.control.tenant(query.tenant.clone())?;
+    Ok(Named { tenant, name, pick: query.version.clone().unwrap_or(Pick::Latest) })
+}

@@ -1,0 +1,98 @@
+//! What an owner asks of memory: that a model stays there, or goes.
+
+use std::sync::Arc;
+
+use modelet_inference::{LoadError, Unload};
+use modelet_spec::{ModelName, Pick, TenantName};
+use modelet_store::{ModelVersion, Pin};
+
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::models::Pinned;
+use crate::views;
+use crate::wire;
+
+/// A version of a model, as it is named.
+pub(crate) struct Named {
+    pub(crate) tenant: TenantName,
+    pub(crate) name: ModelName,
+    pub(crate) pick: Pick,
+}
+
+/// Pins a version, and loads it; or takes that back.
+pub(crate) async fn pin(control: &Arc<Control>, named: Named, wanted: bool) -> Result<wire::Model, ControlError> {
+    control.inference.ready()?;
+    let version = find(control, named).await?;
+    let handle = control.handle(&version)?;
+    let was_pinned = handle.seen().is_pinned;
+    handle.pin(wanted);
+    if wanted && let Err(error) = handle.load().await {
+        // What cannot be there is not kept as a wish that fails at each start.
+        handle.pin(was_pinned);
+        return Err(ControlError::NoMemory(error));
+    }
+    let control = Arc::clone(control);
+    blocking(move || {
+        control.store.set_pin(&pin_of(&version), wanted)?;
+        views::model_in_memory(&control, version)
+    })
+    .await
+}
+
+/// Lets a version go from memory.
+pub(crate) async fn unload(control: &Arc<Control>, named: Named, force: bool) -> Result<wire::Model, ControlError> {
+    control.inference.ready()?;
+    let version = find(control, named).await?;
+    let control = Arc::clone(control);
+    blocking(move || {
+        let label = format!("{}@{}", version.name, version.version);
+        match control.handle(&version)?.unload(force) {
+            Unload::Pinned => return Err(ControlError::Pinned(label)),
+            Unload::Done | Unload::NotHere => {
+                tracing::info!(tenant = %version.tenant, model = label, "unloaded by hand")
+            }
+        }
+        views::model_in_memory(&control, version)
+    })
+    .await
+}
+
+/// At the start: pins what was pinned, and loads it in the background.
+pub(crate) fn load_pinned(control: &Arc<Control>) -> Result<(), ControlError> {
+    for pin in control.store.pins()? {
+        let Some(version) = control.store.model(&pin.tenant, &pin.name, &Pick::Version(pin.version))? else { continue };
+        let Ok(handle) = control.handle(&version) else { continue };
+        handle.pin(true);
+        tokio::spawn(async move {
+            if let Err(error) = handle.load().await {
+                tracing::error!(tenant = %pin.tenant, model = %pin.name, version = %pin.version, %error, "a pinned model is not in memory");
+            }
+        });
+    }
+    Ok(())
+}
+
+impl Control {
+    fn handle(&self, version: &ModelVersion) -> Result<modelet_inference::ModelHandle, ControlError> {
+        let ModelVersion { tenant, name, version, digest, .. } = version;
+        let pinned = Pinned { name: name.clone(), version: *version, digest: *digest };
+        let none = || ControlError::NoMemory(LoadError::Unavailable("there is no ONNX Runtime".to_owned()));
+        self.models.handle(tenant, &pinned).ok_or_else(none)
+    }
+}
+
+async fn find(control: &Arc<Control>, named: Named) -> Result<ModelVersion, ControlError> {
+    let control = Arc::clone(control);
+    blocking(move || {
+        let Named { tenant, name, pick } = named;
+        let found = control.store.model(&tenant, &name, &pick)?;
+        found.ok_or_else(|| {
+            ControlError::NoModel(if pick == Pick::Latest { name.to_string() } else { format!("{name}@{pick}") })
+        })
+    })
+    .await
+}
+
+fn pin_of(version: &ModelVersion) -> Pin {
+    Pin { tenant: version.tenant.clone(), name: version.name.clone(), version: version.version }
+}
