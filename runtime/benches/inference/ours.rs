@@ -42,7 +42,7 @@ pub(crate) enum Question {
     Victim { every_ms: u64, rows_max: u32, span_ms: u64, times: u32 },
     /// Runs of this many rows, one after the other.
     Run { rows: u32 },
-    /// So many owners of the same other model of 90 MB, each of which calls it once.
+    /// So many owners of the same other model of 90 MB, who call it in turn.
     Owners { owners: u32 },
     /// The trial of the other model: its optimised form is left there, and what was found out beside it.
     Optimise { to: PathBuf },
@@ -138,14 +138,18 @@ impl Served {
         let other = Other::read(&self.runtime)?;
         let before = child::memory("self")?;
         let handles: Vec<ModelHandle> = (0..owners).map(|_| other.handle(&residency)).collect();
-        for (owner, handle) in (1..).zip(&handles) {
-            let model = handle.get().await?;
+        // The same number of calls, whoever makes them: a model learns from its calls how many threads it is worth.
+        for (owner, handle) in (0..OWNERS_CALLS).zip(handles.iter().cycle()) {
+            let (model, owner) = (handle.get().await?, u64::from(owner % owners) + 1);
             call(&model, Flow::new(owner, owner), 1, &OTHER.inputs(), OTHER).await??;
         }
         let bytes = child::memory("self")?.saturating_sub(before);
         Ok(Told { loads: residency.stats().loads, bytes, ..Told::default() })
     }
 }
+
+/// Of all owners together.
+const OWNERS_CALLS: u32 = 100;
 
 fn residency(runtime: &Runtime) -> Result<Residency> {
     Ok(Residency::start(runtime, ResidencyConfig::with_budget(1 << 30))?)
