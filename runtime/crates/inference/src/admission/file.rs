@@ -97,7 +97,7 @@ fn check_versions(file: &File<'_>, limits: &AdmissionLimits) -> Result<(), Refus
 fn function<'a>(message: &'a [u8], reader: &mut Reader<'_>) -> Result<Function<'a>, Refused> {
     reader.count_node()?;
     let mut function = Function { domain: "", name: "", body: Graph::default() };
-    let declared = |name| Declared { name, dims: None };
+    let declared = |name| Declared { name, element: None, symbols: Vec::new(), dims: None };
     each(message, |field, value| {
         match (field, value) {
             (1, Value::Bytes(text)) => function.name = reader.name(text)?,

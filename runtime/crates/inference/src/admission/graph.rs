@@ -1,8 +1,8 @@
 //! The file's graphs as borrowed lists, within the limits: nothing is decoded that need not be.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
+use super::external::ExternalFiles;
 use super::limits::AdmissionLimits;
 use super::refused::{Quoted, Refused};
 use super::tensor::{self, Tensor};
@@ -44,6 +44,10 @@ pub(super) struct Attribute<'a> {
 #[derive(Debug)]
 pub(super) struct Declared<'a> {
     pub(super) name: &'a str,
+    /// `None`: it is no tensor, or of no known type.
+    pub(super) element: Option<ElementType>,
+    /// The names of its dimensions, empty where they have none; as many as `dims`.
+    pub(super) symbols: Vec<&'a str>,
     /// `None` for a dimension that is no number; all `None` if there is no shape, or it is no tensor.
     pub(super) dims: Option<Vec<Option<u64>>>,
 }
@@ -51,7 +55,7 @@ pub(super) struct Declared<'a> {
 /// Reads graphs and counts what it has read.
 pub(super) struct Reader<'l> {
     pub(super) limits: &'l AdmissionLimits,
-    pub(super) external_files: BTreeSet<String>,
+    pub(super) external_files: ExternalFiles,
     pub(super) initializers: u64,
     pub(super) initializer_bytes: u64,
     nodes: u64,
@@ -60,7 +64,7 @@ pub(super) struct Reader<'l> {
 
 impl<'l> Reader<'l> {
     pub(super) fn new(limits: &'l AdmissionLimits) -> Self {
-        Self { limits, external_files: BTreeSet::new(), initializers: 0, initializer_bytes: 0, nodes: 0, edges: 0 }
+        Self { limits, external_files: ExternalFiles::new(), initializers: 0, initializer_bytes: 0, nodes: 0, edges: 0 }
     }
 
     /// Adds the fields of a `GraphProto` to a graph: protobuf merges a message that comes in two parts.
@@ -168,7 +172,7 @@ impl<'l> Reader<'l> {
 
     /// Reads a `ValueInfoProto`; of its type only a tensor's shape is looked at.
     fn declared<'a>(&mut self, message: &'a [u8]) -> Result<Declared<'a>, Refused> {
-        let (mut name, mut dims, mut element) = ("", None, None);
+        let (mut name, mut dims, mut element, mut symbols) = ("", None, None, Vec::new());
         each(message, |field, value| {
             match (field, value) {
                 (1, Value::Bytes(text)) => name = self.name(text)?,
@@ -176,7 +180,9 @@ impl<'l> Reader<'l> {
                     (1, Value::Bytes(tensor)) => each(tensor, |field, value| {
                         match (field, value) {
                             (1, Value::Number(number)) => element = i32::try_from(number).ok(),
-                            (2, Value::Bytes(shape)) => self.shape(shape, dims.get_or_insert_default())?,
+                            (2, Value::Bytes(shape)) => {
+                                self.shape(shape, dims.get_or_insert_default(), &mut symbols)?
+                            }
                             _ => {}
                         }
                         Ok(())
@@ -187,32 +193,39 @@ impl<'l> Reader<'l> {
             }
             Ok::<_, Refused>(())
         })?;
+        let element = element.and_then(ElementType::from_onnx);
         if let Some(dims) = &dims {
             let known: Vec<i64> = dims.iter().map(|dim| dim.map_or(1, |dim: u64| dim.cast_signed())).collect();
             let place = format!("value {}", Quoted(name));
-            tensor::size(&known, element.and_then(ElementType::from_onnx), self.limits, &place)?;
+            tensor::size(&known, element, self.limits, &place)?;
         }
-        Ok(Declared { name, dims })
+        Ok(Declared { name, element, symbols, dims })
     }
 
-    fn shape(&mut self, shape: &[u8], dims: &mut Vec<Option<u64>>) -> Result<(), Refused> {
+    fn shape<'a>(
+        &mut self,
+        shape: &'a [u8],
+        dims: &mut Vec<Option<u64>>,
+        symbols: &mut Vec<&'a str>,
+    ) -> Result<(), Refused> {
         let max = self.limits.rank;
         each(shape, |field, dim| {
             let (1, Value::Bytes(dim)) = (field, dim) else { return Ok(()) };
             if dims.len() == max {
                 return Err(Refused::too_large("a declared shape", format!("more than {max} dimensions")));
             }
-            let mut size = None;
+            let (mut size, mut symbol) = (None, "");
             each(dim, |field, value| {
                 match (field, value) {
                     // Some exporters write -1 for "any".
                     (1, Value::Number(number)) => size = Some(number).filter(|number| number.cast_signed() >= 0),
-                    (2, Value::Bytes(_)) => size = None,
+                    (2, Value::Bytes(text)) => (size, symbol) = (None, shortened(text)),
                     _ => {}
                 }
                 Ok::<_, Refused>(())
             })?;
             dims.push(size);
+            symbols.push(symbol);
             Ok(())
         })
     }

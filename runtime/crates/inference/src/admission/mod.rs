@@ -9,10 +9,12 @@
 //! arena, the cap on folded constants, the run limit.
 
 mod calls;
+mod external;
 mod file;
 mod graph;
 mod limits;
 mod operators;
+mod outline;
 mod refused;
 mod rows;
 mod scope;
@@ -20,11 +22,10 @@ mod sizes;
 mod tensor;
 pub(crate) mod wire;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 pub use limits::{AdmissionLimits, ExternalData};
+pub use outline::{ExternalFile, Outline, OutlinePort};
 pub use refused::{Refused, RefusedKind};
 pub use rows::RowMixing;
 
@@ -35,33 +36,6 @@ pub struct Admission {
     pub outline: Outline,
     /// Whether its batch can be joined of several callers' rows.
     pub row_mixing: RowMixing,
-}
-
-/// What a file is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outline {
-    /// Version of the format.
-    pub ir_version: i64,
-    /// The program that wrote it, as it calls itself.
-    pub producer: String,
-    /// Operator set versions by domain; the empty domain is ONNX's own.
-    pub opsets: BTreeMap<String, i64>,
-    /// The author's own keys.
-    pub metadata: BTreeMap<String, String>,
-    /// How often each operator stands in the file: `MatMul`, `ai.onnx.ml::Scaler`, the model's functions included.
-    pub operators: BTreeMap<String, u64>,
-    /// Nodes of the graph and its subgraphs, functions inlined.
-    pub nodes: u64,
-    /// Functions that the model brings along.
-    pub functions: u64,
-    /// Subgraphs inside each other, functions inlined.
-    pub subgraph_depth: u32,
-    /// Initializers, those of subgraphs included.
-    pub initializers: u64,
-    /// Bytes of all initializers together.
-    pub initializer_bytes: u64,
-    /// Files with weights, below the model's folder; empty unless the limits allow them.
-    pub external_files: Vec<String>,
 }
 
 /// Checks a model file before ONNX Runtime sees it. Takes about as long as reading it once.
@@ -79,18 +53,5 @@ pub fn admit(bytes: &[u8], limits: &AdmissionLimits) -> Result<Admission, Refuse
         sizes::check(&function.body, limits)?;
     }
     let row_mixing = rows::analyse(&file, &order);
-    let outline = Outline {
-        operators: calls::operators(&file),
-        ir_version: file.ir_version,
-        producer: file.producer.to_owned(),
-        functions: file.functions.len() as u64,
-        nodes: inlined.nodes,
-        subgraph_depth: inlined.depth,
-        initializers: reader.initializers,
-        initializer_bytes: reader.initializer_bytes,
-        external_files: reader.external_files.into_iter().collect(),
-        opsets: file.opsets,
-        metadata: file.metadata,
-    };
-    Ok(Admission { outline, row_mixing })
+    Ok(Admission { outline: outline::of(file, reader, inlined), row_mixing })
 }

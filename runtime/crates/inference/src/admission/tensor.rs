@@ -1,8 +1,7 @@
 //! A constant of the file: its shape, and whether its data fills it.
 
-use std::collections::BTreeSet;
-
-use super::limits::{AdmissionLimits, ExternalData};
+use super::external::{ExternalFiles, Reference};
+use super::limits::AdmissionLimits;
 use super::refused::{Quoted, Refused};
 use super::wire::{Value, each, numbers};
 use crate::element::ElementType;
@@ -28,30 +27,27 @@ struct Data {
     int64s: u64,
     uint64s: u64,
     strings: u64,
-    external: bool,
 }
 
 impl<'a> Tensor<'a> {
-    /// Reads a `TensorProto`; `place` is what to call it if it has no name. A weight kept in another file is told to
+    /// Reads a `TensorProto`; `place` is what to call it if it has no name. What it needs of another file is told to
     /// `external`.
     pub(super) fn read(
         message: &'a [u8],
         limits: &AdmissionLimits,
         place: &str,
-        external: &mut BTreeSet<String>,
+        external: &mut ExternalFiles,
     ) -> Result<Self, Refused> {
         let (mut dims, mut number, mut name, mut data) = (Vec::new(), 0, "", Data::default());
+        let mut reference = Reference::default();
         each(message, |field, value| {
             match (field, value) {
                 (1, value) => dim_list(value, &mut dims, limits.rank, place)?,
                 (2, Value::Number(value)) => number = value,
                 (3, _) => return Err(Refused::unsupported(place, "tensors in segments are not read")),
                 (8, Value::Bytes(text)) => name = self::name(text, limits, place)?,
-                (13, Value::Bytes(entry)) => {
-                    data.external = true;
-                    location(entry, limits, place, external)?;
-                }
-                (14, Value::Number(at)) => data.external |= at != 0,
+                (13, Value::Bytes(entry)) => reference.entry(entry, place)?,
+                (14, Value::Number(at)) => reference.is_external = at != 0,
                 _ => data.count(field, value)?,
             }
             Ok::<_, Refused>(())
@@ -61,7 +57,10 @@ impl<'a> Tensor<'a> {
         let element = element
             .ok_or_else(|| Refused::unsupported(place, format!("its elements have type {number}, unknown here")))?;
         let (elements, bytes) = size(&dims, Some(element), limits, place)?;
-        data.check(element, elements, bytes, limits, place)?;
+        match reference.is_used() {
+            true => reference.check(element, bytes, limits, place, external)?,
+            false => data.check(element, elements, bytes, place)?,
+        }
         let dims = dims.iter().map(|dim| dim.unsigned_abs()).collect();
         Ok(Self { name, element, dims, bytes: if element == ElementType::String { 0 } else { bytes }, message })
     }
@@ -71,7 +70,7 @@ impl<'a> Tensor<'a> {
         message: &'a [u8],
         limits: &AdmissionLimits,
         place: &str,
-        external: &mut BTreeSet<String>,
+        external: &mut ExternalFiles,
     ) -> Result<Self, Refused> {
         let (mut dims, mut values) = (Vec::new(), None);
         each(message, |field, value| {
@@ -168,24 +167,8 @@ impl Data {
         Ok(())
     }
 
-    fn check(
-        &self,
-        element: ElementType,
-        elements: u64,
-        bytes: u64,
-        limits: &AdmissionLimits,
-        place: &str,
-    ) -> Result<(), Refused> {
+    fn check(&self, element: ElementType, elements: u64, bytes: u64, place: &str) -> Result<(), Refused> {
         use ElementType as E;
-        if self.external {
-            return match limits.external_data {
-                ExternalData::Contained => Ok(()),
-                ExternalData::Refused => Err(Refused::unsupported(
-                    place,
-                    "its data is in another file; save the model as one (`save_as_external_data=False`)",
-                )),
-            };
-        }
         // Types that share a byte may be packed, several in each number, or not: writers differ.
         let packed = element.bytes().is_none() && element != E::String && self.raw.is_none();
         if packed && (bytes..=elements).contains(&self.int32s) {
@@ -258,40 +241,6 @@ fn dim_list(value: Value<'_>, dims: &mut Vec<i64>, rank_max: usize, place: &str)
         dims.push(dim);
         Ok(())
     })
-}
-
-/// Checks one entry of `external_data`: its `location` must stay in the model's folder.
-fn location(
-    entry: &[u8],
-    limits: &AdmissionLimits,
-    place: &str,
-    external: &mut BTreeSet<String>,
-) -> Result<(), Refused> {
-    let (mut key, mut value) = (&[][..], &[][..]);
-    each(entry, |field, text| {
-        match (field, text) {
-            (1, Value::Bytes(text)) => key = text,
-            (2, Value::Bytes(text)) => value = text,
-            _ => {}
-        }
-        Ok::<_, Refused>(())
-    })?;
-    if key != b"location" {
-        return Ok(());
-    }
-    let path = name(value, limits, place)?;
-    // No star: ONNX Runtime takes the path `*/_ORT_MEM_ADDR_/*` for an address in its own memory.
-    let plain = |c: char| c.is_alphanumeric() || "._- +@=".contains(c);
-    let contained =
-        path.split('/').all(|part| !part.is_empty() && !part.chars().all(|c| c == '.') && part.chars().all(plain));
-    if !contained {
-        return Err(Refused::unsupported(
-            place,
-            format!("its data is in {}, outside the model's folder", Quoted(path)),
-        ));
-    }
-    external.insert(path.to_owned());
-    Ok(())
 }
 
 fn little_endian(bytes: &[u8]) -> Option<i64> {

@@ -96,7 +96,7 @@ fn admit(file: &ModelFile, arena_max: u64) -> Result<Admission, LoadError> {
     };
     let admission = admission::admit(file.bytes(), &limits)?;
     if let Some(folder) = file.folder() {
-        admission.outline.external_files.iter().try_for_each(|name| plain_file(folder, name))?;
+        admission.outline.external_files.iter().try_for_each(|file| plain_file(folder, &file.path))?;
     }
     Ok(admission)
 }

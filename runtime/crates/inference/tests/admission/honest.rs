@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use modelet_inference::admission::{Admission, AdmissionLimits, admit};
+use modelet_inference::{Dim, ElementType};
 
 use crate::support::model_bytes;
 
@@ -50,4 +51,17 @@ fn the_outline_says_what_the_file_is_made_of() {
     assert_eq!(outline.initializers, 6);
     assert_eq!(outline.initializer_bytes, 4 * (64 * 64 + 64 * 10 + 64 + 10) + 4 * 10 + 8);
     assert_eq!(admitted("nested_if.onnx").outline.subgraph_depth, 31);
+}
+
+#[test]
+fn the_outline_has_what_goes_in_and_what_comes_out() {
+    let outline = admitted("digits.onnx").outline;
+    let [x] = outline.inputs.as_slice() else { panic!("{:?}", outline.inputs) };
+    assert_eq!((&*x.name, x.element_type), ("X", Some(ElementType::F32)));
+    assert_eq!(x.dims, Some(vec![Dim::Dynamic(None), Dim::Fixed(64)]));
+    let names: Vec<&str> = outline.outputs.iter().map(|port| &*port.name).collect();
+    assert_eq!(names, ["label", "probabilities"]);
+    let encoder = admitted("tiny_encoder.onnx").outline;
+    let named = |name: &str| Dim::Dynamic(Some(name.to_owned()));
+    assert_eq!(encoder.inputs[0].dims, Some(vec![named("batch"), named("words")]));
 }

@@ -1,6 +1,6 @@
 //! The hostile corpus: each file is refused, with the place and the reason, by nothing but its bytes.
 
-use modelet_inference::admission::{AdmissionLimits, ExternalData, RefusedKind, admit};
+use modelet_inference::admission::{AdmissionLimits, ExternalData, ExternalFile, RefusedKind, admit};
 
 use crate::build::{Attr, BOOL, F32, Graph, I64, Message, function, ints, raw, zeros};
 use crate::support::model_bytes;
@@ -220,11 +220,11 @@ fn weights_in_other_files_stay_in_the_models_folder() {
     refused(
         external("weights.bin"),
         Unsupported,
-        "initializer `w`: its data is in another file; save the model as one",
+        "initializer `w`: its data is in another file; push the model's folder, or save it as one file",
     );
     let folder = AdmissionLimits { external_data: ExternalData::Contained, ..AdmissionLimits::default() };
     let admitted = admit(external("sub/weights-1.bin").as_ref(), &folder).unwrap();
-    assert_eq!(admitted.outline.external_files, ["sub/weights-1.bin"]);
+    assert_eq!(admitted.outline.external_files, [ExternalFile { path: "sub/weights-1.bin".to_owned(), bytes: 16 }]);
     // The one before the last: an address in ONNX Runtime's memory.
     let escapes =
         ["../w", "a/../../w", "/etc/passwd", "", "a//b", ".", "a/", "C:\\w", "a\0", "*/_ORT_MEM_ADDR_/*", "~/w"];
@@ -237,6 +237,52 @@ fn weights_in_other_files_stay_in_the_models_folder() {
     let inside = Graph::default().constant(Message::default().number(2, F32).number(1, 0).number(14, 1));
     let inside = through().node("If", &["x"], &["y"], vec![("then_branch", Attr::Graph(inside.0))]);
     refused(inside.model(), Unsupported, "its data is in another file");
+}
+
+#[test]
+fn what_a_tensor_says_of_another_file_adds_up() {
+    let folder = AdmissionLimits { external_data: ExternalData::Contained, ..AdmissionLimits::default() };
+    // Two tensors of 16 bytes in the file `w`; the second says more of its place.
+    let tensor = |name: &str, entries: &[(&str, &str)]| {
+        let tensor = Message::default().number(1, 4).number(2, F32).bytes(8, name).number(14, 1);
+        let entry = |key: &str, value: &str| Message::default().bytes(1, key).bytes(2, value);
+        entries.iter().fold(tensor, |made, (key, value)| made.bytes(13, entry(key, value)))
+    };
+    let model = |entries: &[(&str, &str)]| {
+        let entries = [&[("location", "w")], entries].concat();
+        through().constant(tensor("a", &[("location", "w")])).constant(tensor("b", &entries))
+    };
+    let verdict = |graph: Graph| {
+        let model = graph.node("Add", &["x", "a"], &["y"], vec![]).model();
+        admit(model.as_ref(), &folder).map(|admitted| admitted.outline.external_files)
+    };
+    let needs = |bytes| Ok(vec![ExternalFile { path: "w".to_owned(), bytes }]);
+    assert_eq!(verdict(model(&[])), needs(16));
+    assert_eq!(verdict(model(&[("offset", "4096"), ("length", "16"), ("checksum", "x")])), needs(4112));
+    for (entries, words) in [
+        (&[("length", "12")][..], "initializer `b`: its shape needs 16 bytes, and 12 of `w` are for it"),
+        (&[("offset", "-1")], "the offset of its data in another file is no number"),
+        (&[("offset", "+1")], "is no number"),
+        (&[("offset", "18446744073709551616")], "is no number"),
+        (&[("offset", "18446744073709551615")], "beyond what a file can have"),
+        (&[("offset", "9223372036854775807")], "beyond what a file can have"),
+        (&[("offset", "0"), ("offset", "16")], "is given twice"),
+        (&[("location", "v")], "is given twice"),
+        (&[("prepacked_0", "a|0|16")], "has the key `prepacked_0`, unknown here"),
+    ] {
+        let message = verdict(model(entries)).unwrap_err().message;
+        assert!(message.contains(words), "{entries:?}: {message}");
+    }
+    let half = Message::default().number(1, 0).number(2, F32).bytes(8, "b");
+    let place = Message::default().bytes(1, "location").bytes(2, "w");
+    for half in [half.clone().number(14, 1), half.clone().bytes(13, place.clone())] {
+        let message =
+            verdict(through().constant(half).constant(tensor("a", &[("location", "w")]))).unwrap_err().message;
+        assert!(message.contains("only half says"), "{message}");
+    }
+    let strings = Message::default().number(1, 1).number(2, 8).bytes(8, "b").bytes(13, place).number(14, 1);
+    let message = verdict(through().constant(strings)).unwrap_err().message;
+    assert!(message.contains("strings cannot be in another file"), "{message}");
 }
 
 #[test]

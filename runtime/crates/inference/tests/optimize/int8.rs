@@ -162,7 +162,7 @@ fn what_stays_says_why() {
 
 #[test]
 fn data_in_another_file_stays_there() {
-    use modelet_inference::admission::{AdmissionLimits, ExternalData};
+    use modelet_inference::admission::{AdmissionLimits, ExternalData, ExternalFile};
     let entry = |key: &str, value: &str| Message::default().bytes(1, key).bytes(2, value);
     let outside = Message::default().number(1, 32).number(1, 24).number(2, F32).bytes(8, "o").number(14, 1);
     let outside = outside.bytes(13, entry("location", "weights.bin"));
@@ -172,5 +172,6 @@ fn data_in_another_file_stays_there() {
     let made = modelet_inference::optimize::optimize(model.as_ref(), &eager(ROWS), &limits).unwrap();
     let kept = made.kept.iter().find(|kept| kept.weight == "o").unwrap();
     assert_eq!((&*kept.why, kept.bytes), ("its data is in another file", 4 * 32 * 24));
-    assert_eq!(made.after.outline.external_files, ["weights.bin"]);
+    let file = ExternalFile { path: "weights.bin".to_owned(), bytes: 4 * 32 * 24 };
+    assert_eq!(made.after.outline.external_files, [file]);
 }
