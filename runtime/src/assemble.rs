@@ -43,7 +43,7 @@ pub(crate) struct Server {
 
 /// Builds everything. Nothing is accepted yet.
 pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
-    let store = Store::open(&config.data_dir)?;
+    let store = Store::open(&config.data_dir)?.with_dedupe(config.dedupe);
     let data_listener = bind(config.server.listen, "--listen").await?;
     let admin_listener = bind(config.server.admin_listen, "--admin-listen").await?;
     let listening = Listening {

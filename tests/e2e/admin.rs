@@ -58,6 +58,9 @@ fn the_description_has_every_route_of_the_api() {
         "put /v1/models/{name}",
         "get /v1/models",
         "get /v1/models/{name}",
+        "delete /v1/models/{name}",
+        "put /v1/models/{name}/labels/{label}",
+        "delete /v1/models/{name}/labels/{label}",
         "post /v1/functions",
         "get /v1/functions",
         "get /v1/functions/{name}",
@@ -70,7 +73,8 @@ fn the_description_has_every_route_of_the_api() {
     // And everything described is there: nothing answers 404 or 405 for the path itself.
     for operation in &operations {
         let (method, path) = operation.split_once(' ').unwrap();
-        let answer = host.admin(&method.to_uppercase(), &path.replace("{name}", "nobody"), b"");
+        let answer =
+            host.admin(&method.to_uppercase(), &path.replace("{name}", "nobody").replace("{label}", "stable"), b"");
         let code = if answer.status == 200 { Value::Null } else { answer.json()["code"].clone() };
         assert!(code != "unknown-path" && code != "method-not-allowed", "{operation}: {}", answer.text());
     }
@@ -100,14 +104,15 @@ fn what_the_admin_api_does_not_understand_is_a_problem() {
     host.admin("GET", "/v1/functions?tenant=nobody", b"").problem(404, "no-tenant");
     host.admin("GET", "/v1/functions/nobody", b"").problem(404, "no-function");
     host.admin("GET", "/v1/models/nobody", b"").problem(404, "no-model");
-    host.admin("PUT", "/v1/models/bad", b"no onnx").problem(422, "bad-model");
+    host.put_bytes("/v1/models/bad", b"no onnx").problem(422, "bad-model");
+    host.admin("PUT", "/v1/models/bad", b"no json").problem(400, "bad-request");
     host.admin("PUT", "/v1/models/Bad%20Name", b"").problem(400, "bad-request");
 }
 
 #[test]
 fn uploads_over_the_limit_are_413() {
     let host = TestHost::configured("[limits]\nmodel_bytes = \"1KiB\"\ncomponent_bytes = \"1KiB\"\n");
-    host.admin("PUT", "/v1/models/big", &[0; 2000]).problem(413, "too-large");
+    host.put_bytes("/v1/models/big", &[0; 2000]).problem(413, "too-large");
     let blob = host.admin("POST", "/v1/blobs", &[0; 2000]);
     assert_eq!(blob.status, 413, "{}", blob.text());
     let line = host.try_deploy(&Function::guest("hello")).refused();

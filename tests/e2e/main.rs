@@ -8,6 +8,8 @@
 )]
 
 mod admin;
+#[path = "../../runtime/crates/inference/tests/admission/build.rs"]
+mod build;
 mod cli;
 mod conformance;
 mod deploy;
@@ -16,6 +18,7 @@ mod file_type;
 mod garbage;
 mod headers;
 mod hostile;
+mod hostile_models;
 mod idle;
 mod lifecycle;
 mod loading;
@@ -23,7 +26,9 @@ mod nn;
 mod nn_chains;
 mod nn_memory;
 mod nn_types;
+mod repository;
 mod residency;
 mod sandbox;
 mod serving;
 mod sharing;
+mod tenants;

@@ -233,6 +233,17 @@ impl TestHost {
         client::send(method, &format!("{}{path}", self.admin_url), &headers, body).unwrap()
     }
 
+    /// Sends bytes to the admin API with its key: a model, to `/v1/models/NAME`.
+    ///
+    /// # Panics
+    /// When there is no whole answer.
+    #[track_caller]
+    pub fn put_bytes(&self, path: &str, bytes: &[u8]) -> Answer {
+        let bearer = format!("Bearer {}", self.key());
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/octet-stream")];
+        client::send("PUT", &format!("{}{path}", self.admin_url), &headers, bytes).unwrap()
+    }
+
     /// What `/metrics` says now.
     ///
     /// # Panics

@@ -27,6 +27,7 @@ pub mod places;
 pub mod process;
 pub mod raw;
 pub mod sources;
+pub mod tenants;
 pub mod wait;
 
 pub use cli::Ran;

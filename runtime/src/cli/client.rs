@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use modelet_control::wire::{Blob, Problem};
+use modelet_spec::TenantName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
@@ -24,12 +25,13 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 pub(crate) struct Client {
     agent: Agent,
     found: Found,
+    tenant: Option<TenantName>,
 }
 
 impl Client {
     /// A client of the server that the flags mean.
     pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
-        Ok(Self { agent: agent(), found: Found::of(args)? })
+        Ok(Self { agent: agent(), found: Found::of(args)?, tenant: args.tenant.clone() })
     }
 
     /// The address of the data plane.
@@ -62,6 +64,11 @@ impl Client {
         self.answer(self.signed(self.agent.put(self.url(path))).send_empty())
     }
 
+    /// Sends JSON to a resource.
+    pub(crate) fn put_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        self.answer(self.signed(self.agent.put(self.url(path))).send_json(body))
+    }
+
     /// Takes something away.
     pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.answer(self.signed(self.agent.delete(self.url(path))).call())
@@ -70,7 +77,8 @@ impl Client {
     /// Sends a file as a new blob.
     pub(crate) fn push_blob(&self, file: &Path) -> anyhow::Result<Blob> {
         let (reader, bytes) = open(file)?;
-        let request = self.signed(self.agent.post(self.url("/v1/blobs")));
+        let path = query("/v1/blobs", &[("tenant", self.tenant.as_ref().map(ToString::to_string))]);
+        let request = self.signed(self.agent.post(self.url(&path)));
         self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
     }
 
@@ -104,6 +112,13 @@ impl Client {
         Err(refused(&text)
             .unwrap_or_else(|| anyhow!("{} answered {status}: is it a Modelet server?", self.found.admin_url)))
     }
+}
+
+/// A path with those parameters that have a value. Names need no escaping: their grammar is narrower than a query's.
+pub(crate) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+    let given: Vec<String> = given.collect();
+    if given.is_empty() { path.to_owned() } else { format!("{path}?{}", given.join("&")) }
 }
 
 /// A request that says how much will come and waits for a word before it comes: a refusal (too large, no key) is then

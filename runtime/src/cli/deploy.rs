@@ -8,6 +8,7 @@ use modelet_control::wire::{Blob, Deploy, Function, GivenModel};
 use modelet_spec::manifest::{Manifest, ModelSource, RouteSpec};
 use modelet_spec::{FunctionName, ModelRef};
 
+use super::bundle::Bundle;
 use super::client::Client;
 use super::output;
 use super::project::Project;
@@ -21,8 +22,7 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
     let mut models = BTreeMap::new();
     for (alias, model) in &source.manifest.models {
         if let ModelSource::File(file) = model {
-            let blob: Blob = client.push_blob(&source.model_file(alias, file)?)?;
-            models.insert(alias.clone(), GivenModel::Blob { blob: blob.digest });
+            models.insert(alias.clone(), send(&client, &source.model_file(alias, file)?)?);
         }
     }
     output::step("compiling and linking");
@@ -48,6 +48,16 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
         output::line("  it has no route: add [[route]] to function.toml, or deploy with --route /PATH");
     }
     Ok(())
+}
+
+/// Sends a model that comes with the deploy: a file, or a folder.
+fn send(client: &Client, path: &Path) -> anyhow::Result<GivenModel> {
+    let bundle = Bundle::open(path, None)?;
+    if bundle.is_folder {
+        return Ok(GivenModel::Files(bundle.send(client)?));
+    }
+    let blob: Blob = client.push_blob(&bundle.main)?;
+    Ok(GivenModel::Blob { blob: blob.digest })
 }
 
 /// What is deployed, before the flags.
@@ -81,10 +91,10 @@ impl Source {
         })
     }
 
-    /// A model's file. One from a flag is relative to the current folder, one from the manifest to the function's.
+    /// A model's file or folder. One from a flag is relative to the current folder, one from the manifest to the function's.
     fn model_file(&self, alias: &str, file: &Path) -> anyhow::Result<PathBuf> {
         let path = self.dir.join(file);
-        if path.is_file() {
+        if path.exists() {
             return Ok(path);
         }
         bail!(
@@ -131,14 +141,17 @@ fn parse_route(text: &str) -> anyhow::Result<RouteSpec> {
 fn parse_model(text: &str) -> anyhow::Result<(String, ModelSource)> {
     let (alias, model) = text
         .split_once('=')
-        .ok_or_else(|| anyhow!("--model `{text}` has no `=`: write ALIAS=NAME or ALIAS=FILE.onnx"))?;
+        .ok_or_else(|| anyhow!("--model `{text}` has no `=`: write ALIAS=NAME, ALIAS=FILE.onnx or ALIAS=./DIR"))?;
     let path = Path::new(model);
-    if path.extension().is_some_and(|e| e == "onnx") {
+    // A reference has a slash only between an owner and a name; a folder in the current one is written `./DIR`.
+    let is_folder = model.starts_with(['.', '/']) || model.ends_with('/');
+    if is_folder || path.extension().is_some_and(|e| e == "onnx") {
         let absolute = std::path::absolute(path)?;
         return Ok((alias.to_owned(), ModelSource::File(absolute)));
     }
-    let reference: ModelRef =
-        model.parse().map_err(|e| anyhow!("--model `{text}`: {e}, or a file that ends with .onnx"))?;
+    let reference: ModelRef = model
+        .parse()
+        .map_err(|e| anyhow!("--model `{text}`: {e}, or a file that ends with .onnx, or a folder as ./DIR"))?;
     Ok((alias.to_owned(), ModelSource::Ref(reference)))
 }
 
@@ -156,12 +169,19 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_a_reference_or_a_file() {
+    fn a_model_is_a_reference_a_file_or_a_folder() {
         let (alias, source) = parse_model("m=magika@1").unwrap();
         assert_eq!(alias, "m");
         assert!(matches!(source, ModelSource::Ref(reference) if reference.to_string() == "magika@1"));
         let (_, source) = parse_model("m=models/x.onnx").unwrap();
         assert!(matches!(source, ModelSource::File(file) if file.is_absolute()));
+        for folder in ["m=./magika", "m=../magika", "m=magika/"] {
+            assert!(
+                matches!(parse_model(folder).unwrap().1, ModelSource::File(file) if file.is_absolute()),
+                "{folder}"
+            );
+        }
+        assert!(matches!(parse_model("m=acme/magika").unwrap().1, ModelSource::Ref(_)));
         assert!(parse_model("magika").is_err());
     }
 

@@ -2,7 +2,7 @@
 
 use modelet_control::wire::{Function, Functions, Route};
 
-use super::client::Client;
+use super::client::{Client, query};
 use super::output;
 use super::{FunctionCommand, ServerArgs};
 
@@ -27,12 +27,9 @@ pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Res
     Ok(())
 }
 
-/// A path with the tenant that the flag names. Names need no escaping: their grammar is narrower than a query's.
+/// A path with the tenant that the flag names.
 pub(crate) fn with_tenant(path: &str, server: &ServerArgs) -> String {
-    match &server.tenant {
-        Some(tenant) => format!("{path}?tenant={tenant}"),
-        None => path.to_owned(),
-    }
+    query(path, &[("tenant", server.tenant.as_ref().map(ToString::to_string))])
 }
 
 fn print_list(functions: &[Function]) {

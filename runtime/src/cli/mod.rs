@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and which file does it.
 
 mod build;
+mod bundle;
 mod check;
 mod client;
 mod deploy;
@@ -67,7 +68,7 @@ pub(crate) enum Command {
     /// Functions: list, show
     #[command(subcommand)]
     Function(FunctionCommand),
-    /// Models: push, list, show, pin, unload
+    /// Models: push, list, show, versions, label, pin, unload, remove
     #[command(subcommand)]
     Model(model::ModelCommand),
     /// Try the model that stdin names: started by the server
@@ -110,8 +111,8 @@ pub(crate) struct BuildArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A component (.wasm) or a model (.onnx)
-    #[arg(value_name = "FILE.wasm|FILE.onnx")]
+    /// A component (.wasm), a model (.onnx), or a model's folder
+    #[arg(value_name = "FILE.wasm|FILE.onnx|DIR")]
     pub(crate) file: PathBuf,
     /// Print JSON only
     #[arg(long)]
@@ -133,7 +134,7 @@ pub(crate) struct DeployArgs {
     #[arg(
         long = "model",
         value_name = "ALIAS=MODEL",
-        help = "A model that it may load: ALIAS=NAME[@VERSION|@LABEL] or ALIAS=FILE.onnx"
+        help = "A model that it may load: ALIAS=NAME[@VERSION|@LABEL], ALIAS=FILE.onnx or ALIAS=./DIR"
     )]
     pub(crate) models: Vec<String>,
     /// A value that it reads by wasi:config

@@ -26,6 +26,11 @@ pub(crate) fn step(text: &str) {
     }
 }
 
+/// Says something on stderr that is worth to know, also in a pipe.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints rows in columns as wide as their widest cell.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
     let head: Vec<String> = head.iter().map(|h| (*h).to_owned()).collect();

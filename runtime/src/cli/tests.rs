@@ -52,6 +52,14 @@ fn the_rows_of_the_contract_can_be_typed() {
         "model unload digits@stable --force --json",
         "model list --data-dir d",
         "model show m --json",
+        "model show m@2",
+        "model push dir --name n --card card.toml",
+        "model versions m --json",
+        "model label m@1 stable",
+        "model label m stable --remove",
+        "model remove m@stable --force",
+        "model remove m",
+        "inspect dir --json",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().unwrap());
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use modelet_inference::Bind;
 use modelet_spec::{ServerLimits, span};
+use modelet_store::Dedupe;
 
 use super::devices;
 use super::raw::{Setting, Value};
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<Key> {
     let mut keys = server();
     keys.extend(limits());
     keys.extend(inference());
+    keys.extend(models());
     keys
 }
 
@@ -160,6 +162,23 @@ fn inference() -> Vec<Key> {
             Ok(())
         }),
     ]
+}
+
+fn models() -> Vec<Key> {
+    let key = |name, default, help, set| plain("models", name, default, help, set);
+    vec![key(
+        "dedupe",
+        "all",
+        "who shares the same bytes on the disk and in memory: all, or each tenant alone",
+        |c, s| {
+            c.dedupe = match s.text()? {
+                "all" => Dedupe::All,
+                "tenant" => Dedupe::Tenant,
+                other => return Err(format!("is `{other}`; write \"all\" or \"tenant\"")),
+            };
+            Ok(())
+        },
+    )]
 }
 
 /// The keys of `[limits]` are the fields of [`ServerLimits`], by their own names.

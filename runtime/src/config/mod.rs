@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use modelet_inference::Bind;
 use modelet_spec::{ByteSize, Device, DeviceWish, ServerLimits};
+use modelet_store::Dedupe;
 
 pub(crate) use fault::Faults;
 use fault::{Fault, Origin};
@@ -40,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) limits: ServerLimits,
     /// How models run.
     pub(crate) inference: InferenceConfig,
+    /// `[models] dedupe`
+    pub(crate) dedupe: Dedupe,
 }
 
 /// `[server]`
@@ -172,6 +175,7 @@ impl Config {
                 queue: 256,
                 idle: Duration::from_secs(300),
             },
+            dedupe: Dedupe::All,
         }
     }
 

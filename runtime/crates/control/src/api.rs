@@ -1,10 +1,11 @@
 //! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
 
+mod caller;
 mod extract;
 mod functions;
 mod memory;
 mod models;
-mod respond;
+pub(crate) mod respond;
 mod server;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 
 use crate::control::Control;
 use crate::error::ControlError;
+use caller::Caller;
 
 /// A body of JSON: a manifest with its cases is far below this.
 const JSON_BYTES_MAX: usize = 4 << 20;
@@ -80,7 +82,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(functions::list, functions::deploy))
         .routes(routes!(functions::show))
         .routes(routes!(models::list))
-        .routes(routes!(models::show, models::push))
+        .routes(routes!(models::show, models::push, models::remove))
+        .routes(routes!(models::label, models::unlabel))
         .routes(routes!(memory::pin, memory::unpin))
         .routes(routes!(memory::unload))
 }
@@ -89,17 +92,20 @@ fn paths() -> OpenApiRouter<Api> {
 const OPEN: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
 
 /// Lets a request pass that has a key with the right scope, or needs none.
-async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     match authorise(&api, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(refused) => refused.into_response(),
     }
 }
 
-fn authorise(api: &Api, request: &Request) -> Result<(), ControlError> {
+fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let secret = header.and_then(bearer).ok_or(ControlError::Unauthorised)?;
     let catalog = api.control.catalog.load();
@@ -109,7 +115,7 @@ fn authorise(api: &Api, request: &Request) -> Result<(), ControlError> {
         _ => Scope::Deploy,
     };
     if key.allows(needed) {
-        return Ok(());
+        return Ok(Caller::of(key));
     }
     Err(ControlError::Forbidden { scope: if needed == Scope::Read { "read" } else { "deploy" } })
 }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
 use modelet_engine::{Engine, Function};
 use modelet_inference::ResidencyConfig;
-use modelet_spec::{FunctionName, ServerLimits, TenantName};
+use modelet_spec::{FunctionName, ServerLimits, TenantLimits, TenantName};
 use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
@@ -130,13 +130,10 @@ impl Control {
         catalog.functions().find(|e| e.tenant == *tenant && e.function == *name).cloned()
     }
 
-    /// The tenant that is meant, if it exists. Part of the plan is more than one; so far there is `default`.
-    pub(crate) fn tenant(&self, named: Option<TenantName>) -> Result<TenantName, ControlError> {
-        let default = TenantName::default_tenant();
-        match named {
-            Some(tenant) if tenant != default => Err(ControlError::NoTenant(tenant)),
-            _ => Ok(default),
-        }
+    /// What a tenant may have of models and uploads, in bytes. Tenants have no limits of their own yet.
+    pub(crate) fn quota(&self) -> u64 {
+        let (server, tenant) = (self.config.limits.tenant_model_bytes, TenantLimits::default().model_bytes);
+        tenant.map_or(server, |tenant| tenant.min(server)).0
     }
 }
 

@@ -31,10 +31,13 @@ pub(crate) struct Code {
 }
 
 /// Deploys a function: check, compile, bind its models, link, store, serve.
-pub(crate) async fn deploy(control: &Arc<Control>, request: wire::Deploy) -> Result<wire::Function, ControlError> {
-    let tenant = control.tenant(request.tenant)?;
+pub(crate) async fn deploy(
+    control: &Arc<Control>,
+    tenant: TenantName,
+    request: wire::Deploy,
+) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
-    let (code, inspection) = compile(control, request.component).await?;
+    let (code, inspection) = compile(control, &tenant, request.component).await?;
     if !request.allow_new_capabilities {
         refuse_new_powers(control, &tenant, &request.manifest.name, &inspection).await?;
     }
@@ -57,11 +60,18 @@ fn check_given(
 }
 
 /// Compiles a blob, or takes the code that an earlier deploy of the same bytes left.
-async fn compile(control: &Arc<Control>, component: Digest) -> Result<(Code, Inspection), ControlError> {
+async fn compile(
+    control: &Arc<Control>,
+    tenant: &TenantName,
+    component: Digest,
+) -> Result<(Code, Inspection), ControlError> {
     let _permit = control.compiling.acquire().await;
-    let control = Arc::clone(control);
+    let (control, tenant) = (Arc::clone(control), tenant.clone());
     blocking(move || {
-        let wasm = control.component(&component)?;
+        if !control.store.holds(&tenant, &component)? {
+            return Err(ControlError::NoBlob(component));
+        }
+        let wasm = control.component(&tenant, &component)?;
         if let Some(bytes) = control.store.read_compiled(&component, control.engine.id())? {
             let inspection = control.engine.inspect(&wasm)?;
             return Ok((Code { component, bytes: Arc::new(bytes) }, inspection));
@@ -76,16 +86,14 @@ async fn compile(control: &Arc<Control>, component: Digest) -> Result<(Code, Ins
 
 impl Control {
     /// The bytes of a component. Blocks.
-    pub(crate) fn component(&self, digest: &Digest) -> Result<Vec<u8>, ControlError> {
+    pub(crate) fn component(&self, tenant: &TenantName, digest: &Digest) -> Result<Vec<u8>, ControlError> {
         // The size first: a blob may be as large as a model, and would be read whole.
-        let Ok(metadata) = std::fs::metadata(self.store.blob_path(digest)) else {
-            return Err(ControlError::NoBlob(*digest));
-        };
+        let bytes = self.store.blob_bytes(tenant, digest).ok_or(ControlError::NoBlob(*digest))?;
         let limit = self.config.limits.component_bytes.0;
-        if metadata.len() > limit {
+        if bytes > limit {
             return Err(ControlError::TooLarge { what: "component", limit, key: "component_bytes" });
         }
-        Ok(self.store.blob(digest)?)
+        Ok(self.store.blob(tenant, digest)?)
     }
 }
 
@@ -99,7 +107,7 @@ async fn refuse_new_powers(
     let (control, tenant, name) = (Arc::clone(control), tenant.clone(), name.clone());
     let before = blocking(move || {
         let Some(version) = control.store.function(&tenant, &name)? else { return Ok(None) };
-        Ok(Some(control.engine.inspect(&control.component(&version.component)?)?))
+        Ok(Some(control.engine.inspect(&control.component(&tenant, &version.component)?)?))
     });
     let Some(before) = before.await? else { return Ok(()) };
     let (before, new) = (powers(&before), powers(new));

@@ -1,6 +1,7 @@
 //! A model's inputs and outputs in the words of the API.
 
-use modelet_inference::{Description, Dim, Port};
+use modelet_inference::admission::{Outline, OutlinePort};
+use modelet_inference::{Description, Dim, ElementType, Port};
 
 use crate::wire::{ModelDescription, ModelPort};
 
@@ -11,6 +12,21 @@ pub fn describe(description: &Description) -> ModelDescription {
         inputs: description.inputs.iter().map(port).collect(),
         outputs: description.outputs.iter().map(port).collect(),
         opsets: description.opsets.clone(),
+    }
+}
+
+/// The same of a file that no ONNX Runtime has seen: as the file declares it.
+#[must_use]
+pub fn describe_outline(outline: &Outline) -> ModelDescription {
+    let declared = |port: &OutlinePort| ModelPort {
+        name: port.name.clone(),
+        element_type: port.element_type.map_or("not a tensor", ElementType::name).to_owned(),
+        shape: port.dims.as_ref().map(|dims| dims.iter().map(dim).collect()),
+    };
+    ModelDescription {
+        inputs: outline.inputs.iter().map(declared).collect(),
+        outputs: outline.outputs.iter().map(declared).collect(),
+        opsets: outline.opsets.clone(),
     }
 }
 
@@ -33,7 +49,6 @@ fn dim(dim: &Dim) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use modelet_inference::ElementType;
 
     #[test]
     fn a_port_is_written_with_the_names_of_its_varying_dimensions() {

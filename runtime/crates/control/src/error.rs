@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use modelet_spec::{Digest, ModelRef, TenantName};
+use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName};
+use modelet_store::StoreError;
 
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,38 @@ pub enum ControlError {
     /// The bytes are no model that ONNX Runtime loads.
     #[error("the model was refused: {0}")]
     Model(String),
+    /// The files of a push do not make a model.
+    #[error("the files are not a model: {0}")]
+    Files(String),
+    /// The tenant would have more than it may.
+    #[error("the tenant's quota of {} does not hold this: {} are in use, and with it they would be at least {}; `modelet model remove` makes room, or the operator raises `tenant_model_bytes`", ByteSize(*quota), ByteSize(*used), ByteSize(*wanted))]
+    Quota {
+        /// What the tenant may have, in bytes.
+        quota: u64,
+        /// What it has.
+        used: u64,
+        /// What it would have, as far as the bytes were counted.
+        wanted: u64,
+    },
+    /// Functions use the model that was to be removed.
+    #[error(
+        "`{model}` is used by the functions {}: deploy them with another model first, or remove it with --force, and they find it no longer",
+        names(functions)
+    )]
+    ModelInUse {
+        /// The model, with the version if one was named.
+        model: String,
+        /// The functions.
+        functions: Vec<FunctionName>,
+    },
+    /// A label was to be taken from where it does not stand.
+    #[error("the label `{label}` does not stand at `{model}`; `modelet model versions` says where it stands")]
+    NoLabel {
+        /// The model, with the version if one was named.
+        model: String,
+        /// The label.
+        label: String,
+    },
     /// The component was refused.
     #[error(transparent)]
     Component(#[from] modelet_engine::CompileError),
@@ -107,7 +140,7 @@ pub enum ControlError {
     Unavailable(String),
     /// The store failed. What it says is for the operator.
     #[error("the server could not read or write its data directory; its log says more")]
-    Store(#[from] modelet_store::StoreError),
+    Store(#[source] StoreError),
     /// The key file failed.
     #[error("the admin key {}: {message}", path.display())]
     Key {
@@ -126,4 +159,25 @@ impl From<tokio::task::JoinError> for ControlError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::Internal(format!("a task of the control plane ended early: {error}"))
     }
+}
+
+/// What the store refuses is the caller's to mend; what fails in it is the operator's.
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoBlob(digest) => Self::NoBlob(digest),
+            StoreError::NoTenant(tenant) => Self::NoTenant(tenant),
+            StoreError::ModelMissing(model) => Self::NoModel(model),
+            StoreError::ModelInUse { model, functions } => Self::ModelInUse { model, functions },
+            StoreError::LabelMissing { model, label } => Self::NoLabel { model, label: label.to_string() },
+            StoreError::Quota { quota_bytes, used_bytes, wanted_bytes } => {
+                Self::Quota { quota: quota_bytes, used: used_bytes, wanted: wanted_bytes }
+            }
+            failed => Self::Store(failed),
+        }
+    }
+}
+
+fn names(functions: &[FunctionName]) -> String {
+    functions.iter().map(FunctionName::as_str).collect::<Vec<_>>().join(", ")
 }

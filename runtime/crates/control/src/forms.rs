@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use modelet_inference::{Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
 use modelet_spec::card::{CardBatch, CardRun};
-use modelet_spec::{Digest, ModelCard};
+use modelet_spec::{Digest, ModelCard, TenantName};
 use modelet_store::{OptimisedRecord, Store};
 
 use crate::error::ControlError;
@@ -28,19 +28,24 @@ pub(crate) struct Source {
     pub(crate) samples: Vec<TrialSample>,
     /// What its owner says of it.
     pub(crate) card: ModelCard,
+    /// Whose alone its form is, if tenants share nothing.
+    pub(crate) apart: Option<TenantName>,
 }
 
 impl Source {
     /// A model of one file, without a card.
     pub(crate) fn of_file(name: String, digest: Digest, path: PathBuf) -> Self {
         let (samples, card) = (Vec::new(), ModelCard::default());
-        Self { name, content: digest, main: (path, digest), folder: None, samples, card }
+        Self { name, content: digest, main: (path, digest), folder: None, samples, card, apart: None }
     }
 
     /// What its optimised form and its facts depend on beside its content: the machine, and a card that says how it is run.
     fn key(&self, runtime: &Runtime) -> String {
         let own = (&self.card.batch, &self.card.run);
-        let machine = runtime.form_key();
+        let machine = match &self.apart {
+            Some(tenant) => format!("{}, tenant {tenant}", runtime.form_key()),
+            None => runtime.form_key(),
+        };
         if own == (&CardBatch::default(), &CardRun::default()) {
             return machine;
         }

@@ -4,10 +4,12 @@
 //! is a catalog, swapped whole.
 //!
 //! Where to begin: [`Control::open`] and [`Control::load`] at the start of a server; `deploy` is the script from a
-//! component to a route that answers; `models` is the way to the models in memory; [`Control::router`] is the admin API, with
+//! component to a route that answers; `push` is the one from a model's files to a version; `models` is the way to the models
+//! in memory; [`Control::router`] is the admin API, with
 //! [`wire`] for what it reads and writes.
 
 mod api;
+mod artifact;
 mod control;
 mod deploy;
 mod description;
@@ -20,16 +22,19 @@ mod metrics;
 mod model_metrics;
 mod models;
 mod options;
+mod pinned;
 mod push;
+mod remove;
 mod restore;
 mod sample;
+mod sweep;
 mod trial;
 mod upload;
 mod views;
 pub mod wire;
 
 pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
-pub use description::describe;
+pub use description::{describe, describe_outline};
 pub use error::ControlError;
 pub use keys::ADMIN_KEY_FILE;
 pub use models::Inference;

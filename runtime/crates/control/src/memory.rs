@@ -8,7 +8,7 @@ use modelet_store::{ModelVersion, Pin};
 
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
-use crate::models::Pinned;
+use crate::pinned::Pinned;
 use crate::views;
 use crate::wire;
 
@@ -74,10 +74,9 @@ pub(crate) fn load_pinned(control: &Arc<Control>) -> Result<(), ControlError> {
 
 impl Control {
     fn handle(&self, version: &ModelVersion) -> Result<modelet_inference::ModelHandle, ControlError> {
-        let ModelVersion { tenant, name, version, digest, .. } = version;
-        let pinned = Pinned { name: name.clone(), version: *version, digest: *digest };
+        let pinned = Pinned::of(version.clone())?;
         let none = || ControlError::NoMemory(LoadError::Unavailable("there is no ONNX Runtime".to_owned()));
-        self.models.handle(tenant, &pinned).ok_or_else(none)
+        self.models.handle(&pinned).ok_or_else(none)
     }
 }
 

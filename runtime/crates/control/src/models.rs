@@ -8,12 +8,13 @@ use modelet_inference::{
     LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
     Runtime,
 };
-use modelet_spec::{Digest, ModelName, TenantName, Version};
-use modelet_store::Store;
+use modelet_spec::{ModelName, TenantName, Version};
+use modelet_store::{ModelVersion, Store};
 use prometheus_client::registry::Registry;
 
 use crate::error::ControlError;
-use crate::forms::{Forms, Source};
+use crate::forms::Forms;
+use crate::pinned::{Gone, Pinned};
 
 /// ONNX Runtime, or why there is none.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub(crate) struct ModelShelf {
     memory: Option<(Runtime, Residency)>,
     /// One for each version that was asked for: its owner's uses are counted in it.
     handles: Mutex<HashMap<Owned, ModelHandle>>,
+    /// Versions that were removed and are still bound.
+    gone: Arc<Gone>,
 }
 
 /// A version of a tenant's model.
@@ -61,7 +64,8 @@ impl ModelShelf {
             Inference::Ready(runtime) => Some((runtime.clone(), start(runtime)?)),
             Inference::Missing(_) => None,
         };
-        Ok(Self { store, forms, memory, handles: Mutex::default() })
+        let gone = Arc::new(Gone::of(&store)?);
+        Ok(Self { store, forms, memory, handles: Mutex::default(), gone })
     }
 
     /// Adds the metrics of memory.
@@ -72,16 +76,31 @@ impl ModelShelf {
     }
 
     /// The way to a version of a model; `None` without ONNX Runtime.
-    pub(crate) fn handle(&self, tenant: &TenantName, pinned: &Pinned) -> Option<ModelHandle> {
+    pub(crate) fn handle(&self, pinned: &Pinned) -> Option<ModelHandle> {
         let (runtime, residency) = self.memory.as_ref()?;
-        let owned = (tenant.clone(), pinned.name.clone(), pinned.version);
         let make = || {
-            let path = self.store.blob_path(&pinned.digest);
-            let source = Source::of_file(pinned.label(), pinned.digest, path);
-            let loader = StoredModel { forms: Arc::clone(&self.forms), runtime: runtime.clone(), source };
-            residency.handle(ModelKey::new(pinned.digest), Arc::new(loader))
+            let key = ModelKey::new(pinned.digest);
+            let key = match pinned.scope(self.store.dedupe()) {
+                Some(scope) => key.scoped(scope),
+                None => key,
+            };
+            let (store, forms) = (Arc::clone(&self.store), Arc::clone(&self.forms));
+            let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
+            residency.handle(key, Arc::new(loader))
         };
-        Some(self.handles().entry(owned).or_insert_with(make).clone())
+        Some(self.handles().entry(pinned.owned()).or_insert_with(make).clone())
+    }
+
+    /// Lets removed versions go: no function finds them from now on, and what is in memory for them alone leaves it.
+    pub(crate) fn forget(&self, versions: &[ModelVersion]) {
+        self.gone.add(versions);
+        let owned = versions.iter().map(|v| (v.tenant.clone(), v.name.clone(), v.version));
+        let handles: Vec<ModelHandle> = owned.filter_map(|owned| self.handles().remove(&owned)).collect();
+        for handle in handles {
+            // Pinned or not: what was removed has no claim any more.
+            handle.pin(false);
+            let _ = handle.unload(true);
+        }
     }
 
     /// What each owner has seen of its models so far, sorted, and where they run.
@@ -105,57 +124,56 @@ impl ModelShelf {
 
 /// Loads a model from the store.
 struct StoredModel {
+    store: Arc<Store>,
     forms: Arc<Forms>,
     runtime: Runtime,
-    source: Source,
+    pinned: Pinned,
 }
 
 impl Loader for StoredModel {
     fn bytes(&self) -> u64 {
-        self.forms.expected_bytes(&self.runtime, &self.source)
+        // Nothing is laid on the disk for a guess: the content alone names what a trial has measured.
+        self.forms.expected_bytes(&self.runtime, &self.pinned.bare_source(&self.store))
     }
 
     fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
+        let source = self.pinned.source(&self.store)?;
         let stop = LoadStop::default();
         let switch = stop.clone();
         context.on_cancel(move || switch.cancel());
-        self.forms.load(&self.runtime, &self.source, &stop)
-    }
-}
-
-/// A version of a model that a function was bound to at its deploy.
-#[derive(Debug, Clone)]
-pub(crate) struct Pinned {
-    pub(crate) name: ModelName,
-    pub(crate) version: Version,
-    pub(crate) digest: Digest,
-}
-
-impl Pinned {
-    fn label(&self) -> String {
-        format!("{}@{}", self.name, self.version)
+        self.forms.load(&self.runtime, &source, &stop)
     }
 }
 
 /// The models of one function: the names of its manifest, and no others.
 pub(crate) struct FunctionModels {
-    /// By the function's own name for each; `None` without ONNX Runtime.
-    handles: BTreeMap<String, Option<ModelHandle>>,
+    /// By the function's own name for each.
+    bound: BTreeMap<String, Bound>,
+    gone: Arc<Gone>,
+}
+
+struct Bound {
+    pinned: Pinned,
+    /// `None` without ONNX Runtime.
+    handle: Option<ModelHandle>,
 }
 
 impl FunctionModels {
-    /// The models that `tenant`'s function is bound to.
-    pub(crate) fn new(shelf: &ModelShelf, tenant: &TenantName, bound: &BTreeMap<String, Pinned>) -> Self {
-        let handle = |(alias, pinned): (&String, &Pinned)| (alias.clone(), shelf.handle(tenant, pinned));
-        Self { handles: bound.iter().map(handle).collect() }
+    /// The models that a function is bound to.
+    pub(crate) fn new(shelf: &ModelShelf, bound: &BTreeMap<String, Pinned>) -> Self {
+        let bind = |(alias, pinned): (&String, &Pinned)| {
+            (alias.clone(), Bound { pinned: pinned.clone(), handle: shelf.handle(pinned) })
+        };
+        Self { bound: bound.iter().map(bind).collect(), gone: Arc::clone(&shelf.gone) }
     }
 }
 
 impl Models for FunctionModels {
     fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
-        match self.handles.get(name) {
-            Some(Some(handle)) => Ok(handle.clone()),
-            Some(None) => {
+        let bound = self.bound.get(name).filter(|bound| !self.gone.has(&bound.pinned));
+        match bound {
+            Some(Bound { handle: Some(handle), .. }) => Ok(handle.clone()),
+            Some(_) => {
                 tracing::error!(model = name, "a model is needed and ONNX Runtime is missing");
                 Err(LoadError::Unavailable("the server has no ONNX Runtime; its operator can see why".to_owned())
                     .into())

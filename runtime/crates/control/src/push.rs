@@ -1,33 +1,60 @@
-//! Models come in: a file that stands its trial becomes a version, others are refused with the reason.
+//! Models come in: what admission lets pass and stands its trial becomes a version.
 
 use std::sync::Arc;
 
-use modelet_spec::{Digest, Label, ModelName, TenantName};
+use modelet_spec::{Label, ModelCard, ModelName, TenantName};
 use modelet_store::{ModelVersion, NewModelVersion};
 
+use crate::artifact::{Artifact, Given};
 use crate::control::{Control, blocking};
 use crate::description::describe;
 use crate::error::ControlError;
 use crate::forms::Source;
+use crate::wire::PushFiles;
 
-/// Makes a blob a version of a model, after a trial in a process of its own. The same bytes as the newest version make no
-/// new one; they stand their trial like all others.
-pub(crate) async fn push(
-    control: &Arc<Control>,
-    tenant: &TenantName,
-    name: &ModelName,
-    blob: Digest,
-    label: Option<Label>,
-) -> Result<ModelVersion, ControlError> {
+/// A push.
+#[derive(Debug, Clone)]
+pub(crate) struct Push {
+    /// Whose model.
+    pub(crate) tenant: TenantName,
+    /// Which model.
+    pub(crate) name: ModelName,
+    /// Its files.
+    pub(crate) given: Given,
+    /// Its card.
+    pub(crate) card: ModelCard,
+    /// A label for the new version.
+    pub(crate) label: Option<Label>,
+}
+
+impl Push {
+    /// A push of several files, as it came over the wire.
+    pub(crate) fn of(tenant: &TenantName, name: ModelName, mut files: PushFiles) -> Result<Self, ControlError> {
+        let (card, label) = (files.card.take().unwrap_or_default(), files.label.take());
+        Ok(Self { tenant: tenant.clone(), name, given: Given::folder(files)?, card, label })
+    }
+}
+
+/// Makes files a version of a model, after a trial in a process of its own. The files and the card of the newest version make
+/// no new one; they stand their trial like all others.
+///
+/// Nothing is skipped because the server has the same bytes already: the time would tell who else does.
+pub(crate) async fn push(control: &Arc<Control>, push: Push) -> Result<ModelVersion, ControlError> {
     let runtime = control.inference.ready()?.clone();
-    let bytes = measure(control, &blob)?;
-    let source = Source::of_file(name.to_string(), blob, control.store.blob_path(&blob));
+    let (artifact, source) = admit(control, push.clone()).await?;
     let (facts, _) = control.forms.make(&runtime, &source).await?;
-    let (control, tenant, name) = (Arc::clone(control), tenant.clone(), name.clone());
+    let control = Arc::clone(control);
     blocking(move || {
-        let description = serde_json::to_string(&describe(&facts.description));
-        let description_json = description.map_err(|e| ControlError::Internal(format!("a description: {e}")))?;
-        let new = NewModelVersion { tenant, name, digest: blob, bytes, description_json, label };
+        let Push { tenant, name, card, label, .. } = push;
+        let new = NewModelVersion {
+            tenant,
+            name,
+            digest: artifact.content,
+            files: artifact.files,
+            card_json: json(&card, "a card")?,
+            description_json: json(&describe(&facts.description), "a description")?,
+            label,
+        };
         let stored = control.store.put_model(&new)?;
         tracing::info!(
             tenant = %stored.tenant, model = %stored.name, version = %stored.version, created = stored.created, "model pushed"
@@ -37,12 +64,19 @@ pub(crate) async fn push(
     .await
 }
 
-/// The length of a blob, if it is there and no longer than a model may be.
-fn measure(control: &Control, blob: &Digest) -> Result<u64, ControlError> {
-    let file = std::fs::metadata(control.store.blob_path(blob)).map_err(|_| ControlError::NoBlob(*blob))?;
-    let limit = control.config.limits.model_bytes.0;
-    if file.len() > limit {
-        return Err(ControlError::TooLarge { what: "model", limit, key: "model_bytes" });
-    }
-    Ok(file.len())
+/// Looks at the files without ONNX Runtime, and lays them out for the trial.
+async fn admit(control: &Arc<Control>, push: Push) -> Result<(Artifact, Source), ControlError> {
+    let control = Arc::clone(control);
+    blocking(move || {
+        let (store, limits) = (&control.store, &control.config.limits);
+        let artifact = Artifact::gather(store, &push.tenant, &push.given, limits)?;
+        artifact.admit(&artifact.main(store)?, push.given.is_folder, limits)?;
+        let source = artifact.source(store, push.name.to_string(), &push.card)?;
+        Ok((artifact, source))
+    })
+    .await
+}
+
+fn json(value: &impl serde::Serialize, what: &str) -> Result<String, ControlError> {
+    serde_json::to_string(value).map_err(|e| ControlError::Internal(format!("{what} as JSON: {e}")))
 }

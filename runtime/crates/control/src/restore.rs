@@ -9,7 +9,8 @@ use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
 use crate::memory;
-use crate::models::Pinned;
+use crate::pinned::Pinned;
+use crate::sweep;
 
 impl Control {
     /// Loads all functions of the store and swaps them in. One that cannot be loaded is logged and listed by `/readyz`;
@@ -18,6 +19,7 @@ impl Control {
     /// # Errors
     /// When the store cannot be read.
     pub async fn load(self: &Arc<Self>) -> Result<(), ControlError> {
+        sweep::start(self);
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         memory::load_pinned(self)?;
@@ -59,7 +61,7 @@ impl Control {
             function = %version.name, version = %version.version, engine = self.engine.id(),
             "no usable compiled code: compiling again"
         );
-        let compiled = self.engine.compile(&self.component(&version.component)?)?;
+        let compiled = self.engine.compile(&self.component(&version.tenant, &version.component)?)?;
         let record = self.store.write_compiled(&version.component, self.engine.id(), &compiled.code)?;
         self.store.set_compiled(version, &record)?;
         Ok(compiled.code)
@@ -70,9 +72,7 @@ impl Control {
 pub(crate) fn draft(version: &FunctionVersion) -> Result<Draft, ControlError> {
     let manifest: Manifest = serde_json::from_str(&version.manifest_json)
         .map_err(|e| ControlError::Manifest(format!("as stored it cannot be read any more: {e}")))?;
-    let pin = |m: &modelet_store::ModelBinding| {
-        (m.alias.clone(), Pinned { name: m.name.clone(), version: m.version, digest: m.digest })
-    };
-    let bound: Bound = version.models.iter().map(pin).collect();
+    let pin = |m: &modelet_store::ModelBinding| Ok::<_, ControlError>((m.alias.clone(), Pinned::bound(m)?));
+    let bound = version.models.iter().map(pin).collect::<Result<Bound, _>>()?;
     Ok(Draft { tenant: version.tenant.clone(), manifest, component: version.component, bound })
 }

@@ -1,13 +1,12 @@
 //! A request's body becomes a blob: streamed, counted against its limit, never whole in memory.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use modelet_spec::Digest;
+use modelet_spec::{Digest, TenantName};
 use modelet_store::Store;
 use tokio::sync::mpsc;
 
@@ -33,26 +32,31 @@ pub(crate) struct UploadLimit {
     pub(crate) bytes: u64,
     /// The server limit behind it.
     pub(crate) key: &'static str,
+    /// What the tenant may have in all, in bytes.
+    pub(crate) quota: u64,
 }
 
-/// Stores a body. A body that breaks off or goes over the limit leaves nothing.
-pub(crate) async fn receive(store: &Arc<Store>, body: Body, limit: UploadLimit) -> Result<(Digest, u64), ControlError> {
+/// Stores a body that a tenant sends. One that breaks off, or goes over the limit or the tenant's quota, leaves nothing.
+pub(crate) async fn receive(
+    store: &Arc<Store>,
+    tenant: &TenantName,
+    body: Body,
+    limit: UploadLimit,
+) -> Result<(Digest, u64), ControlError> {
     let (pieces, mut received) = mpsc::channel(PIECES_MAX);
-    let store = Arc::clone(store);
+    let (store, tenant) = (Arc::clone(store), tenant.clone());
     let writer = tokio::task::spawn_blocking(move || -> Result<Option<(Digest, u64)>, ControlError> {
-        let mut blob = store.begin_blob()?;
+        let mut upload = store.begin_upload(&tenant, limit.quota)?;
         while let Some(piece) = received.blocking_recv() {
             match piece {
-                Piece::Bytes(bytes) => {
-                    blob.write_all(&bytes).map_err(|e| ControlError::Internal(format!("a blob: {e}")))?;
-                }
-                Piece::End => return Ok(Some(blob.finish()?)),
+                Piece::Bytes(bytes) => upload.write(&bytes)?,
+                Piece::End => return Ok(Some(store.finish_upload(upload)?)),
             }
         }
         Ok(None)
     });
     let sent = send(body, limit, pieces).await;
-    // The writer's own failure (a full disk) is the cause when both failed.
+    // The writer's own failure (a full disk, a quota) is the cause when both failed.
     let written = writer.await??;
     sent?;
     written.ok_or_else(|| ControlError::Internal("a blob was not finished".to_owned()))

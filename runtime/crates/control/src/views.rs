@@ -3,11 +3,12 @@
 use modelet_engine::Function;
 use modelet_inference::ModelUse;
 use modelet_spec::EffectiveLimits;
-use modelet_store::{FunctionVersion, ModelVersion};
+use modelet_store::{FileEntry, FunctionVersion, ModelVersion};
 
 use crate::control::{Control, FunctionEntry};
 use crate::deploy::Draft;
 use crate::error::ControlError;
+use crate::pinned::card;
 use crate::wire;
 
 /// A function that serves.
@@ -59,6 +60,8 @@ pub(crate) fn model(version: ModelVersion) -> Result<wire::Model, ControlError> 
         created: None,
         labels: version.labels.iter().map(ToString::to_string).collect(),
         description: described,
+        card: card(&version.card_json)?,
+        files: version.files.into_iter().map(file).collect(),
         memory: wire::Memory::default(),
     })
 }
@@ -82,6 +85,10 @@ fn memory(seen: ModelUse) -> wire::Memory {
         load_ms: seen.load_time.map(ms),
         last_use_ms: seen.last_use.map(ms),
     }
+}
+
+fn file(file: FileEntry) -> wire::ModelFile {
+    wire::ModelFile { path: file.path, role: file.role.to_string(), digest: file.digest, bytes: file.bytes }
 }
 
 /// What a function may use at most.

@@ -1,8 +1,14 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
 mod memory;
+mod models;
 
 use std::collections::BTreeMap;
+
+pub use models::{
+    LabelAt, Model, ModelDescription, ModelFile, ModelPort, ModelVersions, Models, PushFiles, PushQuery, RemoveQuery,
+    Removed, VersionQuery,
+};
 
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Auth, Digest, FunctionName, ModelName, ModelRef, TenantName, Version};
@@ -22,21 +28,6 @@ pub struct TenantQuery {
     #[param(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantName>,
-}
-
-/// Where a pushed model goes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct PushQuery {
-    /// The tenant; `default` when left out.
-    #[param(value_type = Option<String>)]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<TenantName>,
-    /// A label that the new version gets, such as `stable`.
-    #[param(value_type = Option<String>)]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<modelet_spec::Label>,
 }
 
 /// Bytes that were stored, by their content.
@@ -73,7 +64,10 @@ pub struct Deploy {
 
 /// A model given with a deploy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a model reference such as \"magika@1\", or {\"blob\": \"sha256:…\"}")]
+#[serde(
+    untagged,
+    expecting = "expected a model reference such as \"magika@1\", {\"blob\": \"sha256:…\"}, or {\"files\": {…}}"
+)]
 pub enum GivenModel {
     /// A model that was pushed before: `NAME[@VERSION|@LABEL]`.
     Ref(ModelRef),
@@ -82,6 +76,8 @@ pub enum GivenModel {
         /// The file's digest.
         blob: Digest,
     },
+    /// Several files, or one with a card; likewise.
+    Files(PushFiles),
 }
 
 impl PartialSchema for GivenModel {
@@ -90,7 +86,8 @@ impl PartialSchema for GivenModel {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         let reference = text().description(Some("A model that was pushed before: NAME[@VERSION|@LABEL]"));
         let blob = ObjectBuilder::new().property("blob", text()).required("blob").description(Some("A pushed blob"));
-        OneOfBuilder::new().item(reference).item(blob).into()
+        let files = PushFiles::schema();
+        OneOfBuilder::new().item(reference).item(blob).item(files).into()
     }
 }
 
@@ -187,74 +184,6 @@ pub struct Instances {
     pub busy: u64,
     /// Warm and waiting.
     pub idle: u64,
-}
-
-/// A version of a model.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Model {
-    /// Its owner.
-    #[schema(value_type = String)]
-    pub tenant: TenantName,
-    /// Its name.
-    #[schema(value_type = String)]
-    pub name: ModelName,
-    /// Its version: 1, 2, 3 …
-    #[schema(value_type = u32)]
-    pub version: Version,
-    /// `sha256:…` of its bytes.
-    #[schema(value_type = String)]
-    pub digest: Digest,
-    /// The size of its file.
-    pub bytes: u64,
-    /// Whether a push made this version; false when the newest version already had these bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<bool>,
-    /// The labels that stand at this version.
-    #[serde(default)]
-    pub labels: Vec<String>,
-    /// What goes in and what comes out.
-    pub description: ModelDescription,
-    /// Whether and how it is in memory.
-    #[serde(default)]
-    pub memory: Memory,
-}
-
-/// All models that the caller may see.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Models {
-    /// One entry per model: its newest version.
-    pub models: Vec<Model>,
-}
-
-/// The versions of one model.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct ModelVersions {
-    /// Newest first.
-    pub versions: Vec<Model>,
-}
-
-/// What a model takes and gives.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ModelDescription {
-    /// What goes in.
-    pub inputs: Vec<ModelPort>,
-    /// What comes out.
-    pub outputs: Vec<ModelPort>,
-    /// The version of each operator set; the empty name is ONNX's own.
-    #[serde(default)]
-    pub opsets: BTreeMap<String, i64>,
-}
-
-/// One input or output of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ModelPort {
-    /// Its name.
-    pub name: String,
-    /// Its element type, such as `f32`.
-    pub element_type: String,
-    /// Its dimensions: a number, the name of a dimension that varies, or `?`. Left out when the model says not how many.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shape: Option<Vec<String>>,
 }
 
 /// The server: what it is and where it listens.

@@ -26,7 +26,7 @@ impl DataDir {
         let path = path.canonicalize().map_err(io_at("resolve", path))?;
         let lock = lock(&path)?;
         let dir = Self { path, _lock: lock };
-        for part in ["blobs", "compiled", "optimised", "tmp"] {
+        for part in ["blobs", "compiled", "folders", "optimised", "tmp"] {
             make(&dir.path.join(part), false)?;
         }
         dir.clear_tmp()?;

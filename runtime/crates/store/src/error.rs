@@ -1,6 +1,6 @@
 //! What can go wrong with a data directory. For the operator: the messages name paths.
 
-use modelet_spec::{Digest, ModelName, TenantName, Version};
+use modelet_spec::{Digest, FunctionName, Label, ModelName, TenantName, Version};
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -93,6 +93,35 @@ pub enum StoreError {
         /// The content that it should have.
         digest: Digest,
     },
+    /// A tenant would have more than it may.
+    #[error("the quota of {quota_bytes} bytes does not hold {wanted_bytes}; {used_bytes} are in use")]
+    Quota {
+        /// What the tenant may have.
+        quota_bytes: u64,
+        /// What it has.
+        used_bytes: u64,
+        /// What it would have, as far as it was counted.
+        wanted_bytes: u64,
+    },
+    /// A version of a model that is not there was named.
+    #[error("there is no model {0}")]
+    ModelMissing(String),
+    /// A model that live functions use was to be removed.
+    #[error("the functions {} use {model}", names(functions))]
+    ModelInUse {
+        /// The model, with the version if one was named.
+        model: String,
+        /// The functions, sorted.
+        functions: Vec<FunctionName>,
+    },
+    /// A label that does not stand there was to be removed.
+    #[error("the label {label} does not stand at {model}")]
+    LabelMissing {
+        /// The model, with the version if one was named.
+        model: String,
+        /// The label.
+        label: Label,
+    },
     /// The operating system refused.
     #[error("cannot {doing} {}", path.display())]
     Io {
@@ -118,4 +147,8 @@ pub(crate) fn io_at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 
 fn who(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("the process {pid}"))
+}
+
+fn names(functions: &[FunctionName]) -> String {
+    functions.iter().map(FunctionName::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -14,7 +14,8 @@ pub struct Event {
     pub id: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What was done: `model.push`, `model.label`, `function.deploy`, `function.compile`, `key.put`, `tenant.create`.
+    /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `function.deploy`,
+    /// `function.compile`, `key.put`, `tenant.create`.
     pub kind: String,
     /// To whose thing.
     pub tenant: TenantName,
@@ -63,7 +64,7 @@ pub(crate) fn note(
 }
 
 /// Milliseconds since 1970; 0 for a clock that is before.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -21,8 +21,7 @@ pub(crate) struct Aside {
 impl Aside {
     /// Begins a file in the data directory's `tmp`, which is on the same file system as its place.
     pub(crate) fn begin(data_dir: &Path) -> Result<Self, StoreError> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = data_dir.join("tmp").join(format!("{}-{number}", std::process::id()));
+        let path = aside_path(data_dir);
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         Ok(Self { file: opened.map_err(io_at("make", &path))?, path, is_kept: false })
     }
@@ -35,10 +34,7 @@ impl Aside {
     /// Puts the file in its place: its bytes to the disk first, then the name, then the folder. A file there is replaced.
     pub(crate) fn keep(mut self, place: &Path) -> Result<(), StoreError> {
         let folder = place.parent().unwrap_or(Path::new("/"));
-        if !folder.is_dir() {
-            make(folder, false)?;
-            sync(folder.parent().unwrap_or(Path::new("/")))?;
-        }
+        make_durably(folder)?;
         self.file.sync_all().map_err(io_at("write to the disk", &self.path))?;
         std::fs::rename(&self.path, place).map_err(io_at("put in its place", place))?;
         self.is_kept = true;
@@ -55,6 +51,23 @@ impl Drop for Aside {
     }
 }
 
+/// Gives a file a second name; a file there is replaced. Where the file system knows no hard links, it is copied.
+pub(crate) fn link(data_dir: &Path, file: &Path, place: &Path) -> Result<(), StoreError> {
+    let aside = aside_path(data_dir);
+    if std::fs::hard_link(file, &aside).is_err() {
+        std::fs::copy(file, &aside).map_err(io_at("copy", file))?;
+    }
+    let renamed = std::fs::rename(&aside, place).map_err(io_at("put in its place", place));
+    // A name of the same file is not replaced (POSIX): then the one aside is left.
+    let _ = std::fs::remove_file(&aside);
+    renamed
+}
+
+fn aside_path(data_dir: &Path) -> PathBuf {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    data_dir.join("tmp").join(format!("{}-{number}", std::process::id()))
+}
+
 /// The content of a file; `None` if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     match std::fs::read(path) {
@@ -62,6 +75,17 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_at("read", path)(error)),
     }
+}
+
+/// Makes a folder, and those around it that are missing, for its owner alone; on the disk when it returns.
+pub(crate) fn make_durably(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let around = folder.parent().unwrap_or(Path::new("/"));
+    make_durably(around)?;
+    make(folder, false)?;
+    sync(around)
 }
 
 fn sync(folder: &Path) -> Result<(), StoreError> {

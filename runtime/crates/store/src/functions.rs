@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::events::note;
 use crate::models::version;
 use crate::store::Store;
-use crate::tenants;
+use crate::{tenants, uploads};
 use modelet_spec::{Digest, FunctionName, ModelName, TenantName, Version};
 use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
 
@@ -76,6 +76,8 @@ pub struct ModelBinding {
     pub version: Version,
     /// Its content.
     pub digest: Digest,
+    /// Its card, as JSON: opaque here.
+    pub card_json: String,
 }
 
 const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
@@ -88,17 +90,19 @@ impl Store {
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], [`StoreError::NoModel`], or the metadata cannot be written. Then
     /// nothing has changed.
     pub fn put_function(&self, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
-        if !self.has_blob(&new.component) {
-            return Err(StoreError::NoBlob(new.component));
-        }
         self.db.write(|tx| {
             tenants::require(tx, &new.tenant)?;
+            let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
+            if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
+                return Err(StoreError::NoBlob(new.component));
+            }
             let newest =
                 "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
             let of_function = (new.tenant.as_str(), new.name.as_str());
             let newest = tx.query_row(newest, of_function, version).optional()?;
             let number = newest.map_or(Version::FIRST, Version::next);
             insert(tx, new, number)?;
+            uploads::settle(tx, &new.tenant, &new.component)?;
             tx.execute(
                 "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
                  ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
@@ -167,7 +171,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
 fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelBinding) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO function_model (function, alias, model)
-         SELECT ?1, ?2, id FROM model_version WHERE tenant = ?3 AND name = ?4 AND version = ?5 AND digest = ?6",
+         SELECT ?1, ?2, id FROM model_version WHERE tenant = ?3 AND name = ?4 AND version = ?5
+             AND digest = ?6 AND removed_ms IS NULL",
     )?;
     let (name, version) = (new.name.as_str(), new.version.get());
     let params = params![function, new.alias, owner.as_str(), name, version, new.digest.to_string()];
@@ -203,7 +208,7 @@ fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
 
 fn bindings(tx: &Transaction<'_>, function: i64) -> Result<Vec<ModelBinding>, StoreError> {
     let mut query = tx.prepare_cached(
-        "SELECT b.alias, m.tenant, m.name, m.version, m.digest FROM function_model b
+        "SELECT b.alias, m.tenant, m.name, m.version, m.digest, m.card FROM function_model b
          JOIN model_version m ON m.id = b.model WHERE b.function = ?1 ORDER BY b.alias",
     )?;
     let rows = query.query_map([function], |row| {
@@ -213,6 +218,7 @@ fn bindings(tx: &Transaction<'_>, function: i64) -> Result<Vec<ModelBinding>, St
             name: parsed(row, "name")?,
             version: version(row)?,
             digest: parsed(row, "digest")?,
+            card_json: row.get("card")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -7,15 +7,19 @@
 //! It does not know what a manifest, a model's description or compiled code mean: to it they are text and bytes. It keeps
 //! no secret: of keys it has hashes.
 //!
-//! Begin with [`Store::open`]; `schema.sql` is the picture of the metadata.
+//! A content is one file, whoever sends it; a tenant may name what it has sent itself, and is counted in full for it.
+//!
+//! Begin with [`Store::open`]; `db/schema/` is the picture of the metadata.
 
 mod blobs;
+mod collect;
 mod compiled;
 mod data_dir;
 mod db;
 mod error;
 mod events;
 mod files;
+mod folders;
 mod functions;
 mod keys;
 mod models;
@@ -23,14 +27,17 @@ mod optimised;
 mod pins;
 mod store;
 mod tenants;
+mod uploads;
 
-pub use blobs::BlobWriter;
+pub use blobs::Dedupe;
+pub use collect::Collected;
 pub use compiled::CompiledRecord;
 pub use error::StoreError;
 pub use events::Event;
 pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
 pub use keys::StoredKey;
-pub use models::{ModelVersion, NewModelVersion};
+pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};
 pub use optimised::{OptimisedRecord, OptimisedWriter};
 pub use pins::Pin;
 pub use store::Store;
+pub use uploads::Upload;

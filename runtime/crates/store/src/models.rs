@@ -1,29 +1,24 @@
-//! Versions of models, and the labels that stand at them.
+//! Versions of models: numbered, never changed, with the labels that stand at them.
+//!
+//! A version is some files and a card. Its digest is that of its content ([`content_digest`]); what was removed is in no
+//! listing and its number is never used again.
 
-use crate::db::{parsed, to_i64, unsigned};
+mod content;
+mod labels;
+mod put;
+mod remove;
+
+pub use content::content_digest;
+pub use put::NewModelVersion;
+pub use remove::Removal;
+
+use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::note;
 use crate::store::Store;
-use crate::tenants;
-use modelet_spec::{Digest, Label, ModelName, Pick, TenantName, Version};
+use modelet_spec::{Digest, FilePath, Label, ModelName, Pick, TenantName, Version};
 use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
-
-/// A push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewModelVersion {
-    /// Whose model.
-    pub tenant: TenantName,
-    /// Which model.
-    pub name: ModelName,
-    /// Its content; must be in the store.
-    pub digest: Digest,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// Inputs, outputs and what else is known of it: opaque here.
-    pub description_json: String,
-    /// A label to put at the version.
-    pub label: Option<Label>,
-}
+use std::fmt;
+use std::str::FromStr;
 
 /// A version of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +31,12 @@ pub struct ModelVersion {
     pub version: Version,
     /// Its content.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// The length of its files together, in bytes; samples not counted.
     pub bytes: u64,
+    /// Its files, sorted by path.
+    pub files: Vec<FileEntry>,
+    /// Its card, as JSON: opaque here.
+    pub card_json: String,
     /// As it was pushed.
     pub description_json: String,
     /// The labels that stand at it, sorted.
@@ -48,48 +47,76 @@ pub struct ModelVersion {
     pub created: bool,
 }
 
-/// The columns of [`ModelVersion`]; the labels as one text with spaces between.
-const SELECT: &str = "SELECT v.*, (SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
-    WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version) AS labels FROM model_version v";
+/// One file of a version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileEntry {
+    /// Where it lies in the model's folder.
+    pub path: FilePath,
+    /// What it is for.
+    pub role: FileRole,
+    /// Its content.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
 
-impl Store {
-    /// Keeps a push as a new version. The content of the newest version makes no new one: that one is returned, with
-    /// `created` false (the label moves nevertheless).
-    ///
-    /// # Errors
-    /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], or the metadata cannot be written.
-    pub fn put_model(&self, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
-        if !self.has_blob(&new.digest) {
-            return Err(StoreError::NoBlob(new.digest));
-        }
-        self.db.write(|tx| {
-            tenants::require(tx, &new.tenant)?;
-            let newest = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
-            let (version, created) = match &newest {
-                Some(newest) if newest.digest == new.digest => (newest.version, false),
-                Some(newest) => (newest.version.next(), true),
-                None => (Version::FIRST, true),
-            };
-            if created {
-                insert(tx, new, version)?;
-            }
-            if let Some(label) = &new.label {
-                move_label(tx, new, label, version)?;
-            }
-            let made = find(tx, &new.tenant, &new.name, &Pick::Version(version))?;
-            let made = made.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            Ok(ModelVersion { created, ..made })
+/// What a file of a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileRole {
+    /// The ONNX file itself; each version has one.
+    Model,
+    /// Weights that the ONNX file refers to.
+    Data,
+    /// A request to try the model with.
+    Sample,
+}
+
+impl ModelVersion {
+    /// The ONNX file among its files.
+    #[must_use]
+    pub fn main(&self) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.role == FileRole::Model)
+    }
+}
+
+impl fmt::Display for FileRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Model => "model",
+            Self::Data => "data",
+            Self::Sample => "sample",
         })
     }
+}
 
+/// A word that is no role of a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not what a model's file is for")]
+pub struct RoleError(String);
+
+impl FromStr for FileRole {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        let roles = [Self::Model, Self::Data, Self::Sample];
+        roles.into_iter().find(|role| role.to_string() == text).ok_or_else(|| RoleError(text.to_owned()))
+    }
+}
+
+/// The columns of [`ModelVersion`]; the labels as one text with spaces between.
+const SELECT: &str = "SELECT v.*, (SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
+    WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version) AS labels
+    FROM model_version v WHERE v.removed_ms IS NULL";
+
+impl Store {
     /// The newest version of each model, of one tenant or of all, sorted by tenant and name.
     ///
     /// # Errors
     /// When the metadata cannot be read.
     pub fn models(&self, tenant: Option<&TenantName>) -> Result<Vec<ModelVersion>, StoreError> {
-        let newest =
-            "v.version = (SELECT max(n.version) FROM model_version n WHERE n.tenant = v.tenant AND n.name = v.name)";
-        let sql = format!("{SELECT} WHERE (?1 IS NULL OR v.tenant = ?1) AND {newest} ORDER BY v.tenant, v.name");
+        let newest = "v.version = (SELECT max(n.version) FROM model_version n
+            WHERE n.tenant = v.tenant AND n.name = v.name AND n.removed_ms IS NULL)";
+        let sql = format!("{SELECT} AND (?1 IS NULL OR v.tenant = ?1) AND {newest} ORDER BY v.tenant, v.name");
         self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
     }
 
@@ -111,40 +138,9 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn model_versions(&self, tenant: &TenantName, name: &ModelName) -> Result<Vec<ModelVersion>, StoreError> {
-        let sql = format!("{SELECT} WHERE v.tenant = ?1 AND v.name = ?2 ORDER BY v.version DESC");
+        let sql = format!("{SELECT} AND v.tenant = ?1 AND v.name = ?2 ORDER BY v.version DESC");
         self.db.read(|tx| list(tx, &sql, params![tenant.as_str(), name.as_str()]))
     }
-}
-
-fn insert(tx: &Transaction<'_>, new: &NewModelVersion, version: Version) -> Result<(), StoreError> {
-    let subject = format!("{}@{version}", new.name);
-    let at_ms = note(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
-    tx.execute(
-        "INSERT INTO model_version (tenant, name, version, digest, bytes, description, created_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![
-            new.tenant.as_str(),
-            new.name.as_str(),
-            version.get(),
-            new.digest.to_string(),
-            to_i64(new.bytes, "a model's length")?,
-            new.description_json,
-            at_ms
-        ],
-    )?;
-    Ok(())
-}
-
-fn move_label(tx: &Transaction<'_>, new: &NewModelVersion, label: &Label, version: Version) -> Result<(), StoreError> {
-    let moved = tx.execute(
-        "INSERT INTO model_label (tenant, name, label, version) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (tenant, name, label) DO UPDATE SET version = ?4 WHERE version <> ?4",
-        params![new.tenant.as_str(), new.name.as_str(), label.as_str(), version.get()],
-    )?;
-    if moved > 0 {
-        note(tx, "model.label", &new.tenant, &format!("{}@{version}", new.name), label.as_str())?;
-    }
-    Ok(())
 }
 
 fn find(
@@ -154,9 +150,9 @@ fn find(
     pick: &Pick,
 ) -> Result<Option<ModelVersion>, StoreError> {
     let (tenant, name) = (tenant.as_str(), name.as_str());
-    let of_model = format!("{SELECT} WHERE v.tenant = ?1 AND v.name = ?2");
+    let of_model = format!("{SELECT} AND v.tenant = ?1 AND v.name = ?2");
     let one = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> Result<Option<ModelVersion>, StoreError> {
-        Ok(tx.prepare_cached(sql)?.query_row(params, model).optional()?)
+        Ok(list(tx, sql, params)?.into_iter().next())
     };
     match pick {
         Pick::Latest => one(&format!("{of_model} ORDER BY v.version DESC LIMIT 1"), params![tenant, name]),
@@ -168,10 +164,32 @@ fn find(
     }
 }
 
+/// The version that is meant, or a refusal that names it.
+fn require(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &ModelName,
+    pick: &Pick,
+) -> Result<ModelVersion, StoreError> {
+    find(tx, tenant, name, pick)?.ok_or_else(|| StoreError::ModelMissing(written(name, Some(pick))))
+}
+
+/// A model as its owner writes it.
+fn written(name: &ModelName, pick: Option<&Pick>) -> String {
+    match pick {
+        None | Some(Pick::Latest) => name.to_string(),
+        Some(pick) => format!("{name}@{pick}"),
+    }
+}
+
 fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<ModelVersion>, StoreError> {
     let mut query = tx.prepare_cached(sql)?;
-    let rows = query.query_map(params, model)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let rows = query.query_map(params, |row| Ok((row.get::<_, i64>("id")?, model(row)?)))?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    for (id, model) in &mut found {
+        model.files = files(tx, *id)?;
+    }
+    Ok(found.into_iter().map(|(_, model)| model).collect())
 }
 
 fn model(row: &Row<'_>) -> rusqlite::Result<ModelVersion> {
@@ -183,11 +201,34 @@ fn model(row: &Row<'_>) -> rusqlite::Result<ModelVersion> {
         version: version(row)?,
         digest: parsed(row, "digest")?,
         bytes: unsigned(row, "bytes")?,
+        files: Vec::new(),
+        card_json: row.get("card")?,
         description_json: row.get("description")?,
         labels: labels.split_whitespace().filter_map(|label| label.parse().ok()).collect(),
         created_ms: unsigned(row, "created_ms")?,
         created: false,
     })
+}
+
+fn files(tx: &Transaction<'_>, model: i64) -> Result<Vec<FileEntry>, StoreError> {
+    let mut query = tx.prepare_cached("SELECT * FROM model_file WHERE model = ?1 ORDER BY path")?;
+    let rows = query.query_map([model], |row| {
+        Ok(FileEntry {
+            path: parsed(row, "path")?,
+            role: parsed(row, "role")?,
+            digest: parsed(row, "digest")?,
+            bytes: unsigned(row, "bytes")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The row of a version.
+fn id(tx: &Transaction<'_>, model: &ModelVersion) -> Result<i64, StoreError> {
+    let of = params![model.tenant.as_str(), model.name.as_str(), model.version.get()];
+    let sql = "SELECT id FROM model_version WHERE tenant = ?1 AND name = ?2 AND version = ?3";
+    let found = tx.query_row(sql, of, |row| row.get(0)).optional()?;
+    Ok(found.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
 }
 
 /// The column `version`.

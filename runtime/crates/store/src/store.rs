@@ -1,8 +1,10 @@
 //! The store as a whole.
 
+use crate::blobs::Dedupe;
 use crate::data_dir::DataDir;
 use crate::db::Db;
 use crate::error::StoreError;
+use crate::uploads::InFlight;
 use std::path::Path;
 
 /// One server's data directory. Calls block; it may be shared between threads, which then take turns at the metadata.
@@ -10,6 +12,8 @@ use std::path::Path;
 pub struct Store {
     // Before the directory: the database closes before the lock is given back.
     pub(crate) db: Db,
+    pub(crate) dedupe: Dedupe,
+    pub(crate) in_flight: InFlight,
     dir: DataDir,
 }
 
@@ -21,7 +25,19 @@ impl Store {
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let dir = DataDir::open(data_dir)?;
         let db = Db::open(&dir.path().join("modelet.db"))?;
-        Ok(Self { db, dir })
+        Ok(Self { db, dedupe: Dedupe::All, in_flight: InFlight::default(), dir })
+    }
+
+    /// The same store, which keeps new contents apart as said. Those that are there stay where they are.
+    #[must_use]
+    pub fn with_dedupe(self, dedupe: Dedupe) -> Self {
+        Self { dedupe, ..self }
+    }
+
+    /// Whether the same bytes of two tenants are one file.
+    #[must_use]
+    pub fn dedupe(&self) -> Dedupe {
+        self.dedupe
     }
 
     /// The data directory, as an absolute path.

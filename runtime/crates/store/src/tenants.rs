@@ -23,6 +23,14 @@ impl Store {
         })
     }
 
+    /// Whether there is a tenant of this name.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn has_tenant(&self, name: &TenantName) -> Result<bool, StoreError> {
+        self.db.read(|tx| exists(tx, name))
+    }
+
     /// All tenants by name.
     ///
     /// # Errors

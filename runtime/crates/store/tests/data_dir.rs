@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
 
+use modelet_spec::TenantName;
 use modelet_store::{Store, StoreError};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -18,8 +19,9 @@ fn a_new_data_directory_is_for_its_owner_alone() {
     let data = dir.path().join("a/b");
     let store = Store::open(&data).unwrap();
     assert_eq!((mode(&data), mode(&data.join("blobs"))), (0o700, 0o700));
-    let digest = store.put_blob(b"x").unwrap();
-    assert_eq!(mode(&store.blob_path(&digest)), 0o600);
+    let tenant = TenantName::default_tenant();
+    let digest = store.put_blob(&tenant, b"x", u64::MAX).unwrap();
+    assert_eq!(mode(&store.blob_path(&tenant, &digest)), 0o600);
 }
 
 #[test]

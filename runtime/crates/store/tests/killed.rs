@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use modelet_spec::TenantName;
-use modelet_store::{NewModelVersion, Store};
+use modelet_store::{FileEntry, FileRole, NewModelVersion, Store};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,12 +13,15 @@ use tempfile::tempdir;
 const DIR: &str = "MODELET_STORE_TEST_DIR";
 
 fn push(store: &Store, number: u32) -> u32 {
-    let digest = store.put_blob(&number.to_le_bytes()).expect("a content");
+    let tenant = TenantName::default_tenant();
+    let digest = store.put_blob(&tenant, &number.to_le_bytes(), u64::MAX).expect("a content");
+    let path = "model.onnx".parse().expect("a path");
     let new = NewModelVersion {
-        tenant: TenantName::default_tenant(),
+        tenant,
         name: "m".parse().expect("a name"),
         digest,
-        bytes: 4,
+        files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: 4 }],
+        card_json: "{}".to_owned(),
         description_json: String::new(),
         label: Some("stable".parse().expect("a label")),
     };
@@ -64,7 +67,7 @@ fn a_killed_server_loses_nothing_that_it_acknowledged() {
         assert_eq!(versions.len(), newest as usize);
         assert_eq!(versions[0].labels.len(), 1);
         for version in &versions {
-            assert_eq!(store.blob(&version.digest).unwrap().len(), 4);
+            assert_eq!(store.blob(&version.tenant, &version.digest).unwrap().len(), 4);
         }
         // A push is two events, the version and its label: both or none.
         assert_eq!(store.events(0, u32::MAX).unwrap().len(), 2 * newest as usize);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 use modelet_spec::{TenantName, Version};
-use modelet_store::{NewModelVersion, Pin, Store, StoreError};
+use modelet_store::{FileEntry, FileRole, NewModelVersion, Pin, Store, StoreError};
 
 #[test]
 fn a_pin_stays_until_it_is_taken_back() {
@@ -23,8 +23,11 @@ fn a_pin_stays_until_it_is_taken_back() {
 }
 
 fn push(store: &Store, pin: &Pin) {
-    let digest = store.put_blob(b"model").unwrap();
+    let digest = store.put_blob(&pin.tenant, b"model", u64::MAX).unwrap();
+    let files = vec![FileEntry { path: "m.onnx".parse().unwrap(), role: FileRole::Model, digest, bytes: 5 }];
+    let card_json = "{}".to_owned();
     let (tenant, name) = (pin.tenant.clone(), pin.name.clone());
-    let new = NewModelVersion { tenant, name, digest, bytes: 5, description_json: "{}".to_owned(), label: None };
+    let new =
+        NewModelVersion { tenant, name, digest, files, card_json, description_json: "{}".to_owned(), label: None };
     store.put_model(&new).unwrap();
 }

@@ -4,8 +4,8 @@
 
 use modelet_spec::{Digest, ModelName, Pick, TenantName, Version};
 use modelet_store::{
-    CompiledRecord, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding, NewModelVersion, Store,
-    StoreError, StoredKey,
+    CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding,
+    NewModelVersion, Store, StoreError, StoredKey,
 };
 use std::fs;
 use tempfile::{TempDir, tempdir};
@@ -27,11 +27,14 @@ fn tenant(name: &str) -> TenantName {
 }
 
 fn pushed(store: &Store, owner: &str, name: &str, content: &[u8], label: Option<&str>) -> ModelVersion {
+    let digest = store.put_blob(&tenant(owner), content, u64::MAX).expect("a content");
+    let path = "model.onnx".parse().expect("a path");
     let new = NewModelVersion {
         tenant: tenant(owner),
         name: name.parse().expect("a name"),
-        digest: store.put_blob(content).expect("a content"),
-        bytes: content.len() as u64,
+        digest,
+        files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: content.len() as u64 }],
+        card_json: "{}".to_owned(),
         description_json: r#"{"inputs":[]}"#.to_owned(),
         label: label.map(|label| label.parse().expect("a label")),
     };
@@ -39,7 +42,11 @@ fn pushed(store: &Store, owner: &str, name: &str, content: &[u8], label: Option<
 }
 
 fn deploy(store: &Store, owner: &str, name: &str, models: &[(&str, &ModelVersion)]) -> NewFunctionVersion {
-    let component = store.put_blob(format!("component of {name}").as_bytes()).expect("a content");
+    let component = format!("component of {name}");
+    let component = match store.put_blob(&tenant(owner), component.as_bytes(), u64::MAX) {
+        Err(StoreError::NoTenant(_)) => Digest::of(component.as_bytes()),
+        sent => sent.expect("a content"),
+    };
     let binding = |(alias, model): &(&str, &ModelVersion)| NewModelBinding {
         alias: (*alias).to_owned(),
         name: model.name.clone(),
@@ -112,18 +119,20 @@ fn tenants_do_not_see_each_others_models_and_functions() {
 fn what_belongs_to_nobody_or_is_not_there_is_refused_and_changes_nothing() {
     let Host { store, _dir } = &host();
     let before = store.events(0, 100).unwrap();
-    let digest = store.put_blob(b"x").unwrap();
+    let digest = store.put_blob(&tenant("default"), b"x", u64::MAX).unwrap();
+    let path = "model.onnx".parse().unwrap();
     let mut new = NewModelVersion {
         tenant: tenant("ghost"),
         name: "m".parse().unwrap(),
         digest,
-        bytes: 1,
+        files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: 1 }],
+        card_json: "{}".to_owned(),
         description_json: String::new(),
         label: None,
     };
     assert!(matches!(store.put_model(&new), Err(StoreError::NoTenant(_))));
     new.tenant = tenant("default");
-    new.digest = Digest::of(b"absent");
+    new.files[0].digest = Digest::of(b"absent");
     assert!(matches!(store.put_model(&new), Err(StoreError::NoBlob(_))));
     let mut function = deploy(store, "ghost", "f", &[]);
     assert!(matches!(store.put_function(&function), Err(StoreError::NoTenant(_))));

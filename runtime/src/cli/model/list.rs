@@ -1,10 +1,12 @@
-//! `modelet model list|show`.
+//! `modelet model list|show|versions`.
 
 use std::time::Duration;
 
+use anyhow::bail;
 use modelet_control::wire::{Memory, Model, ModelVersions, Models};
-use modelet_spec::{ModelName, span};
+use modelet_spec::{ModelCard, ModelName, ModelRef, Pick, span};
 
+use super::own;
 use crate::cli::client::Client;
 use crate::cli::function::with_tenant;
 use crate::cli::inspect::print_ports;
@@ -20,17 +22,61 @@ pub(super) fn run(client: &Client, args: &ListArgs, server: &ServerArgs) -> anyh
     Ok(())
 }
 
-pub(super) fn show(client: &Client, name: &ModelName, args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
+pub(super) fn versions(client: &Client, name: &ModelName, args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let answer: ModelVersions = client.get(&with_tenant(&format!("/v1/models/{name}"), server))?;
     if args.json {
         return output::json(&answer);
     }
     print(&answer.versions, "no versions");
-    if let Some(newest) = answer.versions.first() {
-        output::line("");
-        print_ports(&newest.description);
-    }
     Ok(())
+}
+
+pub(super) fn show(client: &Client, model: &ModelRef, args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
+    let (name, pick) = own(model)?;
+    let mut answer: ModelVersions = client.get(&with_tenant(&format!("/v1/models/{name}"), server))?;
+    if let Some(pick) = pick {
+        answer.versions.retain(|version| is_meant(version, pick));
+    }
+    let Some(newest) = answer.versions.first() else {
+        bail!("there is no {model}: `modelet model versions {name}` lists the versions and their labels");
+    };
+    if args.json {
+        return output::json(&answer);
+    }
+    print(&answer.versions, "no versions");
+    print_card(&newest.card);
+    for file in newest.files.iter().filter(|_| newest.files.len() > 1) {
+        output::line(&format!("{:12}{}  {}  {}", file.role, file.path, output::size(file.bytes), file.digest));
+    }
+    output::line("");
+    print_ports(&newest.description);
+    Ok(())
+}
+
+fn is_meant(version: &Model, pick: &Pick) -> bool {
+    match pick {
+        Pick::Latest => true,
+        Pick::Version(number) => version.version == *number,
+        Pick::Label(label) => version.labels.iter().any(|at| at == label.as_str()),
+    }
+}
+
+fn print_card(card: &ModelCard) {
+    let line = |what: &str, text: &str| output::line(&format!("{what:12}{text}"));
+    let texts = [("description", &card.description), ("licence", &card.licence), ("source", &card.source)];
+    texts.into_iter().filter_map(|(what, text)| Some((what, text.as_ref()?))).for_each(|(what, text)| line(what, text));
+    if !card.tags.is_empty() {
+        line("tags", &card.tags.join(", "));
+    }
+    for (metric, value) in &card.metrics {
+        line("metric", &format!("{metric} = {value}"));
+    }
+    if let Some(limit) = card.run.limit {
+        line("run limit", &span::format(limit));
+    }
+    if let Some(device) = &card.run.device {
+        line("device", &device.to_string());
+    }
 }
 
 fn print(models: &[Model], empty: &str) {

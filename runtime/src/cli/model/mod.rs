@@ -1,30 +1,46 @@
 //! `modelet model …`: one file for each of its commands.
 
+mod label;
 mod list;
 mod memory;
 mod push;
+mod remove;
 
+use anyhow::bail;
 use clap::Subcommand;
-use modelet_spec::ModelName;
+use modelet_spec::{ModelName, ModelRef, Pick};
 
 use super::client::Client;
 use super::{ListArgs, ServerArgs};
+use label::LabelArgs;
 use memory::{PinArgs, UnloadArgs};
 use push::PushArgs;
+use remove::RemoveArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
-    /// Push an ONNX model
+    /// Push an ONNX model, with its card and its weights
     Push(PushArgs),
     /// List all models
     List(ListArgs),
-    /// Show one model and its versions
+    /// Show one model: its card, what goes in and what comes out
     Show {
+        /// The model, as NAME[@VERSION|@LABEL]
+        model: ModelRef,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// List the versions of one model
+    Versions {
         /// The model
         name: ModelName,
         #[command(flatten)]
         list: ListArgs,
     },
+    /// Put a label at a version, or take it away
+    Label(LabelArgs),
+    /// Remove a model, or one version of it
+    Remove(RemoveArgs),
     /// Keep a model in memory
     Pin(PinArgs),
     /// Let a model go from memory now
@@ -36,8 +52,20 @@ pub(crate) fn run(command: &ModelCommand, server: &ServerArgs) -> anyhow::Result
     match command {
         ModelCommand::Push(args) => push::run(&client, args, server),
         ModelCommand::List(args) => list::run(&client, args, server),
-        ModelCommand::Show { name, list } => list::show(&client, name, list, server),
+        ModelCommand::Show { model, list } => list::show(&client, model, list, server),
+        ModelCommand::Versions { name, list } => list::versions(&client, name, list, server),
+        ModelCommand::Label(args) => label::run(&client, args, server),
+        ModelCommand::Remove(args) => remove::run(&client, args, server),
         ModelCommand::Pin(args) => memory::pin(&client, args, server),
         ModelCommand::Unload(args) => memory::unload(&client, args, server),
     }
+}
+
+/// What a reference means of the caller's own models. Another tenant's are a grant's business.
+fn own(model: &ModelRef) -> anyhow::Result<(&ModelName, Option<&Pick>)> {
+    if let Some(owner) = &model.owner {
+        bail!("{model} belongs to the tenant {owner}: name the model alone, and the tenant by --tenant");
+    }
+    let pick = Some(&model.pick).filter(|pick| **pick != Pick::Latest);
+    Ok((&model.name, pick))
 }

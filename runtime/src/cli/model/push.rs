@@ -1,4 +1,4 @@
-//! `modelet model push FILE.onnx`.
+//! `modelet model push FILE.onnx|DIR`.
 
 use std::path::PathBuf;
 
@@ -7,34 +7,43 @@ use modelet_control::wire::Model;
 use modelet_spec::{Label, ModelName};
 
 use crate::cli::ServerArgs;
-use crate::cli::client::Client;
-use crate::cli::function::with_tenant;
+use crate::cli::bundle::Bundle;
+use crate::cli::client::{Client, query};
 use crate::cli::inspect::print_ports;
 use crate::cli::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
-    /// The model
-    #[arg(value_name = "FILE.onnx")]
-    file: PathBuf,
+    /// The model: an ONNX file, or a folder with one, its weights, card.toml and samples/*.json
+    #[arg(value_name = "FILE.onnx|DIR")]
+    source: PathBuf,
     /// Its name
     #[arg(long, value_name = "N")]
     name: ModelName,
     /// A label for the new version, such as stable
     #[arg(long, value_name = "L")]
     label: Option<Label>,
+    /// Its card [default: card.toml in the folder]
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
     /// Print JSON only
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(client: &Client, args: &PushArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let mut path = with_tenant(&format!("/v1/models/{}", args.name), server);
-    if let Some(label) = &args.label {
-        let separator = if path.contains('?') { '&' } else { '?' };
-        path.push_str(&format!("{separator}label={label}"));
-    }
-    let model: Model = client.put_file(&path, &args.file)?;
+    let bundle = Bundle::open(&args.source, args.card.as_deref())?;
+    let label = ("label", args.label.as_ref().map(ToString::to_string));
+    let tenant = ("tenant", server.tenant.as_ref().map(ToString::to_string));
+    let path = query(&format!("/v1/models/{}", args.name), &[tenant, label]);
+    let model: Model = match bundle.is_bare() && !bundle.is_folder {
+        true => client.put_file(&path, &bundle.main)?,
+        false => {
+            let files = bundle.send(client)?;
+            output::step("checking and loading");
+            client.put_json(&path, &files)?
+        }
+    };
     if args.json {
         return output::json(&model);
     }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use modelet_spec::FunctionName;
 use modelet_store::FunctionVersion;
 
+use super::caller::Caller;
 use super::extract::{Json, Name, Params};
 use super::{Api, respond};
 use crate::control::{Control, blocking};
@@ -34,10 +35,12 @@ use crate::wire::{Deploy, Function, Functions, Problem, TenantQuery};
 )]
 pub(super) async fn deploy(
     State(api): State<Api>,
-    Json(request): Json<Deploy>,
+    caller: Caller,
+    Json(mut request): Json<Deploy>,
 ) -> Result<(StatusCode, axum::Json<Function>), ControlError> {
+    let tenant = caller.tenant(&api, request.tenant.take()).await?;
     // A task of its own: a client that goes away must not stop a deploy between the store and the swap.
-    let task = tokio::spawn(async move { deploy::deploy(&api.control, request).await });
+    let task = tokio::spawn(async move { deploy::deploy(&api.control, tenant, request).await });
     Ok((respond::CREATED, axum::Json(task.await??)))
 }
 
@@ -52,9 +55,10 @@ pub(super) async fn deploy(
 )]
 pub(super) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Functions>, ControlError> {
-    let tenant = api.control.tenant(query.tenant)?;
+    let tenant = caller.tenant(&api, query.tenant).await?;
     let functions = blocking(move || {
         let versions = api.control.store.functions(Some(&tenant))?;
         versions.iter().map(|version| view(&api.control, version)).collect::<Result<Vec<_>, _>>()
@@ -74,10 +78,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(api): State<Api>,
+    caller: Caller,
     Name(name): Name<FunctionName>,
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Function>, ControlError> {
-    let tenant = api.control.tenant(query.tenant)?;
+    let tenant = caller.tenant(&api, query.tenant).await?;
     let function = blocking(move || {
         let version = api.control.store.function(&tenant, &name)?;
         let version = version.ok_or_else(|| ControlError::NoFunction(name.to_string()))?;

@@ -4,6 +4,7 @@ use axum::extract::State;
 use modelet_spec::{ModelName, Pick};
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::{Name, Params};
 use crate::error::ControlError;
 use crate::memory::{self, Named};
@@ -24,10 +25,11 @@ use crate::wire::{MemoryQuery, Model, Problem};
 )]
 pub(super) async fn pin(
     State(api): State<Api>,
+    caller: Caller,
     Name(name): Name<ModelName>,
     Params(query): Params<MemoryQuery>,
 ) -> Result<axum::Json<Model>, ControlError> {
-    let named = named(&api, name, &query)?;
+    let named = named(&api, caller, name, &query).await?;
     Ok(axum::Json(memory::pin(&api.control, named, true).await?))
 }
 
@@ -43,10 +45,11 @@ pub(super) async fn pin(
 )]
 pub(super) async fn unpin(
     State(api): State<Api>,
+    caller: Caller,
     Name(name): Name<ModelName>,
     Params(query): Params<MemoryQuery>,
 ) -> Result<axum::Json<Model>, ControlError> {
-    let named = named(&api, name, &query)?;
+    let named = named(&api, caller, name, &query).await?;
     Ok(axum::Json(memory::pin(&api.control, named, false).await?))
 }
 
@@ -65,15 +68,16 @@ pub(super) async fn unpin(
 )]
 pub(super) async fn unload(
     State(api): State<Api>,
+    caller: Caller,
     Name(name): Name<ModelName>,
     Params(query): Params<MemoryQuery>,
 ) -> Result<axum::Json<Model>, ControlError> {
     let force = query.force;
-    let named = named(&api, name, &query)?;
+    let named = named(&api, caller, name, &query).await?;
     Ok(axum::Json(memory::unload(&api.control, named, force).await?))
 }
 
-fn named(api: &Api, name: ModelName, query: &MemoryQuery) -> Result<Named, ControlError> {
-    let tenant = api.control.tenant(query.tenant.clone())?;
+async fn named(api: &Api, caller: Caller, name: ModelName, query: &MemoryQuery) -> Result<Named, ControlError> {
+    let tenant = caller.tenant(api, query.tenant.clone()).await?;
     Ok(Named { tenant, name, pick: query.version.clone().unwrap_or(Pick::Latest) })
 }

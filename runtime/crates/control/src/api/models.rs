@@ -1,32 +1,39 @@
-//! Models: push, list, show.
+//! Models: push, list, show, label, remove.
 
-use axum::body::Body;
-use axum::extract::State;
-use http::StatusCode;
-use modelet_spec::ModelName;
+use axum::extract::{FromRequest, Request, State};
+use http::{StatusCode, header};
+use modelet_spec::{Label, ModelCard, ModelName};
 
-use super::extract::{Name, Params};
+use super::caller::Caller;
+use super::extract::{Json, Name, Params};
 use super::{Api, respond};
+use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::push;
+use crate::push::{self, Push};
+use crate::remove;
 use crate::upload::{self, UploadLimit};
 use crate::views;
-use crate::wire::{Model, ModelVersions, Models, Problem, PushQuery, TenantQuery};
+use crate::wire::{
+    LabelAt, Model, ModelVersions, Models, Problem, PushFiles, PushQuery, RemoveQuery, Removed, TenantQuery,
+    VersionQuery,
+};
 
 /// Push a model
 ///
-/// The body is one ONNX file. It is loaded once before it is taken; what ONNX Runtime does not load is refused with its
-/// message. The same bytes as the newest version make no new one.
+/// The body is one ONNX file, or JSON that names several files, or one with a card, by the digests under which they were
+/// stored before. The model is checked and loaded once before it is taken; a refusal names the node. The files and the card
+/// of the newest version make no new one.
 #[utoipa::path(
     put, path = "/v1/models/{name}", tag = "models",
     params(("name" = String, Path, description = "The model"), PushQuery),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content((Vec<u8> = "application/octet-stream"), (PushFiles = "application/json"))),
     responses(
-        (status = 200, body = Model, description = "The newest version has these bytes already"),
+        (status = 200, body = Model, description = "The newest version is the same already"),
         (status = 201, body = Model),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The tenant's quota does not hold it"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The model was refused"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "There is no ONNX Runtime"),
@@ -34,20 +41,34 @@ use crate::wire::{Model, ModelVersions, Models, Problem, PushQuery, TenantQuery}
 )]
 pub(super) async fn push(
     State(api): State<Api>,
+    caller: Caller,
     Name(name): Name<ModelName>,
     Params(query): Params<PushQuery>,
-    body: Body,
+    request: Request,
 ) -> Result<(StatusCode, axum::Json<Model>), ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
     let control = api.control;
-    let tenant = control.tenant(query.tenant)?;
     // Before gigabytes are sent in vain.
     control.inference.ready()?;
-    let limit = UploadLimit { what: "model", bytes: control.config.limits.model_bytes.0, key: "model_bytes" };
-    let (blob, _) = upload::receive(&control.store, body, limit).await?;
-    let pushed = push::push(&control, &tenant, &name, blob, query.label).await?;
+    let mut push = if is_json(&request) {
+        let Json(files) = Json::<PushFiles>::from_request(request, &()).await?;
+        Push::of(&tenant, name, files)?
+    } else {
+        let (bytes, quota) = (control.config.limits.model_bytes.0, control.quota());
+        let limit = UploadLimit { what: "model", bytes, key: "model_bytes", quota };
+        let (blob, _) = upload::receive(&control.store, &tenant, request.into_body(), limit).await?;
+        Push { tenant, name, given: Given::file(blob)?, card: ModelCard::default(), label: None }
+    };
+    push.label = push.label.or(query.label);
+    let pushed = push::push(&control, push).await?;
     let created = pushed.created;
     let model = Model { created: Some(created), ..views::model(pushed)? };
     Ok((if created { respond::CREATED } else { respond::OK }, axum::Json(model)))
+}
+
+fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// List the models of a tenant: the newest version of each
@@ -61,9 +82,10 @@ pub(super) async fn push(
 )]
 pub(super) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Models>, ControlError> {
-    let tenant = api.control.tenant(query.tenant)?;
+    let tenant = caller.tenant(&api, query.tenant).await?;
     let models = blocking(move || {
         let newest = api.control.store.models(Some(&tenant))?;
         newest.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
@@ -83,10 +105,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(api): State<Api>,
+    caller: Caller,
     Name(name): Name<ModelName>,
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<ModelVersions>, ControlError> {
-    let tenant = api.control.tenant(query.tenant)?;
+    let tenant = caller.tenant(&api, query.tenant).await?;
     let versions = blocking(move || {
         let mut versions = api.control.store.model_versions(&tenant, &name)?;
         if versions.is_empty() {
@@ -96,4 +119,83 @@ pub(super) async fn show(
         versions.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(ModelVersions { versions: versions.await? }))
+}
+
+/// Remove a model: one version, or all
+///
+/// It is out of every listing at once, and its bytes count no longer. What live functions use is refused, unless forced:
+/// they find no such model then. A version's number is never used again.
+#[utoipa::path(
+    delete, path = "/v1/models/{name}", tag = "models",
+    params(("name" = String, Path, description = "The model"), RemoveQuery),
+    responses(
+        (status = 200, body = Removed),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Functions use it"),
+    )
+)]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<ModelName>,
+    Params(query): Params<RemoveQuery>,
+) -> Result<axum::Json<Removed>, ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
+    Ok(axum::Json(remove::remove(&api.control, tenant, name, query.version, query.force).await?))
+}
+
+/// Put a label at a version; where it stood before, it stands no longer
+#[utoipa::path(
+    put, path = "/v1/models/{name}/labels/{label}", tag = "models", request_body = LabelAt,
+    params(
+        ("name" = String, Path, description = "The model"),
+        ("label" = String, Path, description = "The label"),
+        TenantQuery,
+    ),
+    responses(
+        (status = 200, body = Model),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such version"),
+    )
+)]
+pub(super) async fn label(
+    State(api): State<Api>,
+    caller: Caller,
+    Name((name, label)): Name<(ModelName, Label)>,
+    Params(query): Params<TenantQuery>,
+    Json(at): Json<LabelAt>,
+) -> Result<axum::Json<Model>, ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
+    let labelled =
+        blocking(move || views::model(api.control.store.label_model(&tenant, &name, &at.version, &label)?));
+    Ok(axum::Json(labelled.await?))
+}
+
+/// Take a label away; with `version`, only if it stands there
+#[utoipa::path(
+    delete, path = "/v1/models/{name}/labels/{label}", tag = "models",
+    params(
+        ("name" = String, Path, description = "The model"),
+        ("label" = String, Path, description = "The label"),
+        VersionQuery,
+    ),
+    responses(
+        (status = 200, body = Model),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such label there"),
+    )
+)]
+pub(super) async fn unlabel(
+    State(api): State<Api>,
+    caller: Caller,
+    Name((name, label)): Name<(ModelName, Label)>,
+    Params(query): Params<VersionQuery>,
+) -> Result<axum::Json<Model>, ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
+    let stood = blocking(move || {
+        views::model(api.control.store.unlabel_model(&tenant, &name, query.version.as_ref(), &label)?)
+    });
+    Ok(axum::Json(stood.await?))
 }

@@ -74,6 +74,10 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::StrayModel(_) => (StatusCode::UNPROCESSABLE_ENTITY, "stray-model"),
         E::NoSuchModel { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no-such-model"),
         E::Model(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-model"),
+        E::Files(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-files"),
+        E::Quota { .. } => (StatusCode::FORBIDDEN, "quota-exceeded"),
+        E::ModelInUse { .. } => (StatusCode::CONFLICT, "model-in-use"),
+        E::NoLabel { .. } => (StatusCode::NOT_FOUND, "no-label"),
         E::Component(CompileError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-component"),
         E::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-link"),
@@ -89,7 +93,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
 }
 
 /// An error with everything that caused it, for the log.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

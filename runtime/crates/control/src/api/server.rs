@@ -6,11 +6,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use super::Api;
+use super::caller::Caller;
+use super::extract::Params;
 use super::respond;
 use crate::error::ControlError;
 use crate::models::Inference;
 use crate::upload::{self, UploadLimit};
-use crate::wire::{Blob, Problem, Readiness, Server};
+use crate::wire::{Blob, Problem, Readiness, Server, TenantQuery};
 
 /// The format of `/metrics`.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -67,25 +69,31 @@ pub(super) async fn server(State(api): State<Api>) -> axum::Json<Server> {
     })
 }
 
-/// Store bytes, to be named by their digest in a deploy
+/// Store bytes, to be named by their digest in a deploy or a push
+///
+/// They are the tenant's own: nobody else can name them, whoever has the same. What nothing names after an hour is gone.
 #[utoipa::path(
-    post, path = "/v1/blobs", tag = "blobs",
+    post, path = "/v1/blobs", tag = "blobs", params(TenantQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 201, body = Blob),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The tenant's quota does not hold them"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn push_blob(
     State(api): State<Api>,
+    caller: Caller,
+    Params(query): Params<TenantQuery>,
     body: Body,
 ) -> Result<(StatusCode, axum::Json<Blob>), ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
     let limits = &api.control.config.limits;
     // What the bytes are is not known yet; the deploy that names them holds a component to its own, lower limit.
     let bytes = limits.model_bytes.0.max(limits.component_bytes.0);
-    let limit = UploadLimit { what: "upload", bytes, key: "model_bytes" };
-    let (digest, bytes) = upload::receive(&api.control.store, body, limit).await?;
+    let limit = UploadLimit { what: "upload", bytes, key: "model_bytes", quota: api.control.quota() };
+    let (digest, bytes) = upload::receive(&api.control.store, &tenant, body, limit).await?;
     Ok((respond::CREATED, axum::Json(Blob { digest, bytes })))
 }

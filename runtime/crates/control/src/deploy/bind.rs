@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use modelet_spec::manifest::{Manifest, ModelSource};
-use modelet_spec::{Digest, ModelRef, TenantName};
+use modelet_spec::{ModelCard, ModelRef, TenantName};
 
+use crate::artifact::Given;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
-use crate::models::Pinned;
-use crate::push;
+use crate::pinned::Pinned;
+use crate::push::{Push, push};
 use crate::wire::GivenModel;
 
 /// A function's models by the names that it uses.
@@ -27,7 +28,16 @@ pub(crate) async fn bind(
     let mut bound = Bound::new();
     for (alias, source) in &manifest.models {
         let pinned = match (given.get(alias), source) {
-            (Some(GivenModel::Blob { blob }), _) => push_file(control, tenant, alias, *blob).await?,
+            (Some(GivenModel::Blob { blob }), _) => {
+                let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
+                let given = Given::file(*blob)?;
+                let (tenant, card) = (tenant.clone(), ModelCard::default());
+                Pinned::of(push(control, Push { tenant, name, given, card, label: None }).await?)?
+            }
+            (Some(GivenModel::Files(files)), _) => {
+                let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
+                Pinned::of(push(control, Push::of(tenant, name, files.clone())?).await?)?
+            }
             (Some(GivenModel::Ref(reference)), _) | (None, ModelSource::Ref(reference)) => {
                 find(control, tenant, alias, reference.clone()).await?
             }
@@ -38,17 +48,6 @@ pub(crate) async fn bind(
         bound.insert(alias.clone(), pinned);
     }
     Ok(bound)
-}
-
-async fn push_file(
-    control: &Arc<Control>,
-    tenant: &TenantName,
-    alias: &str,
-    blob: Digest,
-) -> Result<Pinned, ControlError> {
-    let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
-    let pushed = push::push(control, tenant, &name, blob, None).await?;
-    Ok(Pinned { name, version: pushed.version, digest: pushed.digest })
 }
 
 async fn find(
@@ -63,7 +62,7 @@ async fn find(
         let is_own = reference.owner.as_ref().is_none_or(|owner| *owner == tenant);
         let found = if is_own { control.store.model(&tenant, &reference.name, &reference.pick)? } else { None };
         match found {
-            Some(model) => Ok(Pinned { name: model.name, version: model.version, digest: model.digest }),
+            Some(model) => Pinned::of(model),
             None => Err(ControlError::NoSuchModel { alias, reference }),
         }
     })

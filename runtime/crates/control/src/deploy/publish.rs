@@ -12,7 +12,8 @@ use super::{Bound, Code};
 use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::guest_log::GuestLog;
-use crate::models::{FunctionModels, Pinned};
+use crate::models::FunctionModels;
+use crate::pinned::Pinned;
 use crate::wire;
 
 /// A function that may become a version.
@@ -56,7 +57,7 @@ impl Draft {
             limits: limits.clone(),
             instances: self.manifest.instances.clone(),
             flow: flow(&self.tenant, &function),
-            models: Arc::new(FunctionModels::new(&control.models, &self.tenant, &self.bound)),
+            models: Arc::new(FunctionModels::new(&control.models, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
             log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),

@@ -49,6 +49,9 @@ pub struct ServerLimits {
     pub component_bytes: ByteSize,
     /// A model at push. Default 2 GiB: what one protobuf message can hold.
     pub model_bytes: ByteSize,
+    /// The models that one tenant keeps, and what it has uploaded for the next ones; each counted in full, whoever else has
+    /// the same. Default 50 GiB.
+    pub tenant_model_bytes: ByteSize,
     /// The memory of all models together: weights, inputs and outputs in ONNX Runtime's one arena. Default 4 GiB.
     pub inference_memory: ByteSize,
     /// Address space of the process that tries a model at push. Default 8 GiB: four times the largest file.
@@ -86,6 +89,7 @@ impl Default for ServerLimits {
             instances_total: 1000,
             component_bytes: ByteSize::mib(64),
             model_bytes: ByteSize::mib(2048),
+            tenant_model_bytes: ByteSize::mib(50 << 10),
             inference_memory: ByteSize::mib(4096),
             trial_memory: ByteSize::mib(8192),
             trial_cpu: Duration::from_secs(120),

@@ -35,4 +35,7 @@ pub struct TenantLimits {
     /// Tensors that the host holds for one instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tensor_bytes: Option<ByteSize>,
+    /// The models that it keeps, and what it has uploaded for the next ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_bytes: Option<ByteSize>,
 }

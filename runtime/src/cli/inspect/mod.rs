@@ -1,17 +1,17 @@
-//! `modelet inspect FILE.wasm|FILE.onnx`: what a component asks for, what a model takes and gives.
+//! `modelet inspect FILE.wasm|FILE.onnx|DIR`: what a component asks for, what a model is made of and whether it is admitted.
+
+mod model;
 
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use modelet_control::wire::ModelDescription;
-use modelet_control::{TrialJob, Trials, describe};
 use modelet_engine::{Engine, EngineConfig, Inspection};
-use modelet_spec::{Digest, ModelCard};
+use modelet_spec::Digest;
 use serde::Serialize;
 
 use super::InspectArgs;
 use super::output;
-use crate::config::{Config, Sources};
 
 /// What a component is made of.
 #[derive(Debug, Serialize)]
@@ -32,15 +32,10 @@ struct RefusedReport {
     why: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ModelReport {
-    bytes: u64,
-    digest: Digest,
-    #[serde(flatten)]
-    description: ModelDescription,
-}
-
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
+    if args.file.is_dir() {
+        return model::run(&args.file, args.json);
+    }
     let bytes = read(&args.file)?;
     if bytes.starts_with(b"\0asm") {
         let report = ComponentReport::of(&Engine::new(EngineConfig::default())?, &bytes)?;
@@ -54,13 +49,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if args.file.extension().is_some_and(|e| e == "wasm") {
         bail!("{} is not WebAssembly: build it with `--target wasm32-wasip2`", args.file.display());
     }
-    let report = model(&args.file, &bytes)?;
-    if args.json {
-        return output::json(&report);
-    }
-    output::line(&format!("{}  {}  {}", args.file.display(), output::size(report.bytes), report.digest));
-    print_ports(&report.description);
-    Ok(())
+    model::run(&args.file, args.json)
 }
 
 /// A whole file, with its name in the error.
@@ -77,27 +66,6 @@ pub(crate) fn print_ports(description: &ModelDescription) {
     let inputs = description.inputs.iter().map(|port| row("in", port));
     let rows: Vec<Vec<String>> = inputs.chain(description.outputs.iter().map(|port| row("out", port))).collect();
     output::table(&["", "name", "type", "shape"], &rows);
-}
-
-/// Tries the file in a process of its own, as a push would: what it does there, it does not do here.
-fn model(file: &Path, bytes: &[u8]) -> anyhow::Result<ModelReport> {
-    let config = Config::load(&Sources::default())?;
-    let library = crate::assemble::runtime_config(&config).library.find()?;
-    let trials = Trials::new(crate::assemble::trial_config(&config));
-    let job = TrialJob {
-        name: file.display().to_string(),
-        library,
-        model: file.canonicalize()?,
-        folder: None,
-        optimised_to: None,
-        samples: Vec::new(),
-        card: ModelCard::default(),
-        limits: trials.limits(),
-    };
-    let executor = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let facts = executor.block_on(trials.run(job)).map_err(|e| anyhow!("{e}"))?;
-    let description = describe(&facts.description);
-    Ok(ModelReport { bytes: bytes.len() as u64, digest: Digest::of(bytes), description })
 }
 
 impl ComponentReport {

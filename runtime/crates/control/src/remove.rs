@@ -1,0 +1,33 @@
+//! Versions of models go: out of the listings and away from the functions at once, off the disk soon after.
+
+use std::sync::Arc;
+
+use modelet_spec::{ModelName, Pick, TenantName};
+
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::sweep;
+use crate::wire::Removed;
+
+/// Removes a version of a model, or all of them.
+pub(crate) async fn remove(
+    control: &Arc<Control>,
+    tenant: TenantName,
+    name: ModelName,
+    pick: Option<Pick>,
+    force: bool,
+) -> Result<Removed, ControlError> {
+    let this = Arc::clone(control);
+    let removed = blocking(move || {
+        let removal = this.store.remove_model(&tenant, &name, pick.as_ref(), force)?;
+        this.models.forget(&removal.versions);
+        for version in &removal.versions {
+            tracing::info!(tenant = %version.tenant, model = %version.name, version = %version.version, force, "model removed");
+        }
+        let versions = removal.versions.iter().map(|version| version.version).collect();
+        Ok(Removed { versions, functions: removal.functions })
+    });
+    let removed = removed.await?;
+    sweep::once(control);
+    Ok(removed)
+}

@@ -1,0 +1,104 @@
+//! A push becomes a version.
+
+use super::{FileEntry, FileRole, ModelVersion, find, id, labels, require, version};
+use crate::db::to_i64;
+use crate::error::StoreError;
+use crate::events::note;
+use crate::store::Store;
+use crate::{tenants, uploads};
+use modelet_spec::{Digest, Label, ModelName, Pick, TenantName, Version};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+/// A push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewModelVersion {
+    /// Whose model.
+    pub tenant: TenantName,
+    /// Which model.
+    pub name: ModelName,
+    /// Its content, as [`super::content_digest`] has it.
+    pub digest: Digest,
+    /// Its files; each must have been sent by the tenant, or belong to a version that it has.
+    pub files: Vec<FileEntry>,
+    /// Its card, as JSON: opaque here.
+    pub card_json: String,
+    /// Inputs, outputs and what else is known of it: opaque here.
+    pub description_json: String,
+    /// A label to put at the version.
+    pub label: Option<Label>,
+}
+
+impl Store {
+    /// Keeps a push as a new version. The files and the card of the newest version make no new one: that one is returned,
+    /// with `created` false (the label moves nevertheless).
+    ///
+    /// # Errors
+    /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], or the metadata cannot be written. Then nothing has changed.
+    pub fn put_model(&self, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
+        let mut files = new.files.clone();
+        files.sort();
+        self.db.write(|tx| {
+            tenants::require(tx, &new.tenant)?;
+            for file in &files {
+                if !uploads::holds(tx, &new.tenant, &file.digest)?
+                    || self.blob_bytes(&new.tenant, &file.digest) != Some(file.bytes)
+                {
+                    return Err(StoreError::NoBlob(file.digest));
+                }
+            }
+            let newest = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
+            let same = newest.filter(|newest| newest.files == files && newest.card_json == new.card_json);
+            let (number, created) = match &same {
+                Some(same) => (same.version, false),
+                None => (next(tx, new)?, true),
+            };
+            if created {
+                insert(tx, new, number, &files)?;
+            }
+            for file in &files {
+                uploads::settle(tx, &new.tenant, &file.digest)?;
+            }
+            let pushed = Pick::Version(number);
+            if let Some(label) = &new.label {
+                labels::put(tx, &require(tx, &new.tenant, &new.name, &pushed)?, label)?;
+            }
+            Ok(ModelVersion { created, ..require(tx, &new.tenant, &new.name, &pushed)? })
+        })
+    }
+}
+
+/// The next number: one more than the highest, removed ones too.
+fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreError> {
+    let highest = "SELECT version FROM model_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
+    let highest = tx.query_row(highest, (new.tenant.as_str(), new.name.as_str()), version).optional()?;
+    Ok(highest.map_or(Version::FIRST, Version::next))
+}
+
+fn insert(tx: &Transaction<'_>, new: &NewModelVersion, number: Version, files: &[FileEntry]) -> Result<(), StoreError> {
+    let subject = format!("{}@{number}", new.name);
+    let at_ms = note(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
+    let content = files.iter().filter(|file| file.role != FileRole::Sample);
+    let bytes = content.fold(0u64, |sum, file| sum.saturating_add(file.bytes));
+    tx.execute(
+        "INSERT INTO model_version (tenant, name, version, digest, bytes, card, description, created_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            new.tenant.as_str(),
+            new.name.as_str(),
+            number.get(),
+            new.digest.to_string(),
+            to_i64(bytes, "a model's length")?,
+            new.card_json,
+            new.description_json,
+            at_ms
+        ],
+    )?;
+    let model = id(tx, &require(tx, &new.tenant, &new.name, &Pick::Version(number))?)?;
+    let mut insert =
+        tx.prepare_cached("INSERT INTO model_file (model, path, role, digest, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for file in files {
+        let bytes = to_i64(file.bytes, "a file's length")?;
+        insert.execute(params![model, file.path.as_str(), file.role.to_string(), file.digest.to_string(), bytes])?;
+    }
+    Ok(())
+}

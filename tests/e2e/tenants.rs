@@ -1,0 +1,145 @@
+//! Tenants that have the same bytes: one copy of everything, and nothing that tells them.
+
+use crate::build::{F32, Graph};
+use modelet_tests::client::Answer;
+use modelet_tests::frame::Kind;
+use modelet_tests::nn::{compute, f32s, part};
+use modelet_tests::{Function, TestHost, places, tenants};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// An answer as its receiver sees it: all but the date, and with the tenant's own name taken out.
+fn seen(answer: &Answer, tenant: &str) -> (u16, Vec<(String, String)>, String) {
+    let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    (answer.status, headers, answer.text().replace(&format!("\"{tenant}\""), "\"TENANT\""))
+}
+
+/// The bytes of all contents on the disk, each inode once.
+fn content_bytes(folder: &Path) -> u64 {
+    let (mut seen, mut bytes, mut waiting) = (BTreeSet::new(), 0, vec![folder.to_owned()]);
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
+            let metadata = entry.metadata().unwrap();
+            match metadata.is_dir() {
+                true => waiting.push(entry.path()),
+                false if seen.insert(metadata.ino()) => bytes += metadata.len(),
+                false => {}
+            }
+        }
+    }
+    bytes
+}
+
+fn small() -> Vec<u8> {
+    let graph = Graph::default().input("x", F32, &[-1]).node("Neg", &["x"], &["y"], vec![]);
+    Graph(graph.0.bytes(12, crate::build::value("y", F32, &[-1])).bytes(2, "neg")).model().0
+}
+
+fn sessions(host: &TestHost) -> f64 {
+    host.metrics().sum("modelet_sessions", &[])
+}
+
+#[test]
+fn no_answer_tells_that_another_tenant_has_the_same_bytes() {
+    let mut host = TestHost::configured("[limits]\ntenant_model_bytes = \"48KiB\"\n");
+    tenants::create(&mut host, &["first", "other"]);
+    let digits = fs::read(places::model("digits")).unwrap();
+    let card = format!(r#"{{"files":{{"m.onnx":"{}"}}"#, "DIGEST");
+    // Everything that a tenant can ask, in an order in which the first finds the server without its bytes.
+    let life = |tenant: &str| {
+        let ask = |method: &str, path: &str, body: &[u8]| {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            seen(&host.admin(method, &format!("{path}{separator}tenant={tenant}"), body), tenant)
+        };
+        let digest = |answer: &(u16, Vec<(String, String)>, String)| {
+            serde_json::from_str::<serde_json::Value>(&answer.2).unwrap()["digest"].as_str().unwrap().to_owned()
+        };
+        let blob = ask("POST", "/v1/blobs", &small());
+        let named = card.replace("DIGEST", &digest(&blob));
+        let mut answers = vec![
+            ask("GET", "/v1/models", b""),
+            ask("GET", "/v1/models/digits", b""),
+            // Bytes that somebody has, and that nobody has, before this tenant has sent them.
+            ask("PUT", "/v1/models/m", format!("{}}}", card.replace("DIGEST", DIGITS)).as_bytes()),
+            blob,
+            ask("PUT", "/v1/models/m", format!("{named}}}").as_bytes()),
+            ask("PUT", "/v1/models/m", format!("{named},\"card\":{{\"licence\":\"MIT\"}}}}").as_bytes()),
+        ];
+        let raw = |path: &str, body: &[u8]| seen(&host.put_bytes(&format!("{path}?tenant={tenant}"), body), tenant);
+        answers.extend([
+            raw("/v1/models/digits", &digits),
+            raw("/v1/models/digits", &digits),
+            raw("/v1/models/broken", &digits[..5000]),
+            // Over the quota for both, although one file on the disk holds both.
+            raw("/v1/models/large", &[digits.as_slice(), &[0; 9000]].concat()),
+            ask("GET", "/v1/models", b""),
+            ask("GET", "/v1/models/digits", b""),
+            ask("PUT", "/v1/models/digits/labels/stable", br#"{"version":"1"}"#),
+            ask("DELETE", "/v1/models/m?version=1", b""),
+            ask("DELETE", "/v1/models/m", b""),
+            ask("GET", "/v1/models/m", b""),
+        ]);
+        answers
+    };
+    // Names of one length: an answer says its own.
+    let (first, second) = (life("first"), life("other"));
+    assert_eq!(first.len(), second.len());
+    for (number, (first, second)) in first.iter().zip(&second).enumerate() {
+        assert_eq!(first, second, "answer {number}");
+    }
+    let statuses: Vec<u16> = first.iter().map(|answer| answer.0).collect();
+    assert_eq!(statuses, [200, 404, 422, 201, 201, 201, 201, 200, 422, 403, 200, 200, 200, 200, 200, 404]);
+    host.stop();
+}
+
+/// `sha256` of `tests/models/digits.onnx`: what one tenant has and another has not sent yet.
+const DIGITS: &str = "sha256:50841d385a4db73e7661bb25539c41d8a0ae3a0b6507ed750081c35d30951a88";
+
+#[test]
+fn a_hundred_tenants_with_the_same_model_have_one_copy_on_the_disk_and_in_memory() {
+    let mut host = TestHost::start();
+    let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
+    tenants::create(&mut host, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let model = small();
+    for name in &names {
+        let pushed = host.put_bytes(&format!("/v1/models/neg?tenant={name}"), &model);
+        assert_eq!(pushed.status, 201, "{}", pushed.text());
+    }
+    assert_eq!(content_bytes(&host.data_dir().join("blobs")), model.len() as u64);
+    assert_eq!(sessions(&host), 0.0, "a push leaves nothing in memory");
+
+    // Functions of many tenants compute with it: one session, and after the first nobody loads.
+    for (number, name) in names.iter().step_by(20).enumerate() {
+        let function = Function::guest("nn").named(&format!("f{number}")).model_ref("m", "neg");
+        let folder = tempfile::tempdir_in(host.scratch()).unwrap();
+        function.lay(folder.path());
+        host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", name]).done();
+        let x = vec![part("x", Kind::Fp32, &[1], f32s(&[1.0]))];
+        compute(&host, &format!("/f{number}"), "m", x).unwrap();
+        assert_eq!(sessions(&host), 1.0, "{}", host.metrics().lines("modelet_sessions"));
+    }
+    assert_eq!(host.log().matches("loaded a model").count(), 1, "{}", host.log());
+    host.stop();
+}
+
+#[test]
+fn tenants_that_are_kept_apart_share_neither_disk_nor_memory() {
+    let mut host = TestHost::configured("[models]\ndedupe = \"tenant\"\n");
+    tenants::create(&mut host, &["acme"]);
+    let file = host.scratch().join("neg.onnx");
+    fs::write(&file, small()).unwrap();
+    for (tenant, function) in [("default", "ours"), ("acme", "theirs")] {
+        let folder = tempfile::tempdir_in(host.scratch()).unwrap();
+        Function::guest("nn").named(function).model_file("m", &file).lay(folder.path());
+        host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", tenant]).done();
+        let x = vec![part("x", Kind::Fp32, &[1], f32s(&[1.0]))];
+        compute(&host, &format!("/{function}"), "m", x).unwrap();
+    }
+    assert_eq!(sessions(&host), 2.0);
+    let component = fs::metadata(places::guest("nn")).unwrap().len();
+    assert_eq!(content_bytes(&host.data_dir().join("blobs")), 2 * (component + small().len() as u64));
+    host.stop();
+}
