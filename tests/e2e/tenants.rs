@@ -121,7 +121,7 @@ fn a_hundred_tenants_with_the_same_model_have_one_copy_on_the_disk_and_in_memory
         compute(&host, &format!("/f{number}"), "m", x).unwrap();
         assert_eq!(sessions(&host), 1.0, "{}", host.metrics().lines("modelet_sessions"));
     }
-    assert_eq!(host.log().matches("loaded a model").count(), 1, "{}", host.log());
+    assert_eq!(host.log().matches("forms: loaded a model").count(), 1, "{}", host.log());
     host.stop();
 }
 

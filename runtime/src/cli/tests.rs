@@ -20,7 +20,7 @@ fn help_is_as_agreed() {
         text.push_str(&format!("\n=== {subcommand_name}\n"));
         // The keys of the configuration have a test of their own, and defaults that differ by machine.
         text.push_str(&subcommand.render_help().to_string());
-        for nested in subcommand.get_subcommands_mut() {
+        for nested in subcommand.get_subcommands_mut().filter(|nested| !nested.is_hide_set()) {
             let name = format!("{} {}", subcommand_name, nested.get_name());
             text.push_str(&format!("\n=== {name}\n{}", nested.render_help()));
         }
