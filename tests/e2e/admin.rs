@@ -17,6 +17,7 @@ fn without_its_key_the_admin_api_answers_401() {
         ("GET", "/v1/functions/hello"),
         ("GET", "/v1/models"),
         ("PUT", "/v1/models/x"),
+        ("POST", "/v1/models/x/optimize"),
         ("POST", "/v1/blobs"),
         ("GET", "/v1/server"),
     ] {
@@ -56,6 +57,7 @@ fn the_description_has_every_route_of_the_api() {
     for route in [
         "post /v1/blobs",
         "put /v1/models/{name}",
+        "post /v1/models/{name}/optimize",
         "get /v1/models",
         "get /v1/models/{name}",
         "delete /v1/models/{name}",

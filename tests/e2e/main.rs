@@ -26,6 +26,7 @@ mod nn;
 mod nn_chains;
 mod nn_memory;
 mod nn_types;
+mod optimise;
 mod repository;
 mod residency;
 mod sandbox;

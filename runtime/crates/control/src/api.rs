@@ -5,6 +5,7 @@ mod extract;
 mod functions;
 mod memory;
 mod models;
+mod optimise;
 pub(crate) mod respond;
 mod server;
 
@@ -86,6 +87,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(models::label, models::unlabel))
         .routes(routes!(memory::pin, memory::unpin))
         .routes(routes!(memory::unload))
+        .routes(routes!(optimise::optimise))
 }
 
 /// Paths that need no key: whoever reaches this listener may know how the server is.

@@ -117,6 +117,24 @@ pub enum ControlError {
         /// The label.
         label: String,
     },
+    /// The model cannot be rewritten.
+    #[error(transparent)]
+    NotOptimised(#[from] modelet_inference::optimize::OptimizeError),
+    /// The rewritten model's answers are too far from the old one's.
+    #[error(
+        "no new version: the answers drift too far. The worst row of output `{}` has cosine {cosine:.5}, and {min} is asked for \
+         (compared on {on}). Keep the nodes that matter most with --keep NODE, or allow more with --min-cosine", output.escape_debug()
+    )]
+    Drift {
+        /// The output.
+        output: String,
+        /// Its worst row's cosine.
+        cosine: f64,
+        /// What was asked for.
+        min: f64,
+        /// What the answers were compared on.
+        on: &'static str,
+    },
     /// The component was refused.
     #[error(transparent)]
     Component(#[from] modelet_engine::CompileError),

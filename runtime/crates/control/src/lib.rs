@@ -21,6 +21,7 @@ mod memory;
 mod metrics;
 mod model_metrics;
 mod models;
+mod optimise;
 mod options;
 mod pinned;
 mod push;

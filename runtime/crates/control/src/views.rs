@@ -63,6 +63,7 @@ pub(crate) fn model(version: ModelVersion) -> Result<wire::Model, ControlError> 
         card: card(&version.card_json)?,
         files: version.files.into_iter().map(file).collect(),
         memory: wire::Memory::default(),
+        optimised: None,
     })
 }
 
@@ -89,6 +90,11 @@ fn memory(seen: ModelUse) -> wire::Memory {
 
 fn file(file: FileEntry) -> wire::ModelFile {
     wire::ModelFile { path: file.path, role: file.role.to_string(), digest: file.digest, bytes: file.bytes }
+}
+
+/// How a version was made of another, as it was stored.
+pub(crate) fn optimised(json: &str) -> Result<wire::optimise::Optimised, ControlError> {
+    serde_json::from_str(json).map_err(|e| ControlError::Internal(format!("a stored report: {e}")))
 }
 
 /// What a function may use at most.

@@ -2,6 +2,7 @@
 
 mod memory;
 mod models;
+pub mod optimise;
 
 use std::collections::BTreeMap;
 

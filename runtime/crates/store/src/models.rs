@@ -7,6 +7,7 @@ mod content;
 mod labels;
 mod put;
 mod remove;
+mod rewrites;
 
 pub use content::content_digest;
 pub use put::NewModelVersion;

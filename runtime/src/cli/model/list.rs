@@ -50,6 +50,10 @@ pub(super) fn show(client: &Client, model: &ModelRef, args: &ListArgs, server: &
     }
     output::line("");
     print_ports(&newest.description);
+    if let Some(optimised) = &newest.optimised {
+        output::line("");
+        super::optimize::print(optimised);
+    }
     Ok(())
 }
 

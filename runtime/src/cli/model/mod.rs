@@ -3,6 +3,7 @@
 mod label;
 mod list;
 mod memory;
+mod optimize;
 mod push;
 mod remove;
 
@@ -14,6 +15,7 @@ use super::client::Client;
 use super::{ListArgs, ServerArgs};
 use label::LabelArgs;
 use memory::{PinArgs, UnloadArgs};
+use optimize::OptimizeArgs;
 use push::PushArgs;
 use remove::RemoveArgs;
 
@@ -45,6 +47,8 @@ pub(crate) enum ModelCommand {
     Pin(PinArgs),
     /// Let a model go from memory now
     Unload(UnloadArgs),
+    /// Make a smaller version of a model, and report how far its answers drift
+    Optimize(OptimizeArgs),
 }
 
 pub(crate) fn run(command: &ModelCommand, server: &ServerArgs) -> anyhow::Result<()> {
@@ -58,6 +62,7 @@ pub(crate) fn run(command: &ModelCommand, server: &ServerArgs) -> anyhow::Result
         ModelCommand::Remove(args) => remove::run(&client, args, server),
         ModelCommand::Pin(args) => memory::pin(&client, args, server),
         ModelCommand::Unload(args) => memory::unload(&client, args, server),
+        ModelCommand::Optimize(args) => optimize::run(&client, args, server),
     }
 }
 

@@ -116,7 +116,12 @@ pub(super) async fn show(
             return Err(ControlError::NoModel(name.to_string()));
         }
         versions.sort_by_key(|v| std::cmp::Reverse(v.version));
-        versions.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
+        let rewrites = api.control.store.rewrites(&tenant, &name)?;
+        let shown = versions.into_iter().map(|version| {
+            let optimised = rewrites.get(&version.version).map(|json| views::optimised(json)).transpose()?;
+            Ok::<_, ControlError>(Model { optimised, ..views::model_in_memory(&api.control, version)? })
+        });
+        shown.collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(ModelVersions { versions: versions.await? }))
 }

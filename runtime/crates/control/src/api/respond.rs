@@ -78,6 +78,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Quota { .. } => (StatusCode::FORBIDDEN, "quota-exceeded"),
         E::ModelInUse { .. } => (StatusCode::CONFLICT, "model-in-use"),
         E::NoLabel { .. } => (StatusCode::NOT_FOUND, "no-label"),
+        E::NotOptimised(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-optimised"),
+        E::Drift { .. } => (StatusCode::CONFLICT, "drift"),
         E::Component(CompileError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-component"),
         E::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-link"),

@@ -136,6 +136,9 @@ pub struct Model {
     /// Whether and how it is in memory.
     #[serde(default)]
     pub memory: Memory,
+    /// How it was made of another version, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimised: Option<super::optimise::Optimised>,
 }
 
 /// One file of a model.

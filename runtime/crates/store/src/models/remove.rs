@@ -90,6 +90,7 @@ fn remove(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), StoreError> 
     tx.execute("DELETE FROM model_file WHERE model = ?1", [row])?;
     let of = params![model.tenant.as_str(), model.name.as_str(), model.version.get()];
     tx.execute("DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3", of)?;
+    tx.execute("DELETE FROM model_rewrite WHERE model = ?1", [row])?;
     tx.execute("UPDATE model_version SET removed_ms = ?2 WHERE id = ?1", (row, at_ms))?;
     Ok(())
 }
