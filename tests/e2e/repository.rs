@@ -97,6 +97,9 @@ fn a_deploy_takes_a_folder_as_it_takes_a_file() {
     host.stop();
 }
 
+/// What is done to a sound folder, and what is said of it then.
+type Wrong = (&'static dyn Fn(&Path), &'static str);
+
 #[test]
 fn what_is_wrong_with_a_folder_is_told_with_its_place() {
     let host = shared();
@@ -108,7 +111,7 @@ fn what_is_wrong_with_a_folder_is_told_with_its_place() {
         change(folder.path());
         host.modelet(["model", "push", &text(folder.path()), "--name", "wrong"]).refused()
     };
-    let cases: [(&dyn Fn(&Path), &str); 6] = [
+    let cases: [Wrong; 6] = [
         (&|folder| fs::remove_file(folder.join("weights/0.bin")).unwrap(), "weights/0.bin, which did not come with it"),
         (&|folder| fs::write(folder.join("weights/0.bin"), [0; 31]).unwrap(), "has 31B, and its weights end at 32B"),
         (

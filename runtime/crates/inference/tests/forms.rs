@@ -10,7 +10,6 @@
 )]
 
 #[path = "admission/build.rs"]
-#[allow(dead_code, reason = "the other tests of it use the rest")]
 mod build;
 #[path = "support/mod.rs"]
 mod support;
