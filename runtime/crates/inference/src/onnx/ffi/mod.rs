@@ -52,8 +52,9 @@ pub(crate) fn register_arena(environment: &Environment, max_bytes: usize) -> ort
 /// thread that ever freed one, and a model's file and regions of the arena are such blocks.
 #[cfg(target_env = "gnu")]
 pub(crate) fn trim_heap() {
+    // SAFETY: `int malloc_trim(size_t)`, as malloc.h of the GNU C library declares it; the `cfg` above says that it is that one.
     unsafe extern "C" {
-        /// The GNU C library's own: says whether there was anything.
+        /// Says whether there was anything.
         fn malloc_trim(pad: usize) -> c_int;
     }
     // SAFETY: it takes a number, locks what it looks at, and frees only what nobody owns.
