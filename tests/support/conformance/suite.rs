@@ -132,7 +132,7 @@ fn judge_all(host: &TestHost, chunk: usize, cases: &[Case]) -> Vec<Verdict> {
 /// `None` when the server took the model, else its reason.
 fn push(host: &TestHost, name: &str, file: &Path) -> Option<String> {
     let bytes = fs::read(file).unwrap();
-    let answer = host.admin("PUT", &format!("/v1/models/{name}"), &bytes);
+    let answer = host.put_bytes(&format!("/v1/models/{name}"), &bytes);
     match answer.status {
         200 | 201 => None,
         400..500 => Some(answer.json()["detail"].as_str().unwrap_or_default().to_owned()),

@@ -88,7 +88,7 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     // As the first schema had it.
     connection
         .execute_batch(
-            "DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; ALTER TABLE model_version DROP COLUMN card;
+            "DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; DROP TABLE model_rewrite; ALTER TABLE model_version DROP COLUMN card;
              ALTER TABLE model_version DROP COLUMN removed_ms; PRAGMA user_version = 1;",
         )
         .unwrap();
