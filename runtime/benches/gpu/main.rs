@@ -8,7 +8,7 @@
 mod baseline;
 mod ours;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the other benches use the rest")]
+#[expect(dead_code, reason = "the other benches use the rest")]
 mod support;
 
 use std::time::Duration;

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
 fn send(client: &Client, path: &Path) -> anyhow::Result<GivenModel> {
     let bundle = Bundle::open(path, None)?;
     if bundle.is_folder {
-        return Ok(GivenModel::Files(bundle.send(client)?));
+        return Ok(GivenModel::Files(Box::new(bundle.send(client)?)));
     }
     let blob: Blob = client.push_blob(&bundle.main)?;
     Ok(GivenModel::Blob { blob: blob.digest })

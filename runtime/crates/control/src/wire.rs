@@ -78,7 +78,7 @@ pub enum GivenModel {
         blob: Digest,
     },
     /// Several files, or one with a card; likewise.
-    Files(PushFiles),
+    Files(Box<PushFiles>),
 }
 
 impl PartialSchema for GivenModel {

@@ -27,7 +27,8 @@ pub(crate) enum ModelCommand {
     List(ListArgs),
     /// Show one model: its card, what goes in and what comes out
     Show {
-        /// The model, as NAME[@VERSION|@LABEL]
+        // Not a comment for rustdoc, which would take the brackets for a link.
+        #[arg(help = "The model, as NAME[@VERSION|@LABEL]")]
         model: ModelRef,
         #[command(flatten)]
         list: ListArgs,

@@ -36,7 +36,7 @@ pub(crate) async fn bind(
             }
             (Some(GivenModel::Files(files)), _) => {
                 let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
-                Pinned::of(push(control, Push::of(tenant, name, files.clone())?).await?)?
+                Pinned::of(push(control, Push::of(tenant, name, (**files).clone())?).await?)?
             }
             (Some(GivenModel::Ref(reference)), _) | (None, ModelSource::Ref(reference)) => {
                 find(control, tenant, alias, reference.clone()).await?
