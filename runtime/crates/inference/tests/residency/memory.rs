@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelet_inference::{LoadContext, LoadError, Loader, Model, ModelOptions, Runtime, Unload};
 
 use crate::build::{F32, Graph, raw};
-use crate::support::{flow, i64s, load, named};
+use crate::support::{flow, i64s, load, named, until};
 use crate::{Host, block_on, key};
 
 const MIB: u64 = 1 << 20;
@@ -80,7 +80,9 @@ fn memory_of_a_large_run_goes_back_at_the_next_sweep() {
     run(48 << 20);
     let grown = host.runtime.stats().arena_reserved.unwrap();
     assert!(grown > before + 150 * MIB, "{} MiB, then {}", before / MIB, grown / MIB);
-    host.residency.sweep();
-    let after = host.runtime.stats().arena_reserved.unwrap();
-    assert!(after < before + SLACK, "{} MiB reserved after {}", after / MIB, grown / MIB);
+    // The worker may still be on its way out of the run.
+    block_on(until("the arena gives its memory back", || {
+        host.residency.sweep();
+        host.runtime.stats().arena_reserved.unwrap() < before + SLACK
+    }));
 }
