@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     joined::measure(mode, &mut rows);
     functions::measure(mode, &mut rows);
     beside::measure(mode, &mut rows);
-    tenants::measure(&mut rows);
+    tenants::measure(mode, &mut rows);
     forms::measure(mode, &mut rows);
     rows.finish();
     Ok(())

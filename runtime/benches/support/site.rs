@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use modelet_store::Store;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -28,13 +29,25 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts a server with an empty data directory.
+    /// Starts a server whose data directory is empty.
     ///
     /// # Errors
     /// When it does not start.
     pub(crate) fn start() -> Result<Self> {
+        Self::with_tenants(&[])
+    }
+
+    /// The same, with more tenants than the one that is always there.
+    ///
+    /// # Errors
+    /// When a name is none, or it does not start.
+    pub(crate) fn with_tenants(names: &[String]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = places::text(&folder.path().join("data"))?;
+        let store = Store::open(Path::new(&data))?;
+        names.iter().try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?)?))?;
+        // The server wants the lock.
+        drop(store);
         let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         let serve = [&["serve", "--data-dir", &data], &free[..]].concat();
         let server = Server::start(Path::new(MODELET), &serve, LISTENING)?;

@@ -1,6 +1,6 @@
 //! A call on its way to a session, the ticket by which its caller can give it up, and the run that serves it.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -30,12 +30,30 @@ pub(crate) struct Call {
     /// It waits for company, or for its caller's thread to look again: it rides along with others, but no batch is
     /// formed for it.
     pub(crate) is_held: bool,
+    /// What it waits for is its caller, who looks again when the other tasks of its thread have gone.
+    pub(crate) gathers: bool,
     /// It was tried inline and took too long.
     pub(crate) is_suspect: bool,
+    /// Where its caller was when it asked.
+    pub(crate) home: Home,
+    pub(crate) asked: Instant,
     pub(crate) reply: oneshot::Sender<Answer>,
     pub(crate) ticket: Arc<Ticket>,
     /// Where its time is added up.
     pub(crate) meter: Option<Arc<Meter>>,
+}
+
+/// A thread that callers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(u32);
+
+impl Home {
+    /// This thread.
+    pub(crate) fn here() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        thread_local!(static HERE: u32 = NEXT.fetch_add(1, Relaxed));
+        HERE.with(|here| Self(*here))
+    }
 }
 
 impl Call {
@@ -48,6 +66,28 @@ impl Call {
         self.ticket.finish();
         // The caller may be gone; then nobody wants the answer.
         let _ = self.reply.send(answer);
+    }
+}
+
+#[cfg(test)]
+impl Call {
+    /// A call from here and now, without anybody who waits for the answer.
+    pub(crate) fn of(flow: Flow, feeds: Vec<Tensor>, rows: u32, joining: Option<Joining>) -> Self {
+        Self {
+            flow,
+            feeds,
+            rows,
+            lengths: Lengths::new(),
+            joining,
+            is_held: false,
+            gathers: false,
+            is_suspect: false,
+            home: Home::here(),
+            asked: Instant::now(),
+            reply: oneshot::channel().0,
+            ticket: Arc::default(),
+            meter: None,
+        }
     }
 }
 

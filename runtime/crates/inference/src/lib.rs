@@ -43,6 +43,7 @@ mod overhead;
 pub mod placement;
 mod platform;
 mod pool;
+mod priority;
 mod rejected;
 mod residency;
 mod running;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use crate::onnx::ffi::Inside;
+use crate::priority::stand_back;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -23,7 +24,10 @@ impl Loaders {
         let loaders = Arc::new(Self::default());
         for index in 0..count {
             let queue = Arc::clone(&loaders);
-            thread::Builder::new().name(format!("loader-{index}")).spawn(move || queue.work_forever())?;
+            thread::Builder::new().name(format!("loader-{index}")).spawn(move || {
+                stand_back();
+                queue.work_forever();
+            })?;
         }
         Ok(loaders)
     }

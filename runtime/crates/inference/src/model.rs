@@ -16,7 +16,7 @@ use crate::batch::padding::{Lengths, Padding};
 use crate::batch::rows;
 use crate::batch::sharing::Joining;
 use crate::batch::size::BatchSizes;
-use crate::call::Call;
+use crate::call::{Call, Home};
 use crate::description::Description;
 use crate::device::Reservation;
 use crate::error::RunError;
@@ -245,18 +245,38 @@ impl Model {
         let mut is_suspect = false;
         if held_until.is_none() && !looks {
             match self.run_inline(&feeds, rows, now, meter) {
-                Inline::Answered(answer) => return answer,
+                Inline::Answered(answer) => {
+                    // Else a caller who calls again and again would never let the others of its thread go.
+                    tokio::task::coop::consume_budget().await;
+                    return answer;
+                }
                 Inline::NotHere => {}
                 Inline::Overran => is_suspect = true,
             }
         }
-        // Whoever is not alone gathers too: else a worker would take the calls one by one as they come.
-        let gathers = joining.is_some() && held_until.is_none() && !is_suspect && self.may_run_here(&feeds, now);
+        // Whoever is not alone gathers too, if only its own turn: else a worker would take the calls one by one as they
+        // come, and once it does all others would find a queue and wait for it too.
+        let gathers = held_until.is_none() && !is_suspect && self.may_run_here(&feeds, now);
         let waiting = Waiting { held_until, gathers };
         let (reply, answer) = oneshot::channel();
         let is_held = gathers || held_until.is_some();
         let (ticket, meter) = (Arc::default(), meter.cloned());
-        let call = Call { flow, feeds, rows, lengths, joining, is_held, is_suspect, reply, ticket, meter };
+        let (home, asked) = (Home::here(), now);
+        let call = Call {
+            flow,
+            feeds,
+            rows,
+            lengths,
+            joining,
+            is_held,
+            gathers,
+            is_suspect,
+            home,
+            asked,
+            reply,
+            ticket,
+            meter,
+        };
         self.run_queued(call, waiting, answer).await
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use modelet_spec::Flow;
 
 use crate::batch::fair::FairQueue;
-use crate::batch::former::{self, Terms};
+use crate::batch::former::{self, Runner, Terms};
 use crate::call::{Call, Ticket};
 use crate::onnx::Session;
 
@@ -78,7 +78,9 @@ impl Pool {
     /// Hands in a call. If its rule lets it wait for company, and it has found enough, it waits no longer.
     pub(crate) fn push(&self, mut call: Call) -> Queued {
         let mut state = self.lock();
-        call.is_held = call.is_held && !former::is_enough(&state.waiting, &call, &self.terms);
+        // A caller who gathers looks by itself in a moment.
+        let is_enough = |call: &Call| !call.gathers && former::is_enough(&state.waiting, call, &self.terms);
+        call.is_held = call.is_held && !is_enough(&call);
         match state.waiting.push(&call.flow.clone(), call.rows, call) {
             Ok(None) => Queued::In,
             Ok(Some(other)) => Queued::InsteadOf(other),
@@ -128,14 +130,14 @@ impl Pool {
     pub(crate) fn take_sent(&self, bytes_max: usize) -> Vec<Call> {
         let mut state = self.lock();
         state.sent = state.sent.saturating_sub(1);
-        former::form(&mut state.waiting, &self.terms, bytes_max)
+        former::form(&mut state.waiting, &self.terms, bytes_max, Runner::Worker)
     }
 
     /// On a caller's thread: an idle session and the calls to run on it.
-    pub(crate) fn take_here(&self, bytes_max: usize) -> Option<(Session, Vec<Call>)> {
+    pub(crate) fn take_here(&self, runner: Runner<'_>, bytes_max: usize) -> Option<(Session, Vec<Call>)> {
         let mut state = self.lock();
         let session = state.idle.pop()?;
-        let calls = former::form(&mut state.waiting, &self.terms, bytes_max);
+        let calls = former::form(&mut state.waiting, &self.terms, bytes_max, runner);
         if calls.is_empty() {
             state.idle.push(session);
             return None;
@@ -150,7 +152,7 @@ impl Pool {
             state.total -= 1;
             return GivenBack::Retired(session);
         }
-        if state.has_ready() {
+        if state.has_ready() && !state.is_looked_after() {
             state.sent += 1;
             return GivenBack::Wanted(session);
         }
@@ -217,5 +219,11 @@ impl State {
     /// Whether a batch can be formed.
     fn has_ready(&self) -> bool {
         self.waiting.iter().any(|call| !call.is_held)
+    }
+
+    /// Whether a caller looks in a moment, who takes what he finds: a worker would keep the session from him, so that he had to
+    /// wait for one too, and the next after him. He also sees to it that what he cannot take is dispatched, even if he leaves.
+    fn is_looked_after(&self) -> bool {
+        self.waiting.iter().any(|call| call.is_held && call.gathers)
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::batch::former::Runner;
 use crate::batch::padding;
 use crate::batch::rows::{self, Outputs};
-use crate::call::{Answer, Call, Running};
+use crate::call::{Answer, Call, Home, Running, Ticket};
 use crate::error::RunError;
 use crate::inline;
 use crate::meter::Meter;
@@ -34,10 +35,11 @@ impl Model {
         self.run_calls(lease, calls, false);
     }
 
-    /// On a caller's thread: runs what has come together, if a session is idle. The caller's own call may be left for
-    /// later, if it is not its turn.
-    pub(crate) fn serve_here(self: &Arc<Self>) {
-        if let Some((session, calls)) = self.pool.take_here(inline::INPUT_BYTES_MAX) {
+    /// On a caller's thread: runs what has come together there, if a session is idle. The caller's own call, of this `ticket`,
+    /// may be left for later, if it is not its turn.
+    pub(crate) fn serve_here(self: &Arc<Self>, ticket: &Arc<Ticket>, home: Home) {
+        let runner = Runner::Caller { home, now: Instant::now(), ticket };
+        if let Some((session, calls)) = self.pool.take_here(runner, inline::INPUT_BYTES_MAX) {
             self.run_calls(Lease::new(self, session), calls, true);
         }
     }
@@ -179,7 +181,7 @@ impl Model {
         let count = calls.len();
         for call in &mut calls {
             change(call);
-            call.is_held = false;
+            (call.is_held, call.gathers) = (false, false);
         }
         self.pool.put_back(calls);
         (0..count).for_each(|_| self.dispatch());

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelet_spec::Flow;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout_at;
 
-use crate::call::{Answer, Call, Ticket};
+use crate::call::{Answer, Call, Home, Ticket};
 use crate::error::RunError;
 use crate::model::Model;
 use crate::pool::Queued;
+
+/// How long a caller lets the others of its thread go first and looks again before it leaves its call to a worker: longer than
+/// a short model's run on another thread, and than the two thread switches that a worker costs.
+const PATIENCE: Duration = Duration::from_micros(100);
 
 /// How a call waits.
 pub(crate) struct Waiting {
@@ -26,9 +30,15 @@ impl Model {
         self: &Arc<Self>,
         call: Call,
         waiting: Waiting,
-        answer: oneshot::Receiver<Answer>,
+        mut answer: oneshot::Receiver<Answer>,
     ) -> Answer {
-        let place = Place { model: self, flow: call.flow, ticket: Arc::clone(&call.ticket) };
+        let place = Place {
+            model: self,
+            flow: call.flow,
+            ticket: Arc::clone(&call.ticket),
+            home: call.home,
+            asked: call.asked,
+        };
         match self.pool.push(call) {
             Queued::In => {}
             Queued::InsteadOf(other) => {
@@ -37,28 +47,46 @@ impl Model {
             }
             Queued::Full(call) => return Err(self.turn_away(&call.flow)),
         }
-        let answered = self.wait_for(&place, waiting, answer);
+        if waiting.gathers {
+            if let Some(answer) = self.gather(&place, &mut answer).await {
+                return answer;
+            }
+            self.pool.release(&place.flow, &place.ticket);
+        }
+        self.dispatch();
+        let answered = self.wait_for(&place, waiting.held_until, answer);
         match place.flow.deadline {
             None => answered.await,
             Some(deadline) => timeout_at(deadline.into(), answered).await.unwrap_or(Err(RunError::Timeout)),
         }
     }
 
+    /// Lets the other tasks of this thread go first, and runs what has come together unless one of them has. `None`: the
+    /// call has to wait, which alone costs a timer.
+    async fn gather(self: &Arc<Self>, place: &Place<'_>, answer: &mut oneshot::Receiver<Answer>) -> Option<Answer> {
+        loop {
+            tokio::task::yield_now().await;
+            if place.ticket.is_queued() {
+                self.serve_here(&place.ticket, place.home);
+            }
+            match answer.try_recv() {
+                Ok(answer) => return Some(answer),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Closed) => return Some(Err(RunError::Cancelled)),
+            }
+            if place.asked.elapsed() > PATIENCE {
+                return None;
+            }
+        }
+    }
+
     async fn wait_for(
         self: &Arc<Self>,
         place: &Place<'_>,
-        waiting: Waiting,
+        held_until: Option<Instant>,
         mut answer: oneshot::Receiver<Answer>,
     ) -> Answer {
-        if waiting.gathers {
-            tokio::task::yield_now().await;
-            if place.ticket.is_queued() {
-                self.pool.release(&place.flow, &place.ticket);
-                self.serve_here();
-            }
-        }
-        self.dispatch();
-        if let Some(until) = waiting.held_until {
+        if let Some(until) = held_until {
             if let Ok(answered) = timeout_at(until.into(), &mut answer).await {
                 return answered.unwrap_or(Err(RunError::Cancelled));
             }
@@ -91,12 +119,16 @@ struct Place<'a> {
     model: &'a Arc<Model>,
     flow: Flow,
     ticket: Arc<Ticket>,
+    home: Home,
+    asked: Instant,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if self.ticket.give_up() {
             self.model.pool.remove(&self.flow, &self.ticket);
+            // Others may have been left to this caller.
+            self.model.dispatch();
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What makes up one batch: the call whose turn it is, and those that wait, may share a run with it and fit.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::fair::FairQueue;
 use super::padding::{Filled, Padding};
 use super::sharing::{Joining, Scope};
-use crate::call::Call;
+use crate::call::{Call, Home, Ticket};
 use crate::tensor::Tensor;
 
 /// What the model says about its batches.
@@ -26,14 +27,53 @@ impl Terms {
     }
 }
 
+/// A call that has waited for so long is taken along by whichever thread runs a batch: its own is busy with something else.
+const STRAY: Duration = Duration::from_micros(200);
+
+/// Who forms a batch.
+#[derive(Clone, Copy)]
+pub(crate) enum Runner<'a> {
+    /// A worker, for all callers.
+    Worker,
+    /// A caller's thread, for the callers of that thread: to wake those of another costs more than a short run.
+    Caller {
+        home: Home,
+        now: Instant,
+        /// Of the caller's own call, which needs no other reason to run than that its caller looks.
+        ticket: &'a Arc<Ticket>,
+    },
+}
+
+impl Runner<'_> {
+    /// Whether a batch may be formed for this call; on a caller's thread for a small one only.
+    fn begins_with(self, call: &Call, bytes_max: usize) -> bool {
+        match self {
+            Self::Worker => !call.is_held,
+            Self::Caller { ticket, .. } if Arc::ptr_eq(ticket, &call.ticket) => true,
+            Self::Caller { .. } => !call.is_held && self.serves(call) && bytes(call) <= bytes_max,
+        }
+    }
+
+    fn serves(self, call: &Call) -> bool {
+        match self {
+            Self::Worker => true,
+            Self::Caller { home, now, .. } => {
+                let is_near = call.home == home || now.saturating_duration_since(call.asked) > STRAY;
+                is_near && !call.is_suspect
+            }
+        }
+    }
+}
+
 /// Takes the next batch out of the queue; empty if no call is ready. At most `bytes_max` of inputs are joined; a call
 /// that is larger goes alone.
-pub(crate) fn form(queue: &mut FairQueue<Call>, terms: &Terms, bytes_max: usize) -> Vec<Call> {
-    let Some(head) = queue.pick(|call| !call.is_held) else { return Vec::new() };
+pub(crate) fn form(queue: &mut FairQueue<Call>, terms: &Terms, bytes_max: usize, runner: Runner<'_>) -> Vec<Call> {
+    let Some(head) = queue.pick(|call| runner.begins_with(call, bytes_max)) else { return Vec::new() };
     let Some(mut batch) = Batch::of(&head, terms, bytes_max) else { return vec![head] };
     batch.prefer(queue, &head, terms);
-    let mut calls = vec![head];
-    while let Some(call) = queue.pick(|call| batch.admits(call, calls.first())) {
+    let mut calls = Vec::with_capacity(queue.len().min(batch.rows_max as usize) + 1);
+    calls.push(head);
+    while let Some(call) = queue.pick(|call| runner.serves(call) && batch.admits(call, calls.first())) {
         batch.add(&call);
         calls.push(call);
     }
@@ -140,18 +180,9 @@ mod tests {
     fn call(group: u64, rows: u32, width: u64, rows_max: u32) -> Call {
         let shape = Shape::new(&[u64::from(rows), width]).unwrap();
         let bytes = AlignedBuf::zeroed(shape.bytes(ElementType::F32).unwrap()).unwrap();
-        Call {
-            flow: Flow::new(group, group),
-            feeds: vec![Tensor::new(ElementType::F32, shape, bytes).unwrap()],
-            rows,
-            lengths: Vec::new(),
-            joining: (rows_max > 1).then_some(Joining { rows_max, share: Share::All }),
-            is_held: false,
-            is_suspect: false,
-            reply: tokio::sync::oneshot::channel().0,
-            ticket: Arc::default(),
-            meter: None,
-        }
+        let feed = Tensor::new(ElementType::F32, shape, bytes).unwrap();
+        let joining = (rows_max > 1).then_some(Joining { rows_max, share: Share::All });
+        Call::of(Flow::new(group, group), vec![feed], rows, joining)
     }
 
     fn queue(calls: Vec<Call>) -> FairQueue<Call> {
@@ -163,7 +194,7 @@ mod tests {
     }
 
     fn batches(queue: &mut FairQueue<Call>, terms: &Terms) -> Vec<Vec<u32>> {
-        let next = || Some(form(queue, terms, usize::MAX)).filter(|calls| !calls.is_empty());
+        let next = || Some(form(queue, terms, usize::MAX, Runner::Worker)).filter(|calls| !calls.is_empty());
         std::iter::from_fn(next).map(|calls| calls.iter().map(|call| call.rows).collect()).collect()
     }
 
@@ -184,7 +215,7 @@ mod tests {
     fn places_in_a_batch_are_shared_fairly() {
         let mut calls: Vec<Call> = (0..100).map(|_| call(1, 1, 4, 8)).collect();
         calls.extend((0..100).map(|_| call(2, 1, 4, 8)));
-        let formed = form(&mut queue(calls), &Terms::default(), usize::MAX);
+        let formed = form(&mut queue(calls), &Terms::default(), usize::MAX, Runner::Worker);
         assert_eq!(formed.iter().filter(|call| call.flow.group == 2).count(), 4);
         assert_eq!(formed.len(), 8);
     }
@@ -199,19 +230,38 @@ mod tests {
     #[test]
     fn bytes_bound_what_is_joined_and_not_what_goes_alone() {
         let mut all = queue((0..5).map(|_| call(1, 1, 4, 8)).collect());
-        assert_eq!(form(&mut all, &Terms::default(), 32).len(), 2);
-        assert_eq!(form(&mut all, &Terms::default(), 1).len(), 1);
+        assert_eq!(form(&mut all, &Terms::default(), 32, Runner::Worker).len(), 2);
+        assert_eq!(form(&mut all, &Terms::default(), 1, Runner::Worker).len(), 1);
     }
 
     #[test]
     fn a_held_call_rides_along_and_forms_nothing() {
         let held = Call { is_held: true, ..call(1, 1, 4, 3) };
         let mut all = queue(vec![held]);
-        assert!(form(&mut all, &Terms::default(), usize::MAX).is_empty());
+        assert!(form(&mut all, &Terms::default(), usize::MAX, Runner::Worker).is_empty());
         let asking = call(2, 1, 4, 3);
         assert!(!is_enough(&all, &asking, &Terms::default()));
         assert!(is_enough(&all, &asking, &Terms { preferred_rows: vec![2], ..Terms::default() }));
         assert!(all.push(&asking.flow.clone(), 1, asking).is_ok());
-        assert_eq!(form(&mut all, &Terms::default(), usize::MAX).len(), 2);
+        assert_eq!(form(&mut all, &Terms::default(), usize::MAX, Runner::Worker).len(), 2);
+    }
+
+    #[test]
+    fn a_callers_thread_takes_its_own_and_strays() {
+        let (home, other) = (Home::here(), std::thread::spawn(Home::here).join().unwrap());
+        let (now, ticket) = (Instant::now(), Arc::default());
+        let of = |home, asked| Call { home, asked, is_held: true, ..call(1, 1, 4, 8) };
+        let own = Call { ticket: Arc::clone(&ticket), ..of(home, now) };
+        let mut all = queue(vec![of(other, now), of(home, now), own, of(other, now - 2 * STRAY)]);
+        let formed = form(&mut all, &Terms::default(), usize::MAX, Runner::Caller { home, now, ticket: &ticket });
+        assert_eq!(formed.iter().filter(|call| call.home == home).count(), 2);
+        assert_eq!((formed.len(), all.len()), (3, 1));
+        assert!(Arc::ptr_eq(&formed[0].ticket, &ticket), "it looks for its own");
+        let formed = form(&mut all, &Terms::default(), usize::MAX, Runner::Caller { home, now, ticket: &ticket });
+        assert!(formed.is_empty(), "that one's caller looks by itself");
+        let suspect = Call { is_suspect: true, ..call(2, 1, 4, 8) };
+        assert!(all.push(&suspect.flow.clone(), 1, suspect).is_ok());
+        let formed = form(&mut all, &Terms::default(), usize::MAX, Runner::Caller { home, now, ticket: &ticket });
+        assert!(formed.is_empty(), "a call that held a thread for too long is a worker's");
     }
 }

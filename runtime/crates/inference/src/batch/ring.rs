@@ -69,10 +69,10 @@ impl<T> Ring<T> {
         give: impl FnOnce(&mut T) -> Option<(R, u32)>,
         is_empty: impl Fn(&T) -> bool,
     ) -> Option<(R, u32)> {
-        let fitting: Vec<bool> = self.seats.iter().map(|seat| fits(&seat.holds)).collect();
-        self.refill(&fitting);
-        let mut seats = self.seats.iter().zip(&fitting);
-        let at = seats.position(|(seat, fits)| *fits && seat.credit > 0)?;
+        let at = self.next(&fits).or_else(|| {
+            self.refill(&fits);
+            self.next(&fits)
+        })?;
         let seat = self.seats.get_mut(at)?;
         let (given, cost) = give(&mut seat.holds)?;
         seat.credit -= i64::from(cost);
@@ -101,14 +101,17 @@ impl<T> Ring<T> {
         taken
     }
 
-    /// If none of those that fit has credit, all seats get as many rounds as the nearest of them needs.
-    fn refill(&mut self, fitting: &[bool]) {
-        let candidates = self.seats.iter().zip(fitting).filter(|(_, fits)| **fits).map(|(seat, _)| seat);
+    /// The first that fits and has credit.
+    fn next(&self, fits: impl Fn(&T) -> bool) -> Option<usize> {
+        // Credit first: to look whether a seat fits is to look at all that it holds.
+        self.seats.iter().position(|seat| seat.credit > 0 && fits(&seat.holds))
+    }
+
+    /// None of those that fit has credit: all seats get as many rounds as the nearest of them needs.
+    fn refill(&mut self, fits: impl Fn(&T) -> bool) {
+        let candidates = self.seats.iter().filter(|seat| fits(&seat.holds));
         let rounds = candidates.map(|seat| (-seat.credit.min(0)) / i64::from(seat.weight) + 1);
         let Some(rounds) = rounds.min() else { return };
-        if self.seats.iter().zip(fitting).any(|(seat, fits)| *fits && seat.credit > 0) {
-            return;
-        }
         for seat in &mut self.seats {
             let weight = i64::from(seat.weight);
             let saved_max = seat.credit.max(weight * SAVED_ROUNDS_MAX);

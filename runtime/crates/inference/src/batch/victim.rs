@@ -5,7 +5,7 @@ use modelet_spec::manifest::Share;
 use proptest::prelude::*;
 
 use super::fair::FairQueue;
-use super::former::{Terms, form};
+use super::former::{Runner, Terms, form};
 use super::sharing::Joining;
 use crate::call::Call;
 use crate::{AlignedBuf, ElementType, Shape, Tensor};
@@ -15,18 +15,8 @@ const ROWS_MAX: u32 = 32;
 
 fn call(flow: Flow, rows: u32, share: Option<Share>) -> Call {
     let shape = Shape::new(&[u64::from(rows), 1]).unwrap();
-    Call {
-        flow,
-        feeds: vec![Tensor::new(ElementType::U8, shape, AlignedBuf::zeroed(rows as usize).unwrap()).unwrap()],
-        rows,
-        lengths: Vec::new(),
-        joining: share.map(|share| Joining { rows_max: ROWS_MAX, share }),
-        is_held: false,
-        is_suspect: false,
-        reply: tokio::sync::oneshot::channel().0,
-        ticket: std::sync::Arc::default(),
-        meter: None,
-    }
+    let feed = Tensor::new(ElementType::U8, shape, AlignedBuf::zeroed(rows as usize).unwrap()).unwrap();
+    Call::of(flow, vec![feed], rows, share.map(|share| Joining { rows_max: ROWS_MAX, share }))
 }
 
 /// The queue of one session, and who was turned away.
@@ -52,7 +42,7 @@ impl Served {
 
     /// The next run's rows, and whether the victim is in it.
     fn run(&mut self) -> (u32, bool) {
-        let calls = form(&mut self.queue, &Terms::default(), usize::MAX);
+        let calls = form(&mut self.queue, &Terms::default(), usize::MAX, Runner::Worker);
         (calls.iter().map(|call| call.rows).sum(), calls.iter().any(|call| call.flow == self.victim))
     }
 }

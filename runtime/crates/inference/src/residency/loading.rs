@@ -13,6 +13,7 @@ use super::residency::Inner;
 use super::slot::Stage;
 use crate::error::LoadError;
 use crate::onnx::ffi::Inside;
+use crate::priority::stand_back;
 
 /// How long a thread waits before it looks whether anybody is left to load for.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -30,6 +31,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> std::io::Result<()> {
     for index in 0..inner.config.loads_max.max(1) {
         let (weak, jobs) = (Arc::downgrade(inner), Arc::clone(&inner.loads));
         let work = move || {
+            stand_back();
             loop {
                 match jobs.next(PAUSE) {
                     Next::Job((key, flight)) => work(&weak, &key, flight),

@@ -18,11 +18,14 @@ fn x(value: f32) -> Vec<(String, modelet_inference::Tensor)> {
     named(vec![("x", f32s(&[1, 1], &[value]))])
 }
 
+/// Turns that take longer than a run on its caller's thread may: a model that is run there has no queue.
+const TURNS: f32 = 5000.0;
+
 /// Calls without a pause, and at once again when it is turned away.
 async fn flood(model: Arc<Model>, rule: BatchRule, is_over: Arc<AtomicBool>) {
     while !is_over.load(Relaxed) {
-        match model.run_with(AGGRESSOR, &rule, x(100.0)).await {
-            Ok(outputs) => assert_eq!(as_f32s(&outputs[0].1), [100.0]),
+        match model.run_with(AGGRESSOR, &rule, x(TURNS)).await {
+            Ok(outputs) => assert_eq!(as_f32s(&outputs[0].1), [TURNS]),
             Err(RunError::Busy { .. }) => tokio::task::yield_now().await,
             Err(error) => panic!("{error}"),
         }
