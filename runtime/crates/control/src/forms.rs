@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use modelet_inference::{Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
 use modelet_spec::card::{CardBatch, CardRun};
-use modelet_spec::{Digest, ModelCard, TenantName};
+use modelet_spec::{Device, DeviceWish, Digest, ModelCard, TenantName};
 use modelet_store::{OptimisedRecord, Store};
 
 use crate::error::ControlError;
@@ -95,18 +95,24 @@ impl Forms {
         Ok((facts, record))
     }
 
-    /// Loads a model for serving. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
+    /// Loads a model for serving on `device` and no other. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
     /// machine or library, is made again first.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub(crate) fn load(&self, runtime: &Runtime, source: &Source, stop: &LoadStop) -> Result<Arc<Model>, LoadError> {
+    pub(crate) fn load(
+        &self,
+        runtime: &Runtime,
+        source: &Source,
+        device: Device,
+        stop: &LoadStop,
+    ) -> Result<Arc<Model>, LoadError> {
         let kept =
             self.store.optimised(&source.content, &source.key(runtime)).map_err(|error| failed(source, &error))?;
         if let Some(record) = kept
-            && let Some(found) = self.file(runtime, source, &record)
+            && let Some(found) = file(source, device, &record)
         {
-            match self.load_found(runtime, source, found, stop) {
+            match load_found(runtime, source, device, found, stop) {
                 // Nobody wants it, or it takes too much: another form would change nothing.
                 Err(
                     error @ (LoadError::Cancelled
@@ -126,10 +132,9 @@ impl Forms {
             ControlError::Model(why) => LoadError::Invalid(why),
             error => failed(source, &error),
         })?;
-        let found = self
-            .file(runtime, source, &record)
-            .ok_or_else(|| failed(source, &"what the trial wrote cannot be read"))?;
-        self.load_found(runtime, source, found, stop)
+        let found =
+            file(source, device, &record).ok_or_else(|| failed(source, &"what the trial wrote cannot be read"))?;
+        load_found(runtime, source, device, found, stop)
     }
 
     /// Bytes that loading a model will take, as its trial measured them; twice its file, as long as there was none here.
@@ -141,46 +146,46 @@ impl Forms {
             None => std::fs::metadata(&source.main.0).map_or(0, |file| file.len().saturating_mul(2)),
         }
     }
+}
 
-    fn load_found(
-        &self,
-        runtime: &Runtime,
-        source: &Source,
-        (file, facts): (ModelFile, Facts),
-        stop: &LoadStop,
-    ) -> Result<Arc<Model>, LoadError> {
-        let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
-        let began = std::time::Instant::now();
-        let mut options = options(&source.name, &source.card, Some(&facts));
-        // Its owner's own call goes the way that calls go; made-up ones are for models that came with none.
-        let given = source.samples.first().and_then(|given| sample::parse(given.json.as_bytes()).ok());
-        options.warm_up = given.or(options.warm_up);
-        let model = runtime.load_until(file, options, stop)?;
-        tracing::info!(model = %source.name, form, seconds = began.elapsed().as_secs_f64(), "loaded a model");
-        Ok(model)
-    }
+fn load_found(
+    runtime: &Runtime,
+    source: &Source,
+    device: Device,
+    (file, facts): (ModelFile, Facts),
+    stop: &LoadStop,
+) -> Result<Arc<Model>, LoadError> {
+    let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
+    let began = std::time::Instant::now();
+    let mut options = options(&source.name, &source.card, Some(&facts));
+    // Its owner's own call goes the way that calls go; made-up ones are for models that came with none.
+    let given = source.samples.first().and_then(|given| sample::parse(given.json.as_bytes()).ok());
+    options.warm_up = given.or(options.warm_up);
+    // Its room is there and nowhere else.
+    options.device = Some(DeviceWish { device, is_demanded: true });
+    let model = runtime.load_until(file, options, stop)?;
+    tracing::info!(model = %source.name, form, seconds = began.elapsed().as_secs_f64(), "loaded a model");
+    Ok(model)
+}
 
-    /// What a record leads to; `None`, with a line in the log: it is not what was recorded, or another version wrote it.
-    fn file(&self, runtime: &Runtime, source: &Source, record: &OptimisedRecord) -> Option<(ModelFile, Facts)> {
-        let unusable = |why: String| tracing::warn!(model = %source.name, %why, "an optimised form cannot be used");
-        let facts: Facts = serde_json::from_str(&record.facts_json).map_err(|e| unusable(e.to_string())).ok()?;
-        // The form was made for the CPU; other devices optimise the model's own file for themselves.
-        let is_cpu = runtime.devices().iter().all(|device| device.device.is_cpu());
-        match record.file.as_ref().filter(|_| is_cpu) {
-            Some((path, digest)) => {
-                let file =
-                    OptimisedFile::open(path, digest, facts.clone()).map_err(|e| unusable(e.to_string())).ok()?;
-                Some((file.into(), facts))
+/// What a record leads to; `None`, with a line in the log: it is not what was recorded, or another version wrote it.
+fn file(source: &Source, device: Device, record: &OptimisedRecord) -> Option<(ModelFile, Facts)> {
+    let unusable = |why: String| tracing::warn!(model = %source.name, %why, "an optimised form cannot be used");
+    let facts: Facts = serde_json::from_str(&record.facts_json).map_err(|e| unusable(e.to_string())).ok()?;
+    // The form was made for the CPU; other devices optimise the model's own file for themselves.
+    match record.file.as_ref().filter(|_| device.is_cpu()) {
+        Some((path, digest)) => {
+            let file = OptimisedFile::open(path, digest, facts.clone()).map_err(|e| unusable(e.to_string())).ok()?;
+            Some((file.into(), facts))
+        }
+        None => {
+            let (path, digest) = &source.main;
+            let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string())).ok()?;
+            if Digest::of(&bytes) != *digest {
+                unusable("the model's file is damaged".to_owned());
+                return None;
             }
-            None => {
-                let (path, digest) = &source.main;
-                let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string())).ok()?;
-                if Digest::of(&bytes) != *digest {
-                    unusable("the model's file is damaged".to_owned());
-                    return None;
-                }
-                Some((ModelFile::Onnx { bytes: bytes.into(), folder: source.folder.clone() }, facts))
-            }
+            Some((ModelFile::Onnx { bytes: bytes.into(), folder: source.folder.clone() }, facts))
         }
     }
 }

@@ -34,10 +34,15 @@ impl Collector for ModelMetrics {
         // By tenant, model and device: its versions together.
         let mut resident: BTreeMap<(String, String), u64> = BTreeMap::new();
         let mut seconds: BTreeMap<(String, String, String), f64> = BTreeMap::new();
-        for ((tenant, name, version), device, seen) in self.0.seen() {
+        for ((tenant, name, version), seen) in self.0.seen() {
             let model = label(&tenant, name.as_str());
-            *resident.entry((model.clone(), device.clone())).or_default() += seen.bytes;
-            *seconds.entry((tenant.to_string(), name.to_string(), device)).or_default() += seen.busy.as_secs_f64();
+            if let Some(device) = seen.device {
+                *resident.entry((model.clone(), device.to_string())).or_default() += seen.bytes;
+            }
+            for (device, busy) in seen.busy {
+                let series = (tenant.to_string(), name.to_string(), device.to_string());
+                *seconds.entry(series).or_default() += busy.as_secs_f64();
+            }
             requests.push((model, version.to_string(), seen.uses));
         }
         let mut family = encoder.encode_descriptor(

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use modelet_engine::ports::{Models, ModelsError};
 use modelet_inference::{
     LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
     Runtime,
 };
-use modelet_spec::{ModelName, TenantName, Version};
+use modelet_spec::{Device, ModelName, TenantName, Version};
 use modelet_store::{ModelVersion, Store};
 use prometheus_client::registry::Registry;
 
@@ -54,9 +55,11 @@ impl ModelShelf {
         store: Arc<Store>,
         inference: &Inference,
         forms: Arc<Forms>,
-        config: ResidencyConfig,
+        idle: Duration,
     ) -> Result<Self, ControlError> {
         let start = |runtime: &Runtime| {
+            let budgets = runtime.devices().iter().map(|device| (device.device, device.memory_max)).collect();
+            let config = ResidencyConfig { idle, ..ResidencyConfig::with_budgets(budgets) };
             let residency = Residency::start(runtime, config);
             residency.map_err(|error| ControlError::Internal(format!("no thread for loading models: {error}")))
         };
@@ -79,7 +82,7 @@ impl ModelShelf {
     pub(crate) fn handle(&self, pinned: &Pinned) -> Option<ModelHandle> {
         let (runtime, residency) = self.memory.as_ref()?;
         let make = || {
-            let key = ModelKey::new(pinned.digest);
+            let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
             let key = match pinned.scope(self.store.dedupe()) {
                 Some(scope) => key.scoped(scope),
                 None => key,
@@ -103,12 +106,11 @@ impl ModelShelf {
         }
     }
 
-    /// What each owner has seen of its models so far, sorted, and where they run.
-    pub(crate) fn seen(&self) -> Vec<(Owned, String, ModelUse)> {
+    /// What each owner has seen of its models so far, sorted.
+    pub(crate) fn seen(&self) -> Vec<(Owned, ModelUse)> {
         let handles = self.handles().clone();
-        let seen = |(owned, handle): (Owned, ModelHandle)| (owned, handle.key().device.to_string(), handle.seen());
-        let mut all: Vec<_> = handles.into_iter().map(seen).collect();
-        all.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let mut all: Vec<_> = handles.into_iter().map(|(owned, handle)| (owned, handle.seen())).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
 
@@ -136,12 +138,12 @@ impl Loader for StoredModel {
         self.forms.expected_bytes(&self.runtime, &self.pinned.bare_source(&self.store))
     }
 
-    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
+    fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
         let source = self.pinned.source(&self.store)?;
         let stop = LoadStop::default();
         let switch = stop.clone();
         context.on_cancel(move || switch.cancel());
-        self.forms.load(&self.runtime, &source, &stop)
+        self.forms.load(&self.runtime, &source, device, &stop)
     }
 }
 

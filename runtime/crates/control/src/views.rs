@@ -78,6 +78,7 @@ fn memory(seen: ModelUse) -> wire::Memory {
     let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     wire::Memory {
         resident: seen.is_resident,
+        device: seen.device,
         resident_bytes: seen.bytes,
         sessions: seen.sessions as u64,
         pinned: seen.is_pinned,

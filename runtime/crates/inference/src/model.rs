@@ -54,6 +54,7 @@ pub struct Model {
     pub(crate) run_max: Duration,
     /// Kept for further sessions; a mapped file is one map for all of them.
     pub(crate) file: ModelFile,
+    file_bytes: u64,
     pub(crate) settings: SessionSettings,
     /// Bytes of its device that are set aside for it.
     _reservation: Reservation,
@@ -100,7 +101,7 @@ impl Model {
     /// Size of the file it was loaded from, in bytes.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        self.file.bytes().len() as u64
+        self.file_bytes
     }
 
     /// The bytes that it takes in memory, as far as they were measured.
@@ -269,8 +270,6 @@ impl Model {
     ) -> Self {
         let Loaded { session, settings, file, description } = loaded;
         let warm_up = WarmUp::of(&description, &options);
-        let (account, share) = Account::open(file.bytes().len() as u64, part);
-        let mut session = session.on(share);
         let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
         let mixes_rows = *options.mixes_rows.get_or_insert(found);
         let against_batching = batchable::reason_against(&description, &options);
@@ -283,6 +282,13 @@ impl Model {
         let terms = Terms { preferred_rows, mixes_rows, padding: padding.as_ref().ok().cloned() };
         let tuning = Tuning::new(rule);
         let sessions_max = tuning.rule.sessions_max(session.threads());
+        let file_bytes = file.bytes().len() as u64;
+        let is_cpu = settings.place.target.device.is_cpu();
+        // What a device's sessions hold is in the device's memory. The file is kept where another session may need it.
+        let is_kept = is_cpu || sessions_max > 1 || matches!(file, ModelFile::Optimised(_));
+        let file = if is_kept { file } else { ModelFile::from(Vec::new()) };
+        let (account, share) = Account::open(if is_cpu { file_bytes } else { 0 }, part);
+        let mut session = session.on(share);
         shared.adopt(&session);
         if let Some(warm_up) = &warm_up {
             warm_up.run(&mut session, &options.name, &shared);
@@ -298,6 +304,7 @@ impl Model {
             padding,
             run_max: options.run_max,
             file,
+            file_bytes,
             settings,
             _reservation: reservation,
             warm_up,
@@ -310,6 +317,11 @@ impl Model {
     /// Its bytes are on an account from now on; further sessions are only loaded if there is room for them.
     pub(crate) fn charge_to(&self, charge: Charge) {
         self.account.charge_to(charge);
+    }
+
+    /// The device whose account its bytes are on; `None`: on none.
+    pub(crate) fn charged_to(&self) -> Option<Device> {
+        self.account.charged_to()
     }
 
     /// Bytes on the account.

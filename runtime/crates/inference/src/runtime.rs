@@ -17,6 +17,7 @@ use crate::loaders::Loaders;
 use crate::metrics::ModelMetrics;
 use crate::model::Model;
 use crate::onnx::{self, Environment, Keeper, Session, engines};
+use crate::placement::Refusal;
 use crate::platform;
 use crate::stop::{Limited, LoadStop};
 use crate::watchdog::Watchdog;
@@ -245,6 +246,11 @@ impl Runtime {
     /// It demands a device that is not there.
     pub fn check_device(&self, wish: Option<DeviceWish>) -> Result<(), LoadError> {
         self.shared.devices.place(wish, 0, 0).map(drop)
+    }
+
+    /// The error for a model of about `bytes` that no device has a place for.
+    pub(crate) fn refuse_place(&self, refusal: Refusal, bytes: u64) -> LoadError {
+        self.shared.devices.refuse(refusal, bytes)
     }
 
     /// Tries a device, whether it was named or not.

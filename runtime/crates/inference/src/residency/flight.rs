@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use modelet_spec::Device;
 use tokio::sync::oneshot;
 
 use crate::error::LoadError;
@@ -13,11 +14,13 @@ pub trait Loader: Send + Sync {
     /// The bytes that it will take, as far as that is known before; its measure replaces them.
     fn bytes(&self) -> u64;
 
-    /// Loads it. Called on a thread of its own, where it may block. It should look at `context` where it can stop.
+    /// Loads it on `device`, on whose account it is, and on no other. Called on a thread of its own, where it may block. It
+    /// should look at `context` where it can stop.
     ///
     /// # Errors
-    /// See [`LoadError`]; [`LoadError::Cancelled`] when it stopped because it was asked to.
-    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError>;
+    /// See [`LoadError`]; [`LoadError::Cancelled`] when it stopped because it was asked to, [`LoadError::Device`] when another
+    /// device may be tried.
+    fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError>;
 }
 
 /// What a load is told while it runs.

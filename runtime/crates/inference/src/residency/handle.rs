@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use modelet_spec::manifest::BatchRule;
-use modelet_spec::{Digest, Flow};
+use modelet_spec::{Device, Digest, Flow};
 use tokio::sync::oneshot;
 
 use super::flight::Loaded;
@@ -43,9 +43,9 @@ impl ModelHandle {
     pub fn fixed(model: Arc<Model>) -> Self {
         let key = ModelKey::new(Digest::of(model.name().as_bytes()));
         let slot = Arc::new(Slot::new(key, Instant::now()));
+        let seen = Arc::new(Seen::of(&slot, [model.device()].into_iter()));
         slot.loaded.store(Some(model));
         slot.generation.store(1, Relaxed);
-        let seen = Arc::new(Seen::of(&slot));
         Self(Arc::new(Held { slot, seen, idle: Duration::MAX, inner: None }))
     }
 
@@ -115,6 +115,7 @@ impl ModelHandle {
         let now_ms = slot.now_ms();
         slot.used_ms.store(now_ms, Relaxed);
         let is_load = seen.enter(now_ms, slot.generation.load(Acquire), *idle);
+        seen.is_on(device_of(&model));
         if is_call {
             seen.call();
         }
@@ -153,7 +154,7 @@ impl InUse<'_> {
         rule: &BatchRule,
         inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
-        self.model.run_metered(flow, rule, inputs, Some(&self.handle.0.seen.meter)).await
+        self.model.run_metered(flow, rule, inputs, self.handle.0.seen.meter(device_of(&self.model))).await
     }
 }
 
@@ -174,6 +175,11 @@ impl Drop for InUse<'_> {
             inner.going.push(Arc::clone(&self.model));
         }
     }
+}
+
+/// On whose account a model is; one without a residency is where it runs.
+fn device_of(model: &Model) -> Device {
+    model.charged_to().unwrap_or_else(|| model.device())
 }
 
 /// What the slow path says.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
 use modelet_inference::{LoadContext, LoadError, Loader, Model, ModelOptions, Runtime};
+use modelet_spec::Device;
 
 use crate::support::model_bytes;
 
@@ -18,6 +19,10 @@ pub(crate) struct Staged {
     /// Whether a load that is told to stop does.
     pub(crate) obeys: AtomicBool,
     fails: Mutex<Option<LoadError>>,
+    /// Devices that cannot run it.
+    unfit: Mutex<Vec<Device>>,
+    /// The devices that it was loaded for. All are pretended: it runs on the CPU.
+    asked: Mutex<Vec<Device>>,
     gate: Arc<(Mutex<bool>, Condvar)>,
 }
 
@@ -31,6 +36,8 @@ impl Staged {
             told: Arc::default(),
             obeys: AtomicBool::new(true),
             fails: Mutex::default(),
+            unfit: Mutex::default(),
+            asked: Mutex::default(),
             gate: Arc::new((Mutex::new(true), Condvar::new())),
         })
     }
@@ -56,6 +63,17 @@ impl Staged {
         self.gate.1.notify_all();
     }
 
+    /// These devices cannot run it.
+    pub(crate) fn unfit_for(self: Arc<Self>, devices: &[Device]) -> Arc<Self> {
+        self.unfit.lock().unwrap().extend(devices);
+        self
+    }
+
+    /// The devices that it was loaded for, in order.
+    pub(crate) fn asked(&self) -> Vec<Device> {
+        self.asked.lock().unwrap().clone()
+    }
+
     /// From now on loads fail, or do not.
     pub(crate) fn fail(&self, why: Option<LoadError>) {
         *self.fails.lock().unwrap() = why;
@@ -67,7 +85,7 @@ impl Loader for Staged {
         self.expected.load(SeqCst)
     }
 
-    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
+    fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
         self.begun.fetch_add(1, SeqCst);
         let (told, gate) = (Arc::clone(&self.told), Arc::clone(&self.gate));
         context.on_cancel(move || {
@@ -85,6 +103,10 @@ impl Loader for Staged {
         if let Some(why) = self.fails.lock().unwrap().clone() {
             return Err(why);
         }
+        if self.unfit.lock().unwrap().contains(&device) {
+            return Err(LoadError::Device { device, why: "no operator of it runs there".to_owned() });
+        }
+        self.asked.lock().unwrap().push(device);
         self.runtime.load(model_bytes(self.file), ModelOptions::named(self.file))
     }
 }
