@@ -24,7 +24,9 @@ fn an_idle_instance_that_keeps_its_model_does_not_keep_it_in_memory() {
     let metrics = host.metrics();
     assert_eq!(metrics.sum("modelet_instances", &[("function", "nn-warm"), ("state", "idle")]), 1.0);
     assert_eq!(metrics.sum("modelet_device_bytes", &[("state", "taken")]), 0.0);
-    assert_eq!(metrics.sum("modelet_sessions", &[]), 0.0);
+    for sessions in ["modelet_sessions", "modelet_device_sessions"] {
+        assert_eq!(metrics.sum(sessions, &[]), 0.0, "{sessions}");
+    }
     // The same instance, with the same graph in its static: the model is loaded again.
     requests(2);
     let metrics = host.metrics();

@@ -17,6 +17,7 @@ pub mod admission;
 mod batch;
 mod buffer;
 mod call;
+mod counters;
 mod description;
 mod device;
 mod element;
@@ -60,7 +61,7 @@ mod warm_up;
 mod watchdog;
 mod worker;
 
-pub use batch::{BatchTrial, Batchable};
+pub use batch::{BatchTrial, Batchable, SizesSeen};
 pub use buffer::AlignedBuf;
 pub use description::{Description, Dim, Port};
 pub use device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, fix};

@@ -1,6 +1,6 @@
 //! A loaded model: the way of one call, inline, in company or through a worker.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use crate::batch::former::Terms;
 use crate::batch::padding::{Lengths, Padding};
 use crate::batch::rows;
 use crate::batch::sharing::Joining;
-use crate::batch::size::BatchSizes;
-use crate::call::Call;
+use crate::call::{Call, Ticket};
+use crate::counters::Counters;
 use crate::description::Description;
 use crate::device::Reservation;
 use crate::error::RunError;
@@ -29,7 +29,6 @@ use crate::model_file::ModelFile;
 use crate::onnx::{Loaded, SessionSettings};
 use crate::options::ModelOptions;
 use crate::pool::Pool;
-use crate::rejected::Rejected;
 use crate::residency::Charge;
 use crate::running::Inline;
 use crate::runtime::Shared;
@@ -60,20 +59,8 @@ pub struct Model {
     _reservation: Reservation,
     pub(crate) warm_up: Option<WarmUp>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) account: Arc<Account>,
-}
-
-/// What a model has done since it was loaded.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) runs_inline: AtomicU64,
-    pub(crate) runs_on_workers: AtomicU64,
-    pub(crate) busy_ns: AtomicU64,
-    pub(crate) inputs_copied: AtomicU64,
-    pub(crate) outputs_copied: AtomicU64,
-    pub(crate) sizes: BatchSizes,
-    pub(crate) rejected: Rejected,
 }
 
 /// Tensors that were copied on the way to a run or back, beside the one copy at the caller's door each way.
@@ -174,7 +161,7 @@ impl Model {
     /// What has been copied since it was loaded.
     #[must_use]
     pub fn copies(&self) -> Copies {
-        let Counters { inputs_copied, outputs_copied, .. } = &self.counters;
+        let Counters { inputs_copied, outputs_copied, .. } = &*self.counters;
         Copies { inputs: inputs_copied.load(Relaxed), outputs: outputs_copied.load(Relaxed) }
     }
 
@@ -221,7 +208,7 @@ impl Model {
         self.run_metered(flow, rule, inputs, None).await
     }
 
-    /// The same, with the time that it keeps a session busy added to `meter`.
+    /// The same, with its wait and its part of the run counted in `meter`.
     pub(crate) async fn run_metered(
         self: &Arc<Self>,
         flow: Flow,
@@ -256,7 +243,8 @@ impl Model {
         let waiting = Waiting { held_until, gathers };
         let (reply, answer) = oneshot::channel();
         let is_held = gathers || held_until.is_some();
-        let (ticket, meter) = (Arc::default(), meter.cloned());
+        let meter = meter.cloned();
+        let ticket = Ticket::queued(meter.clone());
         let call = Call { flow, feeds, rows, lengths, joining, is_held, is_suspect, reply, ticket, meter };
         self.run_queued(call, waiting, answer).await
     }
@@ -283,7 +271,8 @@ impl Model {
         let tuning = Tuning::new(rule);
         let sessions_max = tuning.rule.sessions_max(session.threads());
         let file_bytes = file.bytes().len() as u64;
-        let is_cpu = settings.place.target.device.is_cpu();
+        let device = settings.place.target.device;
+        let (is_cpu, counters) = (device.is_cpu(), shared.counters.open(device));
         // What a device's sessions hold is in the device's memory. The file is kept where another session may need it.
         let is_kept = is_cpu || sessions_max > 1 || matches!(file, ModelFile::Optimised(_));
         let file = if is_kept { file } else { ModelFile::from(Vec::new()) };
@@ -309,7 +298,7 @@ impl Model {
             _reservation: reservation,
             warm_up,
             shared,
-            counters: Counters::default(),
+            counters,
             account,
         }
     }

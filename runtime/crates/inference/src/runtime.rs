@@ -9,6 +9,7 @@ use std::time::Duration;
 use modelet_spec::{Device, DeviceWish};
 use prometheus_client::registry::Registry;
 
+use crate::counters::AllCounters;
 use crate::device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, Devices};
 use crate::error::{LoadError, OpenError};
 use crate::gauge::Loading;
@@ -128,6 +129,7 @@ pub(crate) struct Shared {
     /// Loaded sessions of all models.
     pub(crate) sessions: AtomicUsize,
     pub(crate) runs: AtomicU64,
+    pub(crate) counters: AllCounters,
     pub(crate) loading: Loading,
     keeper: Option<Keeper>,
     models: Mutex<Vec<Weak<Model>>>,
@@ -168,6 +170,7 @@ impl Runtime {
             is_tuning: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
             runs: AtomicU64::new(0),
+            counters: AllCounters::default(),
             loading: Loading::default(),
             keeper,
             models: Mutex::default(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use modelet_spec::Device;
 
 use super::slot::Slot;
+use crate::batch::SizesSeen;
 use crate::meter::Meter;
 
 /// The counters behind one handle and its clones.
@@ -57,6 +58,10 @@ pub struct ModelUse {
     /// Time that its calls have kept sessions busy, on each device that they ever ran on; of a joined run, the part of their
     /// rows.
     pub busy: Vec<(Device, Duration)>,
+    /// Its calls that wait for a session now.
+    pub waiting: usize,
+    /// Rows of its calls in each run that they had a part in, whoever else had one.
+    pub sizes: SizesSeen,
     /// Whether its owner wants it to stay.
     pub is_pinned: bool,
 }
@@ -144,7 +149,9 @@ impl Seen {
         let sessions = here.as_ref().map_or(0, |model| model.sessions().min(self.current_max.load(Relaxed).max(1)));
         let age_ms = now_ms.saturating_sub(self.used_ms.load(Relaxed));
         let device = self.meters.get(self.device.load(Relaxed)).map(|(device, _)| *device);
-        let busy = self.meters.iter().map(|(device, meter)| (*device, meter.read()));
+        let busy = self.meters.iter().map(|(device, meter)| (*device, meter.busy()));
+        let mut sizes = SizesSeen::default();
+        self.meters.iter().for_each(|(_, meter)| meter.add_sizes_to(&mut sizes));
         ModelUse {
             uses,
             current: self.current.load(Relaxed),
@@ -156,6 +163,8 @@ impl Seen {
             bytes: here.as_ref().map_or(0, |model| model.footprint().of_sessions(sessions)),
             sessions,
             busy: busy.filter(|(_, busy)| !busy.is_zero()).collect(),
+            waiting: self.meters.iter().map(|(_, meter)| meter.waiting()).sum(),
+            sizes,
             is_pinned: self.is_pinned(),
         }
     }

@@ -12,6 +12,7 @@ pub(crate) struct Staged {
     runtime: Runtime,
     file: &'static str,
     expected: AtomicU64,
+    is_single: AtomicBool,
     /// Loads begun.
     pub(crate) begun: AtomicUsize,
     /// Loads that were told to stop.
@@ -32,6 +33,7 @@ impl Staged {
             runtime: runtime.clone(),
             file,
             expected: AtomicU64::new(0),
+            is_single: AtomicBool::new(false),
             begun: AtomicUsize::new(0),
             told: Arc::default(),
             obeys: AtomicBool::new(true),
@@ -45,6 +47,12 @@ impl Staged {
     /// What it says before the load.
     pub(crate) fn expecting(self: Arc<Self>, bytes: u64) -> Arc<Self> {
         self.expected.store(bytes, SeqCst);
+        self
+    }
+
+    /// One session at most.
+    pub(crate) fn one_at_a_time(self: Arc<Self>) -> Arc<Self> {
+        self.is_single.store(true, SeqCst);
         self
     }
 
@@ -107,6 +115,8 @@ impl Loader for Staged {
             return Err(LoadError::Device { device, why: "no operator of it runs there".to_owned() });
         }
         self.asked.lock().unwrap().push(device);
-        self.runtime.load(model_bytes(self.file), ModelOptions::named(self.file))
+        let sessions_max = self.is_single.load(SeqCst).then_some(1);
+        let options = ModelOptions { sessions_max, ..ModelOptions::named(self.file) };
+        self.runtime.load(model_bytes(self.file), options)
     }
 }
