@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use modelet_inference::{Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
+use modelet_inference::{CallShape, Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
 use modelet_spec::card::{CardBatch, CardRun};
 use modelet_spec::{Device, DeviceWish, Digest, ModelCard, TenantName};
 use modelet_store::{OptimisedRecord, Store};
@@ -95,7 +95,7 @@ impl Forms {
         Ok((facts, record))
     }
 
-    /// Loads a model for serving on `device` and no other. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
+    /// Loads a model for serving on `device` and no other, warmed with `recorded` calls. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
     /// machine or library, is made again first.
     ///
     /// # Errors
@@ -105,14 +105,14 @@ impl Forms {
         runtime: &Runtime,
         source: &Source,
         device: Device,
-        stop: &LoadStop,
+        (recorded, stop): (&[CallShape], &LoadStop),
     ) -> Result<Arc<Model>, LoadError> {
         let kept =
             self.store.optimised(&source.content, &source.key(runtime)).map_err(|error| failed(source, &error))?;
         if let Some(record) = kept
             && let Some(found) = file(source, device, &record)
         {
-            match load_found(runtime, source, device, found, stop) {
+            match load_found(runtime, source, device, found, (recorded, stop)) {
                 // Nobody wants it, or it takes too much: another form would change nothing.
                 Err(
                     error @ (LoadError::Cancelled
@@ -134,7 +134,7 @@ impl Forms {
         })?;
         let found =
             file(source, device, &record).ok_or_else(|| failed(source, &"what the trial wrote cannot be read"))?;
-        load_found(runtime, source, device, found, stop)
+        load_found(runtime, source, device, found, (recorded, stop))
     }
 
     /// Bytes that loading a model will take, as its trial measured them; twice its file, as long as there was none here.
@@ -153,18 +153,23 @@ fn load_found(
     source: &Source,
     device: Device,
     (file, facts): (ModelFile, Facts),
-    stop: &LoadStop,
+    (recorded, stop): (&[CallShape], &LoadStop),
 ) -> Result<Arc<Model>, LoadError> {
     let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
     let began = std::time::Instant::now();
     let mut options = options(&source.name, &source.card, Some(&facts));
-    // Its owner's own call goes the way that calls go; made-up ones are for models that came with none.
+    // Its owner's own calls go the way that calls go; made-up ones are for models that came with none.
     let given = source.samples.first().and_then(|given| sample::parse(given.json.as_bytes()).ok());
-    options.warm_up = given.or(options.warm_up);
+    let replayed = recorded.iter().filter_map(|call| call.made_up().ok());
+    let own: Vec<_> = given.into_iter().chain(replayed).collect();
+    if !own.is_empty() {
+        options.warm_up = own;
+    }
     // Its room is there and nowhere else.
     options.device = Some(DeviceWish { device, is_demanded: true });
     let model = runtime.load_until(file, options, stop)?;
-    tracing::info!(model = %source.name, form, seconds = began.elapsed().as_secs_f64(), "loaded a model");
+    let (recorded, seconds) = (recorded.len(), began.elapsed().as_secs_f64());
+    tracing::info!(model = %source.name, form, recorded, seconds, "loaded a model");
     Ok(model)
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use modelet_engine::ports::{Models, ModelsError};
 use modelet_inference::{
-    LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
-    Runtime,
+    CallShape, LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency,
+    ResidencyConfig, Runtime,
 };
 use modelet_spec::{Device, ModelName, TenantName, Version};
 use modelet_store::{ModelVersion, Store};
@@ -81,6 +81,11 @@ impl ModelShelf {
     /// The way to a version of a model; `None` without ONNX Runtime.
     pub(crate) fn handle(&self, pinned: &Pinned) -> Option<ModelHandle> {
         let (runtime, residency) = self.memory.as_ref()?;
+        let mut handles = self.handles();
+        let owned = pinned.owned();
+        if let Some(handle) = handles.get(&owned) {
+            return Some(handle.clone());
+        }
         let make = || {
             let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
             let key = match pinned.scope(self.store.dedupe()) {
@@ -91,7 +96,13 @@ impl ModelShelf {
             let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
             residency.handle(key, Arc::new(loader))
         };
-        Some(self.handles().entry(pinned.owned()).or_insert_with(make).clone())
+        let handle = make();
+        if pinned.card.record.unwrap_or(true) {
+            handle.record(true);
+            handle.recall(recorded_before(&handles, &owned));
+        }
+        handles.insert(owned, handle.clone());
+        Some(handle)
     }
 
     /// Lets removed versions go: no function finds them from now on, and what is in memory for them alone leaves it.
@@ -124,6 +135,14 @@ impl ModelShelf {
     }
 }
 
+/// What is remembered of the calls of a version's newest predecessor that has any: the same tenant's model of the same name.
+fn recorded_before(handles: &HashMap<Owned, ModelHandle>, (tenant, name, version): &Owned) -> Vec<CallShape> {
+    let earlier = handles.iter().filter(|((owner, of, earlier), _)| owner == tenant && of == name && earlier < version);
+    let recorded = earlier.map(|((.., earlier), handle)| (*earlier, handle.seen().recorded));
+    let newest = recorded.filter(|(_, calls)| !calls.is_empty()).max_by_key(|(earlier, _)| *earlier);
+    newest.map(|(_, calls)| calls).unwrap_or_default()
+}
+
 /// Loads a model from the store.
 struct StoredModel {
     store: Arc<Store>,
@@ -143,7 +162,7 @@ impl Loader for StoredModel {
         let stop = LoadStop::default();
         let switch = stop.clone();
         context.on_cancel(move || switch.cancel());
-        self.forms.load(&self.runtime, &source, device, &stop)
+        self.forms.load(&self.runtime, &source, device, (context.recorded(), &stop))
     }
 }
 

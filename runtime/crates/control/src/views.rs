@@ -86,6 +86,7 @@ fn memory(seen: ModelUse) -> wire::Memory {
         loads: seen.loads,
         load_ms: seen.load_time.map(ms),
         last_use_ms: seen.last_use.map(ms),
+        recorded: seen.recorded.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -44,6 +44,7 @@ mod overhead;
 pub mod placement;
 mod platform;
 mod pool;
+mod recorded;
 mod rejected;
 mod residency;
 mod running;
@@ -74,6 +75,7 @@ pub use model::{Copies, Model};
 pub use model_file::ModelFile;
 pub use optimised::OptimisedFile;
 pub use options::ModelOptions;
+pub use recorded::CallShape;
 pub use residency::{
     DeviceStats, InUse, LoadContext, Loader, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
     ResidencyStats, Unload,

@@ -57,7 +57,7 @@ pub struct Model {
     pub(crate) settings: SessionSettings,
     /// Bytes of its device that are set aside for it.
     _reservation: Reservation,
-    pub(crate) warm_up: Option<WarmUp>,
+    pub(crate) warm_up: WarmUp,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) account: Arc<Account>,
@@ -279,9 +279,7 @@ impl Model {
         let (account, share) = Account::open(if is_cpu { file_bytes } else { 0 }, part);
         let mut session = session.on(share);
         shared.adopt(&session);
-        if let Some(warm_up) = &warm_up {
-            warm_up.run(&mut session, &options.name, &shared);
-        }
+        warm_up.run(&mut session, &options.name, &shared);
         Self {
             name: options.name,
             description,

@@ -34,9 +34,7 @@ impl Model {
         }
         let mut session = session.on(share);
         self.shared.watchdog.watch(session.control());
-        if let Some(warm_up) = &self.warm_up {
-            warm_up.run(&mut session, self.name(), &self.shared);
-        }
+        self.warm_up.run(&mut session, self.name(), &self.shared);
         Ok(session)
     }
 

@@ -47,4 +47,7 @@ pub struct Memory {
     /// How long ago it was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_use_ms: Option<u64>,
+    /// The shapes of its last calls, such as `ids i64 [1, 12]`, which warm its next load. No value of a call is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<String>,
 }

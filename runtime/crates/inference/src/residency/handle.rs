@@ -16,6 +16,7 @@ use super::seen::{ModelUse, Seen};
 use super::slot::{Slot, Unload};
 use crate::error::{LoadError, RunError};
 use crate::model::Model;
+use crate::recorded::CallShape;
 use crate::tensor::Tensor;
 
 /// One owner's way to one model. Clones are the same handle; it does not keep the model in memory.
@@ -89,6 +90,17 @@ impl ModelHandle {
         self.0.seen.read(&self.0.slot, self.0.idle)
     }
 
+    /// Whether the shapes of this owner's calls are remembered, to warm the model's next load for it; at first they are not.
+    /// Either way nothing is remembered of the calls before.
+    pub fn record(&self, wanted: bool) {
+        self.0.seen.recorder.turn(wanted);
+    }
+
+    /// Remembers calls of an earlier version of the owner's model, if it remembers any.
+    pub fn recall(&self, calls: Vec<CallShape>) {
+        calls.into_iter().for_each(|call| self.0.seen.recorder.keep(call));
+    }
+
     /// What it leads to.
     #[must_use]
     pub fn key(&self) -> &ModelKey {
@@ -126,7 +138,7 @@ impl ModelHandle {
         let Some(inner) = &self.0.inner else {
             return Err(LoadError::Unavailable("the model is gone".to_owned()));
         };
-        let mut waiting = match inner.ask(&self.0.slot) {
+        let mut waiting = match inner.ask(&self.0.slot, &self.0.seen) {
             Asked::Here(loaded) => return loaded,
             Asked::Wait(receiver) => Waiting { inner, slot: &self.0.slot, receiver: Some(receiver) },
         };
@@ -154,7 +166,13 @@ impl InUse<'_> {
         rule: &BatchRule,
         inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
-        self.model.run_metered(flow, rule, inputs, self.handle.0.seen.meter(device_of(&self.model))).await
+        let seen = &self.handle.0.seen;
+        let unknown = seen.recorder.unknown(&inputs);
+        let answered = self.model.run_metered(flow, rule, inputs, seen.meter(device_of(&self.model))).await;
+        if let (Some(shape), Ok(_)) = (unknown, &answered) {
+            seen.recorder.keep(shape);
+        }
+        answered
     }
 }
 

@@ -80,7 +80,7 @@ impl Inner {
             entry.stage = Stage::Away;
             return None;
         }
-        flight.has_begun = true;
+        flight.begin();
         Some(Begun { loader: Arc::clone(&entry.loader), context: flight.context.clone(), measured })
     }
 

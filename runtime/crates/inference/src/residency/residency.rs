@@ -156,7 +156,7 @@ impl Inner {
     }
 
     /// The slow path: the model if it has come meanwhile, else a place in its load.
-    pub(super) fn ask(&self, slot: &Slot) -> Asked {
+    pub(super) fn ask(&self, slot: &Slot, owner: &Arc<Seen>) -> Asked {
         let mut entries = self.entries();
         // A handle keeps its entry.
         let Some(entry) = entries.get_mut(&slot.key) else { return Asked::Here(Err(crate::LoadError::Cancelled)) };
@@ -164,7 +164,7 @@ impl Inner {
             return Asked::Here(Ok(model));
         }
         match &mut entry.stage {
-            Stage::Loading(flight) => return Asked::Wait(flight.join()),
+            Stage::Loading(flight) => return Asked::Wait(flight.join(owner)),
             Stage::Failed { until, why } if Instant::now() < *until => return Asked::Here(Err(why.clone())),
             Stage::Failed { .. } | Stage::Away | Stage::Here => {}
         }
@@ -172,7 +172,7 @@ impl Inner {
             return Asked::Here(Ok(model));
         }
         let mut flight = Flight::new();
-        let receiver = flight.join();
+        let receiver = flight.join(owner);
         self.loads.push((slot.key.clone(), flight.id));
         entry.stage = Stage::Loading(flight);
         Asked::Wait(receiver)

@@ -13,6 +13,7 @@ use modelet_spec::Device;
 use super::slot::Slot;
 use crate::batch::SizesSeen;
 use crate::meter::Meter;
+use crate::recorded::{CallShape, Recorder};
 
 /// The counters behind one handle and its clones.
 #[derive(Default)]
@@ -27,6 +28,8 @@ pub(super) struct Seen {
     generation: AtomicU64,
     loads: AtomicU64,
     is_pinned: AtomicBool,
+    /// The shapes of its last calls.
+    pub(super) recorder: Recorder,
     /// Its runs, by the device that they ran on.
     meters: Vec<(Device, Arc<Meter>)>,
     /// The place in `meters` of the device of the last use.
@@ -35,7 +38,7 @@ pub(super) struct Seen {
 }
 
 /// A model as one owner sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ModelUse {
     /// Calls so far.
     pub uses: u64,
@@ -62,6 +65,8 @@ pub struct ModelUse {
     pub waiting: usize,
     /// Rows of its calls in each run that they had a part in, whoever else had one.
     pub sizes: SizesSeen,
+    /// What is remembered of its calls, the oldest first.
+    pub recorded: Vec<CallShape>,
     /// Whether its owner wants it to stay.
     pub is_pinned: bool,
 }
@@ -165,6 +170,7 @@ impl Seen {
             busy: busy.filter(|(_, busy)| !busy.is_zero()).collect(),
             waiting: self.meters.iter().map(|(_, meter)| meter.waiting()).sum(),
             sizes,
+            recorded: self.recorder.read(),
             is_pinned: self.is_pinned(),
         }
     }

@@ -16,6 +16,7 @@ mod interleavings;
 mod loads;
 mod memory;
 mod owners;
+mod recorded;
 mod room;
 mod staged;
 #[path = "../support/mod.rs"]

@@ -24,6 +24,8 @@ pub(crate) struct Staged {
     unfit: Mutex<Vec<Device>>,
     /// The devices that it was loaded for. All are pretended: it runs on the CPU.
     asked: Mutex<Vec<Device>>,
+    /// The calls that its last load was to be warmed with.
+    recorded: Mutex<Vec<String>>,
     gate: Arc<(Mutex<bool>, Condvar)>,
 }
 
@@ -40,6 +42,7 @@ impl Staged {
             fails: Mutex::default(),
             unfit: Mutex::default(),
             asked: Mutex::default(),
+            recorded: Mutex::default(),
             gate: Arc::new((Mutex::new(true), Condvar::new())),
         })
     }
@@ -77,6 +80,11 @@ impl Staged {
         self
     }
 
+    /// The calls that its last load was to be warmed with.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        self.recorded.lock().unwrap().clone()
+    }
+
     /// The devices that it was loaded for, in order.
     pub(crate) fn asked(&self) -> Vec<Device> {
         self.asked.lock().unwrap().clone()
@@ -95,6 +103,7 @@ impl Loader for Staged {
 
     fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
         self.begun.fetch_add(1, SeqCst);
+        *self.recorded.lock().unwrap() = context.recorded().iter().map(ToString::to_string).collect();
         let (told, gate) = (Arc::clone(&self.told), Arc::clone(&self.gate));
         context.on_cancel(move || {
             told.fetch_add(1, SeqCst);
