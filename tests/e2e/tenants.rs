@@ -170,7 +170,7 @@ fn series_of_a_model_tell_of_its_owners_calls_alone() {
         function.model_ref("m", model).with("[batch]\nm = { max = 8, share = \"all\" }\n").lay(folder.path());
         host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", tenant]).done();
     };
-    let call = |model: &str, rows: u64| {
+    let call = |model: &str, rows: u32| {
         let x = vec![part("x", Kind::Fp32, &[rows], f32s(&vec![1.0; rows as usize]))];
         compute(&host, &format!("/for-{model}"), "m", x).unwrap();
     };

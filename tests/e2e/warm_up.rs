@@ -24,7 +24,7 @@ fn deploy(host: &TestHost, tenant: &str, function: &str, model: &str) {
 }
 
 fn call(host: &TestHost, function: &str, numbers: &[f32]) {
-    let x = vec![part("x", Kind::Fp32, &[numbers.len() as u64], f32s(numbers))];
+    let x = vec![part("x", Kind::Fp32, &[u32::try_from(numbers.len()).unwrap()], f32s(numbers))];
     compute(host, &format!("/{function}"), "m", x).unwrap();
 }
 

@@ -86,17 +86,14 @@ impl ModelShelf {
         if let Some(handle) = handles.get(&owned) {
             return Some(handle.clone());
         }
-        let make = || {
-            let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
-            let key = match pinned.scope(self.store.dedupe()) {
-                Some(scope) => key.scoped(scope),
-                None => key,
-            };
-            let (store, forms) = (Arc::clone(&self.store), Arc::clone(&self.forms));
-            let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
-            residency.handle(key, Arc::new(loader))
+        let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
+        let key = match pinned.scope(self.store.dedupe()) {
+            Some(scope) => key.scoped(scope),
+            None => key,
         };
-        let handle = make();
+        let (store, forms) = (Arc::clone(&self.store), Arc::clone(&self.forms));
+        let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
+        let handle = residency.handle(key, Arc::new(loader));
         if pinned.card.record.unwrap_or(true) {
             handle.record(true);
             handle.recall(recorded_before(&handles, &owned));
@@ -113,6 +110,7 @@ impl ModelShelf {
         for handle in handles {
             // Pinned or not: what was removed has no claim any more.
             handle.pin(false);
+            handle.record(false);
             let _ = handle.unload(true);
         }
     }

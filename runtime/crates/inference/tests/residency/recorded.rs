@@ -8,12 +8,18 @@ use modelet_spec::manifest::BatchRule;
 
 use crate::build::{F32, Graph, raw};
 use crate::staged::Staged;
-use crate::support::{f32s, flow, named};
+use crate::support::{f32s, flow, named, until};
 use crate::{Host, block_on, key};
 
 fn call(handle: &ModelHandle, rows: u64) {
     let x = named(vec![("X", f32s(&[rows, 64], &vec![0.25; 64 * rows as usize]))]);
     block_on(async { handle.get().await.unwrap().run_with(flow(), &BatchRule::default(), x).await }).unwrap();
+}
+
+/// Takes it out of memory, and waits for the worker that may still hold it for the moment after its answer.
+fn unload(host: &Host, handle: &ModelHandle) {
+    assert_eq!(handle.unload(false), Unload::Done);
+    block_on(until("it is gone", || host.bytes() == 0));
 }
 
 fn remembered(handle: &ModelHandle) -> Vec<String> {
@@ -30,14 +36,13 @@ fn a_load_after_an_unload_is_warmed_with_the_shapes_of_the_calls_before() {
     handle.record(true);
     [1, 3, 1, 3].into_iter().for_each(|rows| call(&handle, rows));
     assert_eq!((loader.loads(), loader.recorded()), (1, vec![]));
-    assert_eq!(
-        (handle.unload(false), remembered(&handle)),
-        (Unload::Done, vec!["X f32 [1, 64]".to_owned(), "X f32 [3, 64]".to_owned()])
-    );
+    unload(&host, &handle);
+    assert_eq!(remembered(&handle), ["X f32 [1, 64]", "X f32 [3, 64]"]);
     call(&handle, 1);
     assert_eq!((loader.loads(), loader.recorded()), (2, remembered(&handle)));
     handle.record(false);
-    assert_eq!((handle.unload(false), remembered(&handle)), (Unload::Done, vec![]));
+    unload(&host, &handle);
+    assert_eq!(remembered(&handle), [""; 0]);
     call(&handle, 1);
     assert_eq!((loader.loads(), loader.recorded()), (3, vec![]));
 }
@@ -61,11 +66,11 @@ fn a_load_is_never_warmed_with_a_strangers_calls() {
     acme.record(true);
     beta.record(true);
     call(&acme, 5);
-    assert_eq!(acme.unload(false), Unload::Done);
+    unload(&host, &acme);
     call(&beta, 2);
     assert_eq!((loader.loads(), loader.recorded(), remembered(&beta)), (2, vec![], vec!["X f32 [2, 64]".to_owned()]));
     // Two who wait for one load: what warms it is of one of them.
-    assert_eq!(beta.unload(false), Unload::Done);
+    unload(&host, &beta);
     loader.shut();
     block_on(async {
         let waits = tokio::spawn({
@@ -123,7 +128,7 @@ fn a_replay_runs_before_anybody_waits_for_the_session() {
         handle.record(records);
         let x = named(vec![("x", f32s(&[4096, 1], &[0.5; 4096]))]);
         block_on(async { handle.get().await.unwrap().run_with(flow(), &BatchRule::default(), x).await }).unwrap();
-        assert_eq!(handle.unload(false), Unload::Done);
+        unload(&host, &handle);
         host.runtime.shrink_arena();
         let before = host.runtime.stats().arena_reserved.unwrap();
         let runs = block_on(async { handle.get().await.unwrap().runs() });
