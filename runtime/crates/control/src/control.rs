@@ -66,8 +66,6 @@ pub struct Control {
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// One compilation at a time: each takes all cores and much memory by itself.
     pub(crate) compiling: Semaphore,
-    /// One rewrite of a model at a time: it holds two files and loads both.
-    pub(crate) optimising: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
     pub(crate) state: ArcSwap<State>,
@@ -107,7 +105,6 @@ impl Control {
             forms,
             catalog: parts.catalog,
             compiling: Semaphore::new(1),
-            optimising: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),
         });

@@ -11,7 +11,7 @@ use modelet_store::{OptimisedRecord, Store};
 use crate::error::ControlError;
 use crate::options::options;
 use crate::sample;
-use crate::trial::{TrialJob, TrialSample, Trials};
+use crate::trial::{RewriteJob, Rewritten, TrialJob, TrialSample, Trials};
 
 /// A model's files.
 #[derive(Clone, Debug)]
@@ -77,22 +77,40 @@ impl Forms {
         // Nobody need try what has nowhere to run.
         runtime.check_device(source.card.run.device).map_err(|error| ControlError::Model(error.to_string()))?;
         let writer = self.store.begin_optimised()?;
-        let job = TrialJob {
-            name: source.name.clone(),
-            library: runtime.library().to_owned(),
-            model: source.main.0.clone(),
-            folder: source.folder.clone(),
-            optimised_to: Some(writer.path().to_owned()),
-            samples: source.samples.clone(),
-            card: source.card.clone(),
-            limits: self.trials.limits(),
-        };
+        let job = TrialJob { optimised_to: Some(writer.path().to_owned()), ..self.job(runtime, source) };
         let facts = self.trials.run(job).await?;
         let json =
             serde_json::to_string(&facts).map_err(|e| ControlError::Internal(format!("a trial's facts: {e}")))?;
         let written = facts.no_optimised_form.is_none().then_some(writer);
         let record = self.store.keep_optimised(&source.content, &source.key(runtime), written, &json)?;
         Ok((facts, record))
+    }
+
+    /// Makes a smaller model of one, in a process like that of a trial; the new file is where `wish` says.
+    ///
+    /// # Errors
+    /// See [`Trials::rewrite`].
+    pub(crate) async fn rewrite(
+        &self,
+        runtime: &Runtime,
+        source: &Source,
+        wish: RewriteJob,
+    ) -> Result<Rewritten, ControlError> {
+        self.trials.rewrite(TrialJob { rewrite: Some(wish), ..self.job(runtime, source) }).await
+    }
+
+    fn job(&self, runtime: &Runtime, source: &Source) -> TrialJob {
+        TrialJob {
+            name: source.name.clone(),
+            library: runtime.library().to_owned(),
+            model: source.main.0.clone(),
+            folder: source.folder.clone(),
+            optimised_to: None,
+            samples: source.samples.clone(),
+            card: source.card.clone(),
+            limits: self.trials.limits(),
+            rewrite: None,
+        }
     }
 
     /// Loads a model for serving on `device` and no other, warmed with `recorded` calls. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
