@@ -78,6 +78,7 @@ fn a_pinned_model_outlasts_idle_time_and_restart_and_is_unloaded_by_force_only()
     let pinned = host.modelet(["model", "pin", "digits", "--json"]).json()["memory"].clone();
     assert_eq!((&pinned["resident"], &pinned["pinned"], &pinned["loads"]), (&true.into(), &true.into(), &1.into()));
     assert!(pinned["resident_bytes"].as_u64().unwrap() > 21_000 && pinned["sessions"] == 1, "{pinned}");
+    assert_eq!(pinned["device"], "cpu");
 
     // Another model comes and goes, so its idle time is over too.
     let other = host.once(&Function::guest("nn_warm").model("identity_f32"));
@@ -91,7 +92,7 @@ fn a_pinned_model_outlasts_idle_time_and_restart_and_is_unloaded_by_force_only()
     until("it is loaded again", || (memory(&host)["resident"] == true).then_some(()));
     assert_eq!(memory(&host)["pinned"], true);
     let listed = host.modelet(["model", "list"]).done();
-    assert!(listed.contains("pinned") && listed.contains("LAST USE") && listed.contains("LOAD TIME"), "{listed}");
+    assert!(["pinned", "DEVICE", "LAST USE", "LOAD TIME"].iter().all(|word| listed.contains(word)), "{listed}");
 
     host.modelet(["model", "unload", "digits@1", "--force"]).done();
     assert_eq!((memory(&host)["resident"].clone(), in_memory(&host)), (false.into(), 0.0));
