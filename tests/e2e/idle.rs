@@ -30,7 +30,7 @@ fn instances_and_sessions_return_to_zero() {
         assert!(metrics.has("modelet_instances"), "{:?}", metrics.names());
         (metrics.sum("modelet_instances", &[]) == 0.0).then_some(())
     });
-    until("no session is left", || (host.metrics().sum("modelet_sessions", &[]) == 0.0).then_some(()));
+    until("no session is left", || (host.metrics().sum("modelet_device_sessions", &[]) == 0.0).then_some(()));
     assert_eq!(host.get(&format!("{nn}?n=10")).ok().json()["n"], 10, "and the next request loads the model again");
     assert_eq!(host.get(&hello).ok().text(), "hello\n", "and the next request makes a new instance");
     host.stop();

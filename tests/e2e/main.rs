@@ -33,3 +33,4 @@ mod sandbox;
 mod serving;
 mod sharing;
 mod tenants;
+mod warm_up;

@@ -61,6 +61,28 @@ fn a_version_of_integers_or_halves_recognises_the_same_digits() {
 }
 
 #[test]
+fn the_server_itself_loads_neither_the_old_nor_the_new_one() {
+    let host = TestHost::start();
+    pushed(&host, "digits", "apart");
+    let stood = |host: &TestHost| host.metrics().sum("modelet_model_trials_total", &[("outcome", "stood")]);
+    assert_eq!(stood(&host), 1.0);
+    host.modelet(["model", "optimize", "apart", "--int8", "--samples", &samples(&host)]).done();
+    let metrics = host.metrics();
+    assert_eq!(
+        stood(&host),
+        3.0,
+        "the rewrite, and the new version's own trial: {}",
+        metrics.lines("modelet_model_trials")
+    );
+    assert_eq!(metrics.sum("modelet_model_runs_total", &[]), 0.0, "{}", metrics.lines("modelet_model_runs"));
+    let drifts = ["model", "optimize", "apart@1", "--int8", "--min-cosine", "1", "--samples", &samples(&host)];
+    let _ = host.modelet(drifts).refused();
+    let left = std::fs::read_dir(host.data_dir().join("tmp")).unwrap().count();
+    assert_eq!(left, 0, "nothing is left of the file that was not wanted");
+    host.stop();
+}
+
+#[test]
 fn the_samples_and_the_card_of_a_version_go_with_it() {
     let (host, name) = (shared(), "with-samples");
     let folder = host.scratch().join(name);

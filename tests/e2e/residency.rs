@@ -24,7 +24,9 @@ fn an_idle_instance_that_keeps_its_model_does_not_keep_it_in_memory() {
     let metrics = host.metrics();
     assert_eq!(metrics.sum("modelet_instances", &[("function", "nn-warm"), ("state", "idle")]), 1.0);
     assert_eq!(metrics.sum("modelet_device_bytes", &[("state", "taken")]), 0.0);
-    assert_eq!(metrics.sum("modelet_sessions", &[]), 0.0);
+    for sessions in ["modelet_sessions", "modelet_device_sessions"] {
+        assert_eq!(metrics.sum(sessions, &[]), 0.0, "{sessions}");
+    }
     // The same instance, with the same graph in its static: the model is loaded again.
     requests(2);
     let metrics = host.metrics();
@@ -76,6 +78,7 @@ fn a_pinned_model_outlasts_idle_time_and_restart_and_is_unloaded_by_force_only()
     let pinned = host.modelet(["model", "pin", "digits", "--json"]).json()["memory"].clone();
     assert_eq!((&pinned["resident"], &pinned["pinned"], &pinned["loads"]), (&true.into(), &true.into(), &1.into()));
     assert!(pinned["resident_bytes"].as_u64().unwrap() > 21_000 && pinned["sessions"] == 1, "{pinned}");
+    assert_eq!(pinned["device"], "cpu");
 
     // Another model comes and goes, so its idle time is over too.
     let other = host.once(&Function::guest("nn_warm").model("identity_f32"));
@@ -89,7 +92,7 @@ fn a_pinned_model_outlasts_idle_time_and_restart_and_is_unloaded_by_force_only()
     until("it is loaded again", || (memory(&host)["resident"] == true).then_some(()));
     assert_eq!(memory(&host)["pinned"], true);
     let listed = host.modelet(["model", "list"]).done();
-    assert!(listed.contains("pinned") && listed.contains("LAST USE") && listed.contains("LOAD TIME"), "{listed}");
+    assert!(["pinned", "DEVICE", "LAST USE", "LOAD TIME"].iter().all(|word| listed.contains(word)), "{listed}");
 
     host.modelet(["model", "unload", "digits@1", "--force"]).done();
     assert_eq!((memory(&host)["resident"].clone(), in_memory(&host)), (false.into(), 0.0));

@@ -3,6 +3,7 @@
 use crate::build::{F32, Graph};
 use modelet_tests::client::Answer;
 use modelet_tests::frame::Kind;
+use modelet_tests::metrics::{Metrics, Sample};
 use modelet_tests::nn::{compute, f32s, part};
 use modelet_tests::{Function, TestHost, places, tenants};
 use std::collections::BTreeSet;
@@ -38,8 +39,9 @@ fn small() -> Vec<u8> {
     Graph(graph.0.bytes(12, crate::build::value("y", F32, &[-1])).bytes(2, "neg")).model().0
 }
 
+/// Sessions that are really in memory, whoever's.
 fn sessions(host: &TestHost) -> f64 {
-    host.metrics().sum("modelet_sessions", &[])
+    host.metrics().sum("modelet_device_sessions", &[])
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn a_hundred_tenants_with_the_same_model_have_one_copy_on_the_disk_and_in_memory
         host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", name]).done();
         let x = vec![part("x", Kind::Fp32, &[1], f32s(&[1.0]))];
         compute(&host, &format!("/f{number}"), "m", x).unwrap();
-        assert_eq!(sessions(&host), 1.0, "{}", host.metrics().lines("modelet_sessions"));
+        assert_eq!(sessions(&host), 1.0, "{}", host.metrics().lines("modelet_device_sessions"));
     }
     assert_eq!(host.log().matches("forms: loaded a model").count(), 1, "{}", host.log());
     host.stop();
@@ -141,5 +143,83 @@ fn tenants_that_are_kept_apart_share_neither_disk_nor_memory() {
     assert_eq!(sessions(&host), 2.0);
     let component = fs::metadata(places::guest("nn")).unwrap().len();
     assert_eq!(content_bytes(&host.data_dir().join("blobs")), 2 * (component + small().len() as u64));
+    host.stop();
+}
+
+/// The series that carry a model's name, in the server's order.
+fn series_of<'a>(metrics: &'a Metrics, model: &str) -> Vec<&'a Sample> {
+    let names = |sample: &&Sample| {
+        let label = |key: &str| sample.labels.get(key).map(String::as_str);
+        let owner = label("tenant").filter(|tenant| *tenant != "default");
+        let own = owner
+            .map_or_else(|| label("model").map(str::to_owned), |tenant| Some(format!("{tenant}/{}", label("model")?)));
+        own.as_deref() == Some(model)
+    };
+    metrics.samples.iter().filter(names).collect()
+}
+
+#[test]
+fn series_of_a_model_tell_of_its_owners_calls_alone() {
+    let mut host = TestHost::start();
+    tenants::create(&mut host, &["acme"]);
+    let deploy = |tenant: &str, model: &str| {
+        let pushed = host.put_bytes(&format!("/v1/models/{model}?tenant={tenant}"), &small());
+        assert_eq!(pushed.status, 201, "{}", pushed.text());
+        let folder = tempfile::tempdir_in(host.scratch()).unwrap();
+        let function = Function::guest("nn").named(&format!("for-{model}"));
+        function.model_ref("m", model).with("[batch]\nm = { max = 8, share = \"all\" }\n").lay(folder.path());
+        host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", tenant]).done();
+    };
+    let call = |model: &str, rows: u32| {
+        let x = vec![part("x", Kind::Fp32, &[rows], f32s(&vec![1.0; rows as usize]))];
+        compute(&host, &format!("/for-{model}"), "m", x).unwrap();
+    };
+    deploy("default", "ours");
+    call("ours", 1);
+    let alone = host.metrics();
+    let ours = series_of(&alone, "ours");
+    let value = |metrics: &Metrics, name: &str, model: &str| metrics.sum(name, &[("model", model)]);
+    let own = [
+        ("modelet_model_requests_total", 1.0),
+        ("modelet_sessions", 1.0),
+        ("modelet_queue_depth", 0.0),
+        ("modelet_batch_size_count", 1.0),
+        ("modelet_batch_size_sum", 1.0),
+    ];
+    for (name, expected) in own {
+        assert!(ours.iter().any(|sample| sample.name == name), "no {name}: {}", alone.text);
+        assert_eq!(value(&alone, name, "ours"), expected, "{name}");
+    }
+    assert!(value(&alone, "modelet_model_resident_bytes", "ours") > 0.0);
+
+    deploy("acme", "theirs");
+    let before = host.metrics();
+    let known = series_of(&before, "acme/theirs").iter().map(|sample| sample.value).sum::<f64>();
+    assert_eq!(known, 0.0, "for its owner nothing of it is in memory: {}", before.text);
+    (0..3).for_each(|_| call("theirs", 5));
+    let both = host.metrics();
+    assert_eq!(series_of(&both, "ours"), ours, "a stranger with the same bytes changes nothing");
+    assert_eq!(sessions(&host), 1.0, "one copy for both");
+    // In full under both names, as their quotas are charged.
+    for name in ["modelet_sessions", "modelet_model_resident_bytes"] {
+        assert_eq!(value(&both, name, "acme/theirs"), value(&alone, name, "ours"), "{name}");
+    }
+    assert_eq!(value(&both, "modelet_batch_size_count", "acme/theirs"), 3.0);
+    assert_eq!(value(&both, "modelet_batch_size_sum", "acme/theirs"), 15.0);
+    for sample in both.samples.iter().filter(|sample| sample.labels.contains_key("model")) {
+        let model = sample.labels["model"].as_str();
+        let is_owners = match sample.labels.get("tenant").map(String::as_str) {
+            Some("acme") => model == "theirs",
+            Some(_) => model == "ours",
+            None => ["ours", "acme/theirs"].contains(&model),
+        };
+        assert!(is_owners, "{sample:?}");
+    }
+
+    let removed = host.admin("DELETE", "/v1/models/theirs?tenant=acme&force=true", b"");
+    assert_eq!(removed.status, 200, "{}", removed.text());
+    let after = host.metrics();
+    assert!(series_of(&after, "acme/theirs").is_empty(), "series of removed models go: {}", after.text);
+    assert_eq!(series_of(&after, "ours"), ours);
     host.stop();
 }

@@ -14,7 +14,7 @@ use modelet_inference::{
     Residency, ResidencyConfig, RunError, Runtime, RuntimeConfig, Shape, Tensor,
 };
 use modelet_spec::manifest::BatchRule;
-use modelet_spec::{Digest, Flow};
+use modelet_spec::{Device, Digest, Flow};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -324,7 +324,7 @@ impl Loader for Other {
         self.bytes.saturating_mul(2)
     }
 
-    fn load(&self, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
+    fn load(&self, _: Device, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
         let file = std::fs::read(&self.path).map_err(|error| LoadError::Unavailable(error.to_string()))?;
         self.runtime.load(file, ModelOptions::named("other"))
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
 use modelet_engine::{Engine, Function};
-use modelet_inference::ResidencyConfig;
 use modelet_spec::{FunctionName, ServerLimits, TenantLimits, TenantName};
 use modelet_store::Store;
 use prometheus_client::registry::Registry;
@@ -67,8 +66,6 @@ pub struct Control {
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// One compilation at a time: each takes all cores and much memory by itself.
     pub(crate) compiling: Semaphore,
-    /// One rewrite of a model at a time: it holds two files and loads both.
-    pub(crate) optimising: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
     pub(crate) state: ArcSwap<State>,
@@ -93,9 +90,8 @@ impl Control {
         let trials = Trials::new(parts.trial);
         trials.register(registry);
         let forms = Arc::new(Forms::new(Arc::clone(&parts.store), trials));
-        let room = ResidencyConfig::with_budget(config.limits.inference_memory.0);
-        let room = ResidencyConfig { idle: config.model_idle, ..room };
-        let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, Arc::clone(&forms), room)?;
+        let idle = config.model_idle;
+        let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, Arc::clone(&forms), idle)?;
         let models = Arc::new(models);
         models.register(registry);
         model_metrics::register(registry, Arc::clone(&models));
@@ -109,7 +105,6 @@ impl Control {
             forms,
             catalog: parts.catalog,
             compiling: Semaphore::new(1),
-            optimising: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),
         });

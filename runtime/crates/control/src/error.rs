@@ -118,8 +118,8 @@ pub enum ControlError {
         label: String,
     },
     /// The model cannot be rewritten.
-    #[error(transparent)]
-    NotOptimised(#[from] modelet_inference::optimize::OptimizeError),
+    #[error("{0}")]
+    NotOptimised(String),
     /// The rewritten model's answers are too far from the old one's.
     #[error(
         "no new version: the answers drift too far. The worst row of output `{}` has cosine {cosine:.5}, and {min} is asked for \

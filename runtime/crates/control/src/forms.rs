@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use modelet_inference::{Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
+use modelet_inference::{CallShape, Facts, LoadError, LoadStop, Model, ModelFile, OptimisedFile, Runtime};
 use modelet_spec::card::{CardBatch, CardRun};
-use modelet_spec::{Digest, ModelCard, TenantName};
+use modelet_spec::{Device, DeviceWish, Digest, ModelCard, TenantName};
 use modelet_store::{OptimisedRecord, Store};
 
 use crate::error::ControlError;
 use crate::options::options;
 use crate::sample;
-use crate::trial::{TrialJob, TrialSample, Trials};
+use crate::trial::{RewriteJob, Rewritten, TrialJob, TrialSample, Trials};
 
 /// A model's files.
 #[derive(Clone, Debug)]
@@ -77,16 +77,7 @@ impl Forms {
         // Nobody need try what has nowhere to run.
         runtime.check_device(source.card.run.device).map_err(|error| ControlError::Model(error.to_string()))?;
         let writer = self.store.begin_optimised()?;
-        let job = TrialJob {
-            name: source.name.clone(),
-            library: runtime.library().to_owned(),
-            model: source.main.0.clone(),
-            folder: source.folder.clone(),
-            optimised_to: Some(writer.path().to_owned()),
-            samples: source.samples.clone(),
-            card: source.card.clone(),
-            limits: self.trials.limits(),
-        };
+        let job = TrialJob { optimised_to: Some(writer.path().to_owned()), ..self.job(runtime, source) };
         let facts = self.trials.run(job).await?;
         let json =
             serde_json::to_string(&facts).map_err(|e| ControlError::Internal(format!("a trial's facts: {e}")))?;
@@ -95,18 +86,51 @@ impl Forms {
         Ok((facts, record))
     }
 
-    /// Loads a model for serving. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
+    /// Makes a smaller model of one, in a process like that of a trial; the new file is where `wish` says.
+    ///
+    /// # Errors
+    /// See [`Trials::rewrite`].
+    pub(crate) async fn rewrite(
+        &self,
+        runtime: &Runtime,
+        source: &Source,
+        wish: RewriteJob,
+    ) -> Result<Rewritten, ControlError> {
+        self.trials.rewrite(TrialJob { rewrite: Some(wish), ..self.job(runtime, source) }).await
+    }
+
+    fn job(&self, runtime: &Runtime, source: &Source) -> TrialJob {
+        TrialJob {
+            name: source.name.clone(),
+            library: runtime.library().to_owned(),
+            model: source.main.0.clone(),
+            folder: source.folder.clone(),
+            optimised_to: None,
+            samples: source.samples.clone(),
+            card: source.card.clone(),
+            limits: self.trials.limits(),
+            rewrite: None,
+        }
+    }
+
+    /// Loads a model for serving on `device` and no other, warmed with `recorded` calls. Blocks, for a loader's thread; a form that is missing or damaged, or was made for another
     /// machine or library, is made again first.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub(crate) fn load(&self, runtime: &Runtime, source: &Source, stop: &LoadStop) -> Result<Arc<Model>, LoadError> {
+    pub(crate) fn load(
+        &self,
+        runtime: &Runtime,
+        source: &Source,
+        device: Device,
+        (recorded, stop): (&[CallShape], &LoadStop),
+    ) -> Result<Arc<Model>, LoadError> {
         let kept =
             self.store.optimised(&source.content, &source.key(runtime)).map_err(|error| failed(source, &error))?;
         if let Some(record) = kept
-            && let Some(found) = self.file(runtime, source, &record)
+            && let Some(found) = file(source, device, &record)
         {
-            match self.load_found(runtime, source, found, stop) {
+            match load_found(runtime, source, device, found, (recorded, stop)) {
                 // Nobody wants it, or it takes too much: another form would change nothing.
                 Err(
                     error @ (LoadError::Cancelled
@@ -126,10 +150,9 @@ impl Forms {
             ControlError::Model(why) => LoadError::Invalid(why),
             error => failed(source, &error),
         })?;
-        let found = self
-            .file(runtime, source, &record)
-            .ok_or_else(|| failed(source, &"what the trial wrote cannot be read"))?;
-        self.load_found(runtime, source, found, stop)
+        let found =
+            file(source, device, &record).ok_or_else(|| failed(source, &"what the trial wrote cannot be read"))?;
+        load_found(runtime, source, device, found, (recorded, stop))
     }
 
     /// Bytes that loading a model will take, as its trial measured them; twice its file, as long as there was none here.
@@ -141,46 +164,51 @@ impl Forms {
             None => std::fs::metadata(&source.main.0).map_or(0, |file| file.len().saturating_mul(2)),
         }
     }
+}
 
-    fn load_found(
-        &self,
-        runtime: &Runtime,
-        source: &Source,
-        (file, facts): (ModelFile, Facts),
-        stop: &LoadStop,
-    ) -> Result<Arc<Model>, LoadError> {
-        let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
-        let began = std::time::Instant::now();
-        let mut options = options(&source.name, &source.card, Some(&facts));
-        // Its owner's own call goes the way that calls go; made-up ones are for models that came with none.
-        let given = source.samples.first().and_then(|given| sample::parse(given.json.as_bytes()).ok());
-        options.warm_up = given.or(options.warm_up);
-        let model = runtime.load_until(file, options, stop)?;
-        tracing::info!(model = %source.name, form, seconds = began.elapsed().as_secs_f64(), "loaded a model");
-        Ok(model)
+fn load_found(
+    runtime: &Runtime,
+    source: &Source,
+    device: Device,
+    (file, facts): (ModelFile, Facts),
+    (recorded, stop): (&[CallShape], &LoadStop),
+) -> Result<Arc<Model>, LoadError> {
+    let form = if matches!(file, ModelFile::Optimised(_)) { "optimised" } else { "onnx" };
+    let began = std::time::Instant::now();
+    let mut options = options(&source.name, &source.card, Some(&facts));
+    // Its owner's own calls go the way that calls go; made-up ones are for models that came with none.
+    let given = source.samples.first().and_then(|given| sample::parse(given.json.as_bytes()).ok());
+    let replayed = recorded.iter().filter_map(|call| call.made_up().ok());
+    let own: Vec<_> = given.into_iter().chain(replayed).collect();
+    if !own.is_empty() {
+        options.warm_up = own;
     }
+    // Its room is there and nowhere else.
+    options.device = Some(DeviceWish { device, is_demanded: true });
+    let model = runtime.load_until(file, options, stop)?;
+    let (recorded, seconds) = (recorded.len(), began.elapsed().as_secs_f64());
+    tracing::info!(model = %source.name, form, recorded, seconds, "loaded a model");
+    Ok(model)
+}
 
-    /// What a record leads to; `None`, with a line in the log: it is not what was recorded, or another version wrote it.
-    fn file(&self, runtime: &Runtime, source: &Source, record: &OptimisedRecord) -> Option<(ModelFile, Facts)> {
-        let unusable = |why: String| tracing::warn!(model = %source.name, %why, "an optimised form cannot be used");
-        let facts: Facts = serde_json::from_str(&record.facts_json).map_err(|e| unusable(e.to_string())).ok()?;
-        // The form was made for the CPU; other devices optimise the model's own file for themselves.
-        let is_cpu = runtime.devices().iter().all(|device| device.device.is_cpu());
-        match record.file.as_ref().filter(|_| is_cpu) {
-            Some((path, digest)) => {
-                let file =
-                    OptimisedFile::open(path, digest, facts.clone()).map_err(|e| unusable(e.to_string())).ok()?;
-                Some((file.into(), facts))
+/// What a record leads to; `None`, with a line in the log: it is not what was recorded, or another version wrote it.
+fn file(source: &Source, device: Device, record: &OptimisedRecord) -> Option<(ModelFile, Facts)> {
+    let unusable = |why: String| tracing::warn!(model = %source.name, %why, "an optimised form cannot be used");
+    let facts: Facts = serde_json::from_str(&record.facts_json).map_err(|e| unusable(e.to_string())).ok()?;
+    // The form was made for the CPU; other devices optimise the model's own file for themselves.
+    match record.file.as_ref().filter(|_| device.is_cpu()) {
+        Some((path, digest)) => {
+            let file = OptimisedFile::open(path, digest, facts.clone()).map_err(|e| unusable(e.to_string())).ok()?;
+            Some((file.into(), facts))
+        }
+        None => {
+            let (path, digest) = &source.main;
+            let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string())).ok()?;
+            if Digest::of(&bytes) != *digest {
+                unusable("the model's file is damaged".to_owned());
+                return None;
             }
-            None => {
-                let (path, digest) = &source.main;
-                let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string())).ok()?;
-                if Digest::of(&bytes) != *digest {
-                    unusable("the model's file is damaged".to_owned());
-                    return None;
-                }
-                Some((ModelFile::Onnx { bytes: bytes.into(), folder: source.folder.clone() }, facts))
-            }
+            Some((ModelFile::Onnx { bytes: bytes.into(), folder: source.folder.clone() }, facts))
         }
     }
 }

@@ -39,4 +39,6 @@ pub use description::{describe, describe_outline};
 pub use error::ControlError;
 pub use keys::ADMIN_KEY_FILE;
 pub use models::Inference;
-pub use trial::{TrialAnswer, TrialConfig, TrialJob, TrialLimits, TrialSample, Trials, child as trial_child};
+pub use trial::{
+    RewriteJob, Rewritten, TrialAnswer, TrialConfig, TrialJob, TrialLimits, TrialSample, Trials, child as trial_child,
+};

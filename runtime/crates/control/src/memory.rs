@@ -17,6 +17,8 @@ pub(crate) struct Named {
     pub(crate) tenant: TenantName,
     pub(crate) name: ModelName,
     pub(crate) pick: Pick,
+    /// To unload: whether also what is pinned.
+    pub(crate) force: bool,
 }
 
 /// Pins a version, and loads it; or takes that back.
@@ -40,8 +42,9 @@ pub(crate) async fn pin(control: &Arc<Control>, named: Named, wanted: bool) -> R
 }
 
 /// Lets a version go from memory.
-pub(crate) async fn unload(control: &Arc<Control>, named: Named, force: bool) -> Result<wire::Model, ControlError> {
+pub(crate) async fn unload(control: &Arc<Control>, named: Named) -> Result<wire::Model, ControlError> {
     control.inference.ready()?;
+    let force = named.force;
     let version = find(control, named).await?;
     let control = Arc::clone(control);
     blocking(move || {
@@ -83,7 +86,7 @@ impl Control {
 async fn find(control: &Arc<Control>, named: Named) -> Result<ModelVersion, ControlError> {
     let control = Arc::clone(control);
     blocking(move || {
-        let Named { tenant, name, pick } = named;
+        let Named { tenant, name, pick, .. } = named;
         let found = control.store.model(&tenant, &name, &pick)?;
         found.ok_or_else(|| {
             ControlError::NoModel(if pick == Pick::Latest { name.to_string() } else { format!("{name}@{pick}") })

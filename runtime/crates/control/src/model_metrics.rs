@@ -1,13 +1,15 @@
-//! Metrics of models under their owners' names: of each owner's own uses, whoever else has the same content in memory.
+//! Metrics of models under their owners' names: of each owner's own uses, in full, whoever else has the same content in memory
+//! (decision 0009). No series carries a name that is not its owner's, nor changes because a stranger uses the same bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use modelet_inference::SizesSeen;
 use modelet_spec::TenantName;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -22,53 +24,86 @@ pub(crate) fn register(registry: &mut Registry, models: Arc<ModelShelf>) {
 /// Reads the handles when asked: a version that is removed has none, and leaves no series.
 struct ModelMetrics(Arc<ModelShelf>);
 
+/// All series; a model's versions together where its version is no label.
+#[derive(Default)]
+struct Series {
+    requests: BTreeMap<[String; 3], u64>,
+    resident: BTreeMap<[String; 2], u64>,
+    sessions: BTreeMap<[String; 2], u64>,
+    waiting: BTreeMap<[String; 1], u64>,
+    sizes: BTreeMap<[String; 1], SizesSeen>,
+    seconds: BTreeMap<[String; 3], f64>,
+}
+
 impl fmt::Debug for ModelMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ModelMetrics")
     }
 }
 
+impl Series {
+    fn of(shelf: &ModelShelf) -> Self {
+        let mut series = Self::default();
+        for ((tenant, name, version), seen) in shelf.seen() {
+            let model = label(&tenant, name.as_str());
+            series.requests.insert([model.clone(), version.to_string(), "compute".to_owned()], seen.uses);
+            *series.waiting.entry([model.clone()]).or_default() += seen.waiting as u64;
+            series.sizes.entry([model.clone()]).or_default().add(&seen.sizes);
+            if let Some(device) = seen.device {
+                let place = [model, device.to_string()];
+                *series.resident.entry(place.clone()).or_default() += seen.bytes;
+                *series.sessions.entry(place).or_default() += seen.sessions as u64;
+            }
+            for (device, busy) in seen.busy {
+                let labels = [tenant.to_string(), name.to_string(), device.to_string()];
+                *series.seconds.entry(labels).or_default() += busy.as_secs_f64();
+            }
+        }
+        series
+    }
+}
+
 impl Collector for ModelMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut requests = Vec::new();
-        // By tenant, model and device: its versions together.
-        let mut resident: BTreeMap<(String, String), u64> = BTreeMap::new();
-        let mut seconds: BTreeMap<(String, String, String), f64> = BTreeMap::new();
-        for ((tenant, name, version), device, seen) in self.0.seen() {
-            let model = label(&tenant, name.as_str());
-            *resident.entry((model.clone(), device.clone())).or_default() += seen.bytes;
-            *seconds.entry((tenant.to_string(), name.to_string(), device)).or_default() += seen.busy.as_secs_f64();
-            requests.push((model, version.to_string(), seen.uses));
-        }
-        let mut family = encoder.encode_descriptor(
-            "modelet_model_requests",
-            "Calls to a model's version",
-            None,
-            MetricType::Counter,
-        )?;
-        for (model, version, count) in &requests {
-            let labels = [("model", model.as_str()), ("version", version.as_str()), ("method", "compute")];
-            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-        }
-        let mut family = encoder.encode_descriptor(
-            "modelet_model_resident_bytes",
-            "Bytes of a model in memory, as its owner's own calls keep it there",
-            None,
-            MetricType::Gauge,
-        )?;
-        for ((model, device), bytes) in &resident {
-            let labels = [("model", model.as_str()), ("device", device.as_str())];
-            let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
-            ConstGauge::new(bytes).encode(family.encode_family(&labels)?)?;
-        }
+        let series = Series::of(&self.0);
+        let help = "Calls to a model's version";
+        let requests = series.requests.iter().map(|(labels, count)| (labels, ConstCounter::new(*count)));
+        family(&mut encoder, ("modelet_model_requests", help), ["model", "version", "method"], requests)?;
+        let help = "Bytes of a model in memory, as its owner's own calls keep it there";
+        let resident = series.resident.iter().map(|(labels, bytes)| (labels, gauge(*bytes)));
+        family(&mut encoder, ("modelet_model_resident_bytes", help), ["model", "device"], resident)?;
+        let help = "Sessions of a model that its owner's own calls have had use for";
+        let sessions = series.sessions.iter().map(|(labels, count)| (labels, gauge(*count)));
+        family(&mut encoder, ("modelet_sessions", help), ["model", "device"], sessions)?;
+        let help = "Its owner's calls that wait for a session";
+        let waiting = series.waiting.iter().map(|(labels, count)| (labels, gauge(*count)));
+        family(&mut encoder, ("modelet_queue_depth", help), ["model"], waiting)?;
+        let help = "Rows of its owner's calls in each run that they had a part in";
+        let sizes = series.sizes.iter().map(|(labels, sizes)| (labels, sizes.clone()));
+        family(&mut encoder, ("modelet_batch_size", help), ["model"], sizes)?;
         let help = "Seconds that a tenant's calls kept a model's sessions busy";
-        let mut family = encoder.encode_descriptor("modelet_inference_seconds", help, None, MetricType::Counter)?;
-        for ((tenant, model, device), seconds) in &seconds {
-            let labels = [("tenant", tenant.as_str()), ("model", model.as_str()), ("device", device.as_str())];
-            ConstCounter::new(*seconds).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
+        let seconds = series.seconds.iter().map(|(labels, seconds)| (labels, ConstCounter::new(*seconds)));
+        family(&mut encoder, ("modelet_inference_seconds", help), ["tenant", "model", "device"], seconds)
     }
+}
+
+/// One metric with all its series.
+fn family<'a, M: EncodeMetric + TypedMetric, const LABELS: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    keys: [&'static str; LABELS],
+    series: impl Iterator<Item = (&'a [String; LABELS], M)>,
+) -> Result<(), fmt::Error> {
+    let mut family = encoder.encode_descriptor(name, help, None, M::TYPE)?;
+    for (values, metric) in series {
+        let labels: Vec<(&str, &str)> = keys.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        metric.encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn gauge(count: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// The model's name; another tenant's with its owner before it, because names are unique in a tenant only.

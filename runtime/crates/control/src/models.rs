@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use modelet_engine::ports::{Models, ModelsError};
 use modelet_inference::{
-    LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
-    Runtime,
+    CallShape, LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency,
+    ResidencyConfig, Runtime,
 };
-use modelet_spec::{ModelName, TenantName, Version};
+use modelet_spec::{Device, ModelName, TenantName, Version};
 use modelet_store::{ModelVersion, Store};
 use prometheus_client::registry::Registry;
 
@@ -54,9 +55,11 @@ impl ModelShelf {
         store: Arc<Store>,
         inference: &Inference,
         forms: Arc<Forms>,
-        config: ResidencyConfig,
+        idle: Duration,
     ) -> Result<Self, ControlError> {
         let start = |runtime: &Runtime| {
+            let budgets = runtime.devices().iter().map(|device| (device.device, device.memory_max)).collect();
+            let config = ResidencyConfig { idle, ..ResidencyConfig::with_budgets(budgets) };
             let residency = Residency::start(runtime, config);
             residency.map_err(|error| ControlError::Internal(format!("no thread for loading models: {error}")))
         };
@@ -78,17 +81,25 @@ impl ModelShelf {
     /// The way to a version of a model; `None` without ONNX Runtime.
     pub(crate) fn handle(&self, pinned: &Pinned) -> Option<ModelHandle> {
         let (runtime, residency) = self.memory.as_ref()?;
-        let make = || {
-            let key = ModelKey::new(pinned.digest);
-            let key = match pinned.scope(self.store.dedupe()) {
-                Some(scope) => key.scoped(scope),
-                None => key,
-            };
-            let (store, forms) = (Arc::clone(&self.store), Arc::clone(&self.forms));
-            let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
-            residency.handle(key, Arc::new(loader))
+        let mut handles = self.handles();
+        let owned = pinned.owned();
+        if let Some(handle) = handles.get(&owned) {
+            return Some(handle.clone());
+        }
+        let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
+        let key = match pinned.scope(self.store.dedupe()) {
+            Some(scope) => key.scoped(scope),
+            None => key,
         };
-        Some(self.handles().entry(pinned.owned()).or_insert_with(make).clone())
+        let (store, forms) = (Arc::clone(&self.store), Arc::clone(&self.forms));
+        let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
+        let handle = residency.handle(key, Arc::new(loader));
+        if pinned.card.record.unwrap_or(true) {
+            handle.record(true);
+            handle.recall(recorded_before(&handles, &owned));
+        }
+        handles.insert(owned, handle.clone());
+        Some(handle)
     }
 
     /// Lets removed versions go: no function finds them from now on, and what is in memory for them alone leaves it.
@@ -99,16 +110,16 @@ impl ModelShelf {
         for handle in handles {
             // Pinned or not: what was removed has no claim any more.
             handle.pin(false);
+            handle.record(false);
             let _ = handle.unload(true);
         }
     }
 
-    /// What each owner has seen of its models so far, sorted, and where they run.
-    pub(crate) fn seen(&self) -> Vec<(Owned, String, ModelUse)> {
+    /// What each owner has seen of its models so far, sorted.
+    pub(crate) fn seen(&self) -> Vec<(Owned, ModelUse)> {
         let handles = self.handles().clone();
-        let seen = |(owned, handle): (Owned, ModelHandle)| (owned, handle.key().device.to_string(), handle.seen());
-        let mut all: Vec<_> = handles.into_iter().map(seen).collect();
-        all.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let mut all: Vec<_> = handles.into_iter().map(|(owned, handle)| (owned, handle.seen())).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
 
@@ -120,6 +131,14 @@ impl ModelShelf {
     fn handles(&self) -> MutexGuard<'_, HashMap<Owned, ModelHandle>> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is remembered of the calls of a version's newest predecessor that has any: the same tenant's model of the same name.
+fn recorded_before(handles: &HashMap<Owned, ModelHandle>, (tenant, name, version): &Owned) -> Vec<CallShape> {
+    let earlier = handles.iter().filter(|((owner, of, earlier), _)| owner == tenant && of == name && earlier < version);
+    let recorded = earlier.map(|((.., earlier), handle)| (*earlier, handle.seen().recorded));
+    let newest = recorded.filter(|(_, calls)| !calls.is_empty()).max_by_key(|(earlier, _)| *earlier);
+    newest.map(|(_, calls)| calls).unwrap_or_default()
 }
 
 /// Loads a model from the store.
@@ -136,12 +155,12 @@ impl Loader for StoredModel {
         self.forms.expected_bytes(&self.runtime, &self.pinned.bare_source(&self.store))
     }
 
-    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
+    fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
         let source = self.pinned.source(&self.store)?;
         let stop = LoadStop::default();
         let switch = stop.clone();
         context.on_cancel(move || switch.cancel());
-        self.forms.load(&self.runtime, &source, &stop)
+        self.forms.load(&self.runtime, &source, device, (context.recorded(), &stop))
     }
 }
 

@@ -1,20 +1,20 @@
-//! Smaller versions of a model: rewrite its file, compare the answers, push what holds.
+//! Smaller versions of a model: rewrite its file and compare the answers, both in a trial's process, and push what holds.
 
-mod compare;
 mod files;
 mod report;
 
 use std::sync::Arc;
 
-use modelet_inference::admission::{self, AdmissionLimits, ExternalData};
-use modelet_inference::optimize::{self, Activations, Optimized, Options, Precision};
 use modelet_spec::{ModelName, Pick, TenantName};
-use modelet_store::ModelVersion;
+use modelet_store::{ModelVersion, OptimisedWriter};
 
+use crate::artifact::Artifact;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::forms::Source;
+use crate::pinned::card;
+use crate::trial::{RewriteJob, TrialSample};
 use crate::wire::optimise as wire;
-use files::Old;
 
 /// Makes a smaller version of a model: admitted, tried and stored as any push. Answers it and how it was made.
 pub(crate) async fn optimise(
@@ -27,19 +27,24 @@ pub(crate) async fn optimise(
     if !(-1.0..=1.0).contains(&min_cosine) {
         return Err(ControlError::BadRequest(format!("min_cosine is {min_cosine}; -1 to 1 are cosines")));
     }
+    let runtime = control.inference.ready()?.clone();
     let from = version(control, tenant, name, wish.version.as_deref()).await?;
-    // Never closed, so there always is a turn in the end.
-    let turn = control.optimising.acquire().await;
-    let (old, made) = rewrite(control, &from, &wish).await?;
-    let made = Arc::new(made);
-    let comparison = compare::compare(control, &from, (old, Arc::clone(&made)), &wish).await?;
-    if let Some((output, cosine)) = comparison.drift.worst().filter(|(_, cosine)| *cosine < min_cosine) {
-        let (output, on) = (output.to_owned(), report::on(comparison.on));
+    let (source, place) = lay_out(control, &from, &wish).await?;
+    let job = RewriteJob {
+        precision: wish.precision,
+        activations: wish.activations,
+        keep: wish.keep.clone(),
+        has_given: !wish.samples.is_empty(),
+        written_to: place.path().to_owned(),
+    };
+    let made = control.forms.rewrite(&runtime, &source, job).await?;
+    if let Some((output, cosine)) = report::worst(&made).filter(|(_, cosine)| *cosine < min_cosine) {
+        let (output, on) = (output.to_owned(), report::on(made.compared));
         return Err(ControlError::Drift { output, cosine, min: min_cosine, on });
     }
-    drop(turn);
-    let report = report::report(&from, &wish, min_cosine, &made, &comparison);
-    let pushed = files::push(control, &from, made, wish.label).await?;
+    let label = wish.label.clone();
+    let report = report::report(&from, &wish, min_cosine, made);
+    let pushed = files::push(control, &from, place, label).await?;
     remember(control, &pushed, &report).await?;
     Ok((pushed, report))
 }
@@ -60,35 +65,25 @@ async fn version(
     .await
 }
 
-/// The old files, and the new one.
-async fn rewrite(
+/// The old files, with the samples that answers are compared on, and a place for the new one.
+async fn lay_out(
     control: &Arc<Control>,
     from: &ModelVersion,
     wish: &wire::Optimise,
-) -> Result<(Old, Optimized), ControlError> {
-    let runtime = control.inference.ready()?.clone();
-    let (this, from) = (Arc::clone(control), from.clone());
-    let (precision, keep) = (precision(wish), wish.keep.clone());
+) -> Result<(Source, OptimisedWriter), ControlError> {
+    // As text again: one reader of samples for all.
+    let given = wish.samples.iter().enumerate();
+    let given: Vec<_> =
+        given.map(|(at, given)| TrialSample { name: at.to_string(), json: given.to_string() }).collect();
+    let (control, from) = (Arc::clone(control), from.clone());
     blocking(move || {
-        let old = files::read(&this, &from)?;
-        let external_data = if old.folder.is_some() { ExternalData::Contained } else { ExternalData::Refused };
-        let limits = AdmissionLimits { external_data, ..AdmissionLimits::default() };
-        let admitted = admission::admit(&old.main, &limits).map_err(|e| ControlError::Model(e.to_string()))?;
-        // The new file has more nodes, and the more there are, the less each may fold.
-        let folded_bytes_max = runtime.folded_bytes_max(admitted.outline.nodes.saturating_mul(2));
-        let options = Options { keep, folded_bytes_max, ..Options::new(precision) };
-        let made = optimize::optimize(&old.main, &options, &limits)?;
-        Ok((old, made))
+        let mut source = Artifact::of(&from).source(&control.store, from.name.to_string(), &card(&from.card_json)?)?;
+        if !given.is_empty() {
+            source.samples = given;
+        }
+        Ok((source, control.store.begin_optimised()?))
     })
     .await
-}
-
-fn precision(wish: &wire::Optimise) -> Precision {
-    match (wish.precision, wish.activations) {
-        (wire::Precision::Fp16, _) => Precision::Fp16,
-        (wire::Precision::Int8, wire::Activations::Rows) => Precision::Int8(Activations::Rows),
-        (wire::Precision::Int8, wire::Activations::Tensor) => Precision::Int8(Activations::Tensor),
-    }
 }
 
 /// Keeps with the version how it was made.

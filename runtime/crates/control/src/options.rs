@@ -19,7 +19,7 @@ pub(crate) fn options(name: &str, card: &ModelCard, facts: Option<&Facts>) -> Mo
     if facts.is_none_or(|facts| facts.no_padding.is_none()) {
         options.padding.clone_from(&card.batch.pad);
     }
-    options.warm_up = facts.and_then(Facts::warm_up);
+    options.warm_up = facts.and_then(Facts::warm_up).into_iter().collect();
     options
 }
 

@@ -78,6 +78,7 @@ fn memory(seen: ModelUse) -> wire::Memory {
     let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     wire::Memory {
         resident: seen.is_resident,
+        device: seen.device,
         resident_bytes: seen.bytes,
         sessions: seen.sessions as u64,
         pinned: seen.is_pinned,
@@ -85,6 +86,7 @@ fn memory(seen: ModelUse) -> wire::Memory {
         loads: seen.loads,
         load_ms: seen.load_time.map(ms),
         last_use_ms: seen.last_use.map(ms),
+        recorded: seen.recorded.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Call {
     pub(crate) asked: Instant,
     pub(crate) reply: oneshot::Sender<Answer>,
     pub(crate) ticket: Arc<Ticket>,
-    /// Where its time is added up.
+    /// Where its owner's part of the run is added up.
     pub(crate) meter: Option<Arc<Meter>>,
 }
 
@@ -93,7 +93,11 @@ impl Call {
 
 /// Where a call is. The caller holds one end, whoever runs it the other.
 #[derive(Default)]
-pub(crate) struct Ticket(Mutex<Place>);
+pub(crate) struct Ticket {
+    place: Mutex<Place>,
+    /// Where it counts while it waits.
+    meter: Option<Arc<Meter>>,
+}
 
 #[derive(Default)]
 enum Place {
@@ -131,6 +135,14 @@ impl Running {
 }
 
 impl Ticket {
+    /// A call of this owner, which waits from now on.
+    pub(crate) fn queued(meter: Option<Arc<Meter>>) -> Arc<Self> {
+        if let Some(meter) = &meter {
+            meter.begin_wait();
+        }
+        Arc::new(Self { place: Mutex::default(), meter })
+    }
+
     /// The call gets into a run. `false`: the caller has given up, leave it out.
     pub(crate) fn start(&self, run: &Arc<Running>) -> bool {
         let mut place = self.lock();
@@ -138,6 +150,7 @@ impl Ticket {
         if queued {
             run.waiting.fetch_add(1, SeqCst);
             *place = Place::Running(Arc::clone(run));
+            self.end_wait();
         }
         queued
     }
@@ -148,6 +161,9 @@ impl Ticket {
         let running = matches!(*place, Place::Running(_));
         if running {
             *place = Place::Queued;
+            if let Some(meter) = &self.meter {
+                meter.begin_wait();
+            }
         }
         running
     }
@@ -157,9 +173,12 @@ impl Ticket {
         matches!(*self.lock(), Place::Queued)
     }
 
-    /// The run has ended by itself.
+    /// The call is answered.
     pub(crate) fn finish(&self) {
-        *self.lock() = Place::Over;
+        let place = std::mem::replace(&mut *self.lock(), Place::Over);
+        if matches!(place, Place::Queued) {
+            self.end_wait();
+        }
     }
 
     /// The caller gives up: a run that nobody else waits for is stopped. `true`: it was still queued and has to be
@@ -167,7 +186,10 @@ impl Ticket {
     pub(crate) fn give_up(&self) -> bool {
         let place = std::mem::replace(&mut *self.lock(), Place::Over);
         match place {
-            Place::Queued => true,
+            Place::Queued => {
+                self.end_wait();
+                true
+            }
             Place::Running(run) => {
                 run.leave();
                 false
@@ -176,7 +198,13 @@ impl Ticket {
         }
     }
 
+    fn end_wait(&self) {
+        if let Some(meter) = &self.meter {
+            meter.end_wait();
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Place> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

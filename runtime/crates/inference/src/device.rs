@@ -169,7 +169,8 @@ impl Devices {
         self.there.iter().map(of).collect()
     }
 
-    fn refuse(&self, refusal: Refusal, bytes: u64) -> LoadError {
+    /// The error for a model of about `bytes` that has no place.
+    pub(crate) fn refuse(&self, refusal: Refusal, bytes: u64) -> LoadError {
         match refusal {
             Refusal::Absent(device) => {
                 let named = self.absent.iter().find(|absent| absent.device == device);

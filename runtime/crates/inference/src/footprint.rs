@@ -5,15 +5,17 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use modelet_spec::Device;
+
 use crate::gauge::Part;
 use crate::residency::Charge;
 
-/// Bytes of a model in memory.
+/// Bytes of a model in its device's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Its file, which is kept for further sessions, in memory or mapped.
+    /// Its file, which is kept for further sessions, in memory or mapped; 0 on other devices than the CPU.
     pub file: u64,
-    /// Its sessions' parts of ONNX Runtime's arena.
+    /// Its sessions' parts of ONNX Runtime's arena. On other devices than the CPU a guess: the file's size for each.
     pub arena: u64,
     /// How many sessions these are.
     pub sessions: usize,
@@ -86,6 +88,11 @@ impl Account {
         self.charge.get().map_or_else(|| self.read().total(), Charge::bytes)
     }
 
+    /// The device whose account they are on.
+    pub(crate) fn charged_to(&self) -> Option<Device> {
+        self.charge.get().map(Charge::device)
+    }
+
     /// Room for one session more, as the others are; `None`: there is none.
     pub(crate) fn share(self: &Arc<Self>) -> Option<Share> {
         self.add(self.read().session())
@@ -152,9 +159,11 @@ mod tests {
 
     #[test]
     fn a_further_session_needs_room_before_and_after_its_load() {
-        let ledger = Ledger::new(220);
+        let ledger = Ledger::new(Device::Cpu, 220);
         let (account, first) = Account::open(100, part(50));
+        assert_eq!(account.charged_to(), None);
         account.charge_to(ledger.take(150).unwrap());
+        assert_eq!(account.charged_to(), Some(Device::Cpu));
         let mut second = account.share().unwrap();
         assert_eq!(ledger.taken(), 200);
         assert!(account.share().is_none(), "50 more are over");

@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
+use modelet_spec::Device;
+
 use crate::runtime::Shared;
 
 /// One session's part of memory, in bytes.
@@ -51,8 +53,14 @@ impl<'a> Gauge<'a> {
         }
     }
 
-    /// The load is over: what it took. `file` is the size of what was loaded, in bytes.
-    pub(crate) fn measure(self, file: u64) -> Part {
+    /// The load is over: what it took of `device`. `file` is the size of what was loaded, in bytes.
+    pub(crate) fn measure(self, device: Device, file: u64) -> Part {
+        let part = self.measure_cpu(file);
+        // The arena that was measured is the CPU's. A device's weights are about what the file has.
+        if device.is_cpu() { part } else { Part { arena: file, is_exact: false, ..part } }
+    }
+
+    fn measure_cpu(self, file: u64) -> Part {
         let shared = self.shared;
         let after = shared.environment.arena_in_use();
         let is_alone = self.is_alone

@@ -17,6 +17,7 @@ pub mod admission;
 mod batch;
 mod buffer;
 mod call;
+mod counters;
 mod description;
 mod device;
 mod element;
@@ -44,6 +45,7 @@ pub mod placement;
 mod platform;
 mod pool;
 mod priority;
+mod recorded;
 mod rejected;
 mod residency;
 mod running;
@@ -61,7 +63,7 @@ mod warm_up;
 mod watchdog;
 mod worker;
 
-pub use batch::{BatchTrial, Batchable};
+pub use batch::{BatchTrial, Batchable, SizesSeen};
 pub use buffer::AlignedBuf;
 pub use description::{Description, Dim, Port};
 pub use device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, fix};
@@ -74,6 +76,7 @@ pub use model::{Copies, Model};
 pub use model_file::ModelFile;
 pub use optimised::OptimisedFile;
 pub use options::ModelOptions;
+pub use recorded::CallShape;
 pub use residency::{
     DeviceStats, InUse, LoadContext, Loader, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
     ResidencyStats, Unload,

@@ -7,7 +7,7 @@ use modelet_spec::Device;
 
 use crate::device::{Bind, Place};
 use crate::error::LoadError;
-use crate::gauge::{Gauge, Part};
+use crate::gauge::Gauge;
 use crate::model::Model;
 use crate::model_file::ModelFile;
 use crate::onnx::{self, SessionPlace, Target, Wish, engines};
@@ -63,11 +63,7 @@ impl Runtime {
             let limited = shared.limit_load(stop);
             let loaded = onnx::load(&shared.environment, file.clone(), wish, stop)?;
             drop(limited);
-            let mut part = gauge.measure(bytes);
-            if !place.device.is_cpu() {
-                // The arena that was measured is the CPU's. A device's weights are about what the file has.
-                part = Part { arena: bytes, is_exact: false, ..part };
-            }
+            let part = gauge.measure(place.device, bytes);
             Ok((loaded, (rule, part), options))
         })?;
         let model = Arc::new(Model::new(options, loaded, known, reservation, Arc::clone(shared)));

@@ -1,20 +1,20 @@
-//! What Prometheus reads of this crate, per loaded model; a model that is unloaded takes its series along.
+//! What Prometheus reads of this crate: of the server as a whole. A copy in memory may be shared by strangers, so nothing here
+//! tells one model from another; what an owner's calls have had of its model is in `residency/seen.rs`.
 //!
-//! `modelet_sessions{model,device}` · `modelet_queue_depth{model}` · `modelet_batch_size{model}` (rows per run) ·
-//! `modelet_model_runs_total{model,on}` · `modelet_model_rejected_total{model,flow}` ·
-//! `modelet_model_copies_total{model,side}` (tensors) · `modelet_model_busy_seconds_total{model,device}` · `modelet_inference_arena_bytes{state}`.
+//! `modelet_device_sessions{device}` · `modelet_model_runs_total{on}` · `modelet_model_rejected_total{flow}` ·
+//! `modelet_model_copies_total{side}` (tensors) · `modelet_model_busy_seconds_total{device}` ·
+//! `modelet_inference_arena_bytes{state}`.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::Ordering::Relaxed;
 
+use modelet_spec::Device;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-use crate::batch::size::SizesSeen;
 use crate::runtime::Runtime;
 
 /// Reads the runtime when Prometheus asks, so a run pays for two counters only.
@@ -22,108 +22,56 @@ pub(crate) struct ModelMetrics {
     runtime: Runtime,
 }
 
-/// One model's row; models of the same name (an old version still in use) are added up.
-#[derive(Default)]
-struct Row {
-    /// That of the newest; versions of a model may be on different ones.
-    device: String,
-    sessions: usize,
-    waiting: usize,
-    runs_inline: u64,
-    runs_on_workers: u64,
-    busy_ns: u64,
-    inputs_copied: u64,
-    outputs_copied: u64,
-    sizes: SizesSeen,
-    rejected: BTreeMap<Option<u64>, u64>,
-}
-
 impl ModelMetrics {
     pub(crate) fn new(runtime: Runtime) -> Self {
         Self { runtime }
     }
 
-    fn rows(&self) -> BTreeMap<String, Row> {
-        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    /// Sessions of all models, by device.
+    fn sessions(&self) -> BTreeMap<Device, usize> {
+        let devices = self.runtime.devices();
+        let mut sessions: BTreeMap<Device, usize> = devices.iter().map(|device| (device.device, 0)).collect();
         for model in self.runtime.models() {
-            let row = rows.entry(model.name().to_owned()).or_default();
-            row.device = model.device().to_string();
-            row.sessions += model.sessions();
-            row.waiting += model.queue_depth();
-            row.runs_inline += model.counters.runs_inline.load(Relaxed);
-            row.runs_on_workers += model.counters.runs_on_workers.load(Relaxed);
-            row.busy_ns += model.counters.busy_ns.load(Relaxed);
-            let copies = model.copies();
-            row.inputs_copied += copies.inputs;
-            row.outputs_copied += copies.outputs;
-            model.counters.sizes.add_to(&mut row.sizes);
-            for (flow, count) in model.counters.rejected.counts() {
-                *row.rejected.entry(flow).or_default() += count;
-            }
+            *sessions.entry(model.device()).or_default() += model.sessions();
         }
-        rows
+        sessions
     }
 }
 
 impl Collector for ModelMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let rows = self.rows();
-        let name = |name: &String| name.clone();
+        let sums = self.runtime.shared.counters.read();
+        let device = |device: &Device| ("device", device.to_string());
         family(
             &mut encoder,
-            ("modelet_sessions", "Sessions loaded."),
-            rows.iter()
-                .map(|(model, row)| ([("model", name(model)), ("device", row.device.clone())], gauge(row.sessions))),
+            ("modelet_device_sessions", "Sessions loaded, of all models."),
+            self.sessions().iter().map(|(name, count)| ([device(name)], gauge(*count))),
         )?;
         family(
             &mut encoder,
-            ("modelet_queue_depth", "Calls that wait for a session."),
-            rows.iter().map(|(model, row)| ([("model", name(model))], gauge(row.waiting))),
-        )?;
-        family(
-            &mut encoder,
-            ("modelet_batch_size", "Rows per run."),
-            rows.iter().map(|(model, row)| ([("model", name(model))], row.sizes.clone())),
-        )?;
-        family(
-            &mut encoder,
-            ("modelet_model_rejected", "Calls that found no place in the queue or lost it, by flow."),
-            rows.iter().flat_map(|(model, row)| {
-                row.rejected.iter().map(|(flow, count)| {
-                    let flow = flow.map_or_else(|| "others".to_owned(), |flow| flow.to_string());
-                    ([("model", name(model)), ("flow", flow)], ConstCounter::new(*count))
-                })
+            ("modelet_model_rejected", "Calls that found no place in a model's queue or lost it, by flow."),
+            sums.rejected.iter().map(|(flow, count)| {
+                let flow = flow.map_or_else(|| "others".to_owned(), |flow| flow.to_string());
+                ([("flow", flow)], ConstCounter::new(*count))
             }),
         )?;
+        let counters = |label: &'static str, counts: [(&'static str, u64); 2]| {
+            counts.into_iter().map(move |(value, count)| ([(label, value.to_owned())], ConstCounter::new(count)))
+        };
         family(
             &mut encoder,
             ("modelet_model_runs", "Runs, by where they ran: on their caller's thread or on a worker."),
-            rows.iter().flat_map(|(model, row)| {
-                let on = |place: &str| [("model", name(model)), ("on", place.to_owned())];
-                [
-                    (on("caller"), ConstCounter::new(row.runs_inline)),
-                    (on("worker"), ConstCounter::new(row.runs_on_workers)),
-                ]
-            }),
+            counters("on", [("caller", sums.runs_inline), ("worker", sums.runs_on_workers)]),
         )?;
         family(
             &mut encoder,
             ("modelet_model_copies", "Tensors copied beside the one copy at a guest's door each way: joined inputs."),
-            rows.iter().flat_map(|(model, row)| {
-                let of = |side: &str| [("model", name(model)), ("side", side.to_owned())];
-                [
-                    (of("input"), ConstCounter::new(row.inputs_copied)),
-                    (of("output"), ConstCounter::new(row.outputs_copied)),
-                ]
-            }),
+            counters("side", [("input", sums.inputs_copied), ("output", sums.outputs_copied)]),
         )?;
         family(
             &mut encoder,
             ("modelet_model_busy_seconds", "Seconds that sessions were in use."),
-            rows.iter().map(|(model, row)| {
-                let labels = [("model", name(model)), ("device", row.device.clone())];
-                (labels, ConstCounter::new(row.busy_ns as f64 / 1e9))
-            }),
+            sums.busy_ns.iter().map(|(name, ns)| ([device(name)], ConstCounter::new(*ns as f64 / 1e9))),
         )?;
         let stats = self.runtime.stats();
         let states =

@@ -1,6 +1,6 @@
 //! A loaded model: the way of one call, inline, in company or through a worker.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use crate::batch::former::Terms;
 use crate::batch::padding::{Lengths, Padding};
 use crate::batch::rows;
 use crate::batch::sharing::Joining;
-use crate::batch::size::BatchSizes;
-use crate::call::{Call, Home};
+use crate::call::{Call, Home, Ticket};
+use crate::counters::Counters;
 use crate::description::Description;
 use crate::device::Reservation;
 use crate::error::RunError;
@@ -29,7 +29,6 @@ use crate::model_file::ModelFile;
 use crate::onnx::{Loaded, SessionSettings};
 use crate::options::ModelOptions;
 use crate::pool::Pool;
-use crate::rejected::Rejected;
 use crate::residency::Charge;
 use crate::running::Inline;
 use crate::runtime::Shared;
@@ -54,25 +53,14 @@ pub struct Model {
     pub(crate) run_max: Duration,
     /// Kept for further sessions; a mapped file is one map for all of them.
     pub(crate) file: ModelFile,
+    file_bytes: u64,
     pub(crate) settings: SessionSettings,
     /// Bytes of its device that are set aside for it.
     _reservation: Reservation,
-    pub(crate) warm_up: Option<WarmUp>,
+    pub(crate) warm_up: WarmUp,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) account: Arc<Account>,
-}
-
-/// What a model has done since it was loaded.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) runs_inline: AtomicU64,
-    pub(crate) runs_on_workers: AtomicU64,
-    pub(crate) busy_ns: AtomicU64,
-    pub(crate) inputs_copied: AtomicU64,
-    pub(crate) outputs_copied: AtomicU64,
-    pub(crate) sizes: BatchSizes,
-    pub(crate) rejected: Rejected,
 }
 
 /// Tensors that were copied on the way to a run or back, beside the one copy at the caller's door each way.
@@ -100,7 +88,7 @@ impl Model {
     /// Size of the file it was loaded from, in bytes.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        self.file.bytes().len() as u64
+        self.file_bytes
     }
 
     /// The bytes that it takes in memory, as far as they were measured.
@@ -173,7 +161,7 @@ impl Model {
     /// What has been copied since it was loaded.
     #[must_use]
     pub fn copies(&self) -> Copies {
-        let Counters { inputs_copied, outputs_copied, .. } = &self.counters;
+        let Counters { inputs_copied, outputs_copied, .. } = &*self.counters;
         Copies { inputs: inputs_copied.load(Relaxed), outputs: outputs_copied.load(Relaxed) }
     }
 
@@ -220,7 +208,7 @@ impl Model {
         self.run_metered(flow, rule, inputs, None).await
     }
 
-    /// The same, with the time that it keeps a session busy added to `meter`.
+    /// The same, with its wait and its part of the run counted in `meter`.
     pub(crate) async fn run_metered(
         self: &Arc<Self>,
         flow: Flow,
@@ -260,7 +248,8 @@ impl Model {
         let waiting = Waiting { held_until, gathers };
         let (reply, answer) = oneshot::channel();
         let is_held = gathers || held_until.is_some();
-        let (ticket, meter) = (Arc::default(), meter.cloned());
+        let meter = meter.cloned();
+        let ticket = Ticket::queued(meter.clone());
         let (home, asked) = (Home::here(), now);
         let call = Call {
             flow,
@@ -289,8 +278,6 @@ impl Model {
     ) -> Self {
         let Loaded { session, settings, file, description } = loaded;
         let warm_up = WarmUp::of(&description, &options);
-        let (account, share) = Account::open(file.bytes().len() as u64, part);
-        let mut session = session.on(share);
         let found = matches!(description.admission.row_mixing, RowMixing::Yes { .. });
         let mixes_rows = *options.mixes_rows.get_or_insert(found);
         let against_batching = batchable::reason_against(&description, &options);
@@ -303,10 +290,16 @@ impl Model {
         let terms = Terms { preferred_rows, mixes_rows, padding: padding.as_ref().ok().cloned() };
         let tuning = Tuning::new(rule);
         let sessions_max = tuning.rule.sessions_max(session.threads());
+        let file_bytes = file.bytes().len() as u64;
+        let device = settings.place.target.device;
+        let (is_cpu, counters) = (device.is_cpu(), shared.counters.open(device));
+        // What a device's sessions hold is in the device's memory. The file is kept where another session may need it.
+        let is_kept = is_cpu || sessions_max > 1 || matches!(file, ModelFile::Optimised(_));
+        let file = if is_kept { file } else { ModelFile::from(Vec::new()) };
+        let (account, share) = Account::open(if is_cpu { file_bytes } else { 0 }, part);
+        let mut session = session.on(share);
         shared.adopt(&session);
-        if let Some(warm_up) = &warm_up {
-            warm_up.run(&mut session, &options.name, &shared);
-        }
+        warm_up.run(&mut session, &options.name, &shared);
         Self {
             name: options.name,
             description,
@@ -318,11 +311,12 @@ impl Model {
             padding,
             run_max: options.run_max,
             file,
+            file_bytes,
             settings,
             _reservation: reservation,
             warm_up,
             shared,
-            counters: Counters::default(),
+            counters,
             account,
         }
     }
@@ -330,6 +324,11 @@ impl Model {
     /// Its bytes are on an account from now on; further sessions are only loaded if there is room for them.
     pub(crate) fn charge_to(&self, charge: Charge) {
         self.account.charge_to(charge);
+    }
+
+    /// The device whose account its bytes are on; `None`: on none.
+    pub(crate) fn charged_to(&self) -> Option<Device> {
+        self.account.charged_to()
     }
 
     /// Bytes on the account.

@@ -30,7 +30,7 @@ pub struct ModelOptions {
     pub run_max: Duration,
     /// A call that is made once on each new session before it is handed out, so that no caller pays for what a first run
     /// sets up. One that fails is a line in the log.
-    pub warm_up: Option<Inputs>,
+    pub warm_up: Vec<Inputs>,
     /// What is known of its first dimension beside its description.
     pub batchable: Batchable,
     /// Rows of one run influence each other's answers: they are never joined across groups, nor at all unless
@@ -59,7 +59,7 @@ impl ModelOptions {
             sessions_max: None,
             intra_threads: None,
             prepack: true,
-            warm_up: None,
+            warm_up: Vec::new(),
             optimise: true,
             run_max: RUN_MAX,
             batchable: Batchable::Yes,

@@ -10,7 +10,7 @@ use crate::batch::rows::{self, Outputs};
 use crate::call::{Answer, Call, Home, Running, Ticket};
 use crate::error::RunError;
 use crate::inline;
-use crate::meter::Meter;
+use crate::meter::{self, Meter};
 use crate::model::Model;
 use crate::onnx::{Ran, Session, Stop};
 use crate::tensor::Tensor;
@@ -63,9 +63,9 @@ impl Model {
         let ran = session.run(feeds, now);
         drop(lease);
         if let Some(meter) = meter {
-            meter.add(ran.took, (1, 1));
+            meter.add(ran.took, (rows, rows));
         }
-        self.note(&ran, (1, rows), now, true, false);
+        self.note(&ran, 1, now, true, false);
         match (ran.stopped, ran.result) {
             (Some(Stop::Overran | Stop::Abandoned), Err(_)) => Inline::Overran,
             (Some(Stop::RunLimit), Err(_)) => Inline::Answered(Err(RunError::Timeout)),
@@ -102,13 +102,10 @@ impl Model {
             self.crowd.met(calls.len());
         }
         let rows = calls.iter().fold(0u32, |sum, call| sum.saturating_add(call.rows));
-        for call in &calls {
-            if let Some(meter) = &call.meter {
-                meter.add(ran.took, (call.rows, rows));
-            }
-        }
+        let parts = calls.iter().filter_map(|call| Some((call.meter.as_ref()?, call.rows)));
+        meter::share_out(ran.took, parts, rows);
         let is_suspect = calls.iter().any(|call| call.is_suspect);
-        self.note(&ran, (calls.len(), rows), now, is_inline, is_suspect);
+        self.note(&ran, calls.len(), now, is_inline, is_suspect);
         self.answer(calls, ran);
     }
 
@@ -187,14 +184,13 @@ impl Model {
         (0..count).for_each(|_| self.dispatch());
     }
 
-    /// Keeps what a run for `calls` calls with `rows` rows has taught.
-    fn note(&self, ran: &Ran, (calls, rows): (usize, u32), began: Instant, is_inline: bool, is_suspect: bool) {
+    /// Keeps what a run for `calls` calls has taught.
+    fn note(&self, ran: &Ran, calls: usize, began: Instant, is_inline: bool, is_suspect: bool) {
         let counters = &self.counters;
         let runs = if is_inline { &counters.runs_inline } else { &counters.runs_on_workers };
         runs.fetch_add(1, Relaxed);
         add_time(&counters.busy_ns, ran.took);
         counters.outputs_copied.fetch_add(ran.copied, Relaxed);
-        counters.sizes.record(rows);
         self.shared.runs.fetch_add(1, Relaxed);
         // A joined run holds its thread as long as its callers' runs would have together, or less: each one's part is
         // what decides whether the next may.

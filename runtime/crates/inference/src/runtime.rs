@@ -9,6 +9,7 @@ use std::time::Duration;
 use modelet_spec::{Device, DeviceWish};
 use prometheus_client::registry::Registry;
 
+use crate::counters::AllCounters;
 use crate::device::{AbsentDevice, Bind, DeviceSettings, DeviceUse, Devices};
 use crate::error::{LoadError, OpenError};
 use crate::gauge::Loading;
@@ -17,6 +18,7 @@ use crate::loaders::Loaders;
 use crate::metrics::ModelMetrics;
 use crate::model::Model;
 use crate::onnx::{self, Environment, Keeper, Session, engines};
+use crate::placement::Refusal;
 use crate::platform;
 use crate::stop::{Limited, LoadStop};
 use crate::watchdog::Watchdog;
@@ -127,6 +129,7 @@ pub(crate) struct Shared {
     /// Loaded sessions of all models.
     pub(crate) sessions: AtomicUsize,
     pub(crate) runs: AtomicU64,
+    pub(crate) counters: AllCounters,
     pub(crate) loading: Loading,
     keeper: Option<Keeper>,
     models: Mutex<Vec<Weak<Model>>>,
@@ -167,6 +170,7 @@ impl Runtime {
             is_tuning: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
             runs: AtomicU64::new(0),
+            counters: AllCounters::default(),
             loading: Loading::default(),
             keeper,
             models: Mutex::default(),
@@ -245,6 +249,11 @@ impl Runtime {
     /// It demands a device that is not there.
     pub fn check_device(&self, wish: Option<DeviceWish>) -> Result<(), LoadError> {
         self.shared.devices.place(wish, 0, 0).map(drop)
+    }
+
+    /// The error for a model of about `bytes` that no device has a place for.
+    pub(crate) fn refuse_place(&self, refusal: Refusal, bytes: u64) -> LoadError {
+        self.shared.devices.refuse(refusal, bytes)
     }
 
     /// Tries a device, whether it was named or not.

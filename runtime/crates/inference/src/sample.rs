@@ -54,7 +54,7 @@ impl Port {
 }
 
 /// A tensor of small numbers that repeat with a period that no dimension has.
-fn fill(element: ElementType, shape: Shape, seed: u64) -> Result<Tensor, TensorError> {
+pub(crate) fn fill(element: ElementType, shape: Shape, seed: u64) -> Result<Tensor, TensorError> {
     let number = |at: usize| (at as u64).wrapping_mul(7).wrapping_add(seed.wrapping_mul(3));
     // The first element is 1 for both seeds in use: a mask of zeros alone would divide by nothing.
     let flag = |at: usize| u8::from((at as u64).wrapping_add(seed.wrapping_mul(2)) % 3 != 1);

@@ -29,14 +29,12 @@ impl Model {
         let limited = self.shared.limit_load(&stop);
         let session = Session::load(&self.shared.environment, &self.file, &settings, &stop)?;
         drop(limited);
-        if !share.settle(gauge.measure(self.file_bytes())) {
+        if !share.settle(gauge.measure(self.device(), self.file_bytes())) {
             return Err(no_room());
         }
         let mut session = session.on(share);
         self.shared.watchdog.watch(session.control());
-        if let Some(warm_up) = &self.warm_up {
-            warm_up.run(&mut session, self.name(), &self.shared);
-        }
+        self.warm_up.run(&mut session, self.name(), &self.shared);
         Ok(session)
     }
 

@@ -62,7 +62,7 @@ impl Runtime {
     /// See [`TrialError`].
     pub async fn trial(&self, trial: Trial) -> Result<Facts, TrialError> {
         let Trial { file, mut options, samples, optimised_to } = trial;
-        options.warm_up = None;
+        options.warm_up.clear();
         // This process has the CPU alone. Whether there is the device that the card asks for, the server knows.
         options.device = None;
         let has_padding = !options.padding.is_empty();

@@ -90,12 +90,12 @@ fn without_any_device_the_runtime_stays_shut() {
 }
 
 #[test]
-fn a_model_tells_its_device_to_prometheus() {
+fn sessions_tell_their_device_to_prometheus() {
     let runtime = support::open(&config(&["cpu!"]));
     let _model = support::load(&runtime, "digits.onnx");
     let mut registry = Registry::default();
     runtime.register(&mut registry);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    assert!(text.contains("modelet_sessions{model=\"digits.onnx\",device=\"cpu\"} 1"), "{text}");
+    assert!(text.contains("modelet_device_sessions{device=\"cpu\"} 1"), "{text}");
 }

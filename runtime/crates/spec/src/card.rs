@@ -33,6 +33,9 @@ pub struct ModelCard {
     /// What was measured of it, such as `accuracy = 0.97`. Finite numbers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
+    /// Whether the shapes of its last calls are remembered, to warm its next load with. No value of a call is. Default: yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<bool>,
     /// How calls of it may be joined.
     #[serde(skip_serializing_if = "is_default")]
     pub batch: CardBatch,

@@ -10,6 +10,7 @@ description = "Says what a file is"
 licence = "Apache-2.0"
 source = "https://example.com/magika"
 tags = ["files", "bytes"]
+record = false
 [metrics]
 accuracy = 0.97
 size = 3
@@ -41,6 +42,7 @@ fn the_whole_card_is_read() {
     let card = ModelCard::parse(FULL, "card.toml").unwrap();
     assert_eq!(card.licence.as_deref(), Some("Apache-2.0"));
     assert_eq!((card.tags.len(), card.metrics["accuracy"], card.metrics["size"]), (2, 0.97, 3.0));
+    assert_eq!(card.record, Some(false));
     assert!(card.batch.allow_row_mixing);
     assert_eq!((card.batch.preferred.as_slice(), card.batch.dim0), (&[1, 8, 16][..], Some(Dim0::Batch)));
     assert_eq!(card.batch.pad["input_ids"], PadRule { dim: 1, value: 0.0 });

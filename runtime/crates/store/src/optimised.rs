@@ -38,7 +38,7 @@ impl OptimisedWriter {
 }
 
 impl Store {
-    /// A place for a trial to write an optimised form to.
+    /// A place for a trial to write to: an optimised form, or a rewritten model.
     ///
     /// # Errors
     /// When no file can be made.

@@ -94,12 +94,14 @@ fn print(models: &[Model], empty: &str) {
         row
     };
     let rows: Vec<Vec<String>> = models.iter().map(row).collect();
-    let [memory, sessions, used, loads, load] = ["MEMORY", "SESSIONS", "LAST USE", "LOADS", "LOAD TIME"];
-    output::table(&["NAME", "VERSION", "SIZE", "LABELS", memory, sessions, used, loads, load, "DIGEST"], &rows);
+    let [memory, device, sessions, used, loads, load] =
+        ["MEMORY", "DEVICE", "SESSIONS", "LAST USE", "LOADS", "LOAD TIME"];
+    let columns = ["NAME", "VERSION", "SIZE", "LABELS", memory, device, sessions, used, loads, load, "DIGEST"];
+    output::table(&columns, &rows);
 }
 
 /// The columns of memory; a dash where nothing is to be said.
-fn in_memory(memory: &Memory) -> [String; 5] {
+fn in_memory(memory: &Memory) -> [String; 6] {
     let dash = || "-".to_owned();
     let ms = |ms: u64| span::format(Duration::from_millis(ms));
     let pinned = if memory.pinned { " pinned" } else { "" };
@@ -107,6 +109,7 @@ fn in_memory(memory: &Memory) -> [String; 5] {
     // A figure of the last hour to the second is enough.
     let last_use = memory.last_use_ms.map_or_else(dash, |age| format!("{} ago", ms(age / 1000 * 1000)));
     let sessions = if memory.resident { memory.sessions.to_string() } else { dash() };
+    let device = memory.device.filter(|_| memory.resident).map_or_else(dash, |device| device.to_string());
     let load = memory.load_ms.map_or_else(dash, ms);
-    [format!("{bytes}{pinned}"), sessions, last_use, memory.loads.to_string(), load]
+    [format!("{bytes}{pinned}"), device, sessions, last_use, memory.loads.to_string(), load]
 }

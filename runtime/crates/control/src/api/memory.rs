@@ -1,7 +1,8 @@
 //! Models in memory: pin, unload.
 
-use axum::extract::State;
-use modelet_spec::{ModelName, Pick};
+use axum::extract::{FromRequestParts, State};
+use http::request::Parts;
+use modelet_spec::Pick;
 
 use super::Api;
 use super::caller::Caller;
@@ -23,13 +24,7 @@ use crate::wire::{MemoryQuery, Model, Problem};
         (status = 503, body = Problem, content_type = "application/problem+json", description = "There is no memory for it"),
     )
 )]
-pub(super) async fn pin(
-    State(api): State<Api>,
-    caller: Caller,
-    Name(name): Name<ModelName>,
-    Params(query): Params<MemoryQuery>,
-) -> Result<axum::Json<Model>, ControlError> {
-    let named = named(&api, caller, name, &query).await?;
+pub(super) async fn pin(State(api): State<Api>, named: Named) -> Result<axum::Json<Model>, ControlError> {
     Ok(axum::Json(memory::pin(&api.control, named, true).await?))
 }
 
@@ -43,13 +38,7 @@ pub(super) async fn pin(
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
     )
 )]
-pub(super) async fn unpin(
-    State(api): State<Api>,
-    caller: Caller,
-    Name(name): Name<ModelName>,
-    Params(query): Params<MemoryQuery>,
-) -> Result<axum::Json<Model>, ControlError> {
-    let named = named(&api, caller, name, &query).await?;
+pub(super) async fn unpin(State(api): State<Api>, named: Named) -> Result<axum::Json<Model>, ControlError> {
     Ok(axum::Json(memory::pin(&api.control, named, false).await?))
 }
 
@@ -66,18 +55,17 @@ pub(super) async fn unpin(
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It is pinned"),
     )
 )]
-pub(super) async fn unload(
-    State(api): State<Api>,
-    caller: Caller,
-    Name(name): Name<ModelName>,
-    Params(query): Params<MemoryQuery>,
-) -> Result<axum::Json<Model>, ControlError> {
-    let force = query.force;
-    let named = named(&api, caller, name, &query).await?;
-    Ok(axum::Json(memory::unload(&api.control, named, force).await?))
+pub(super) async fn unload(State(api): State<Api>, named: Named) -> Result<axum::Json<Model>, ControlError> {
+    Ok(axum::Json(memory::unload(&api.control, named).await?))
 }
 
-async fn named(api: &Api, caller: Caller, name: ModelName, query: &MemoryQuery) -> Result<Named, ControlError> {
-    let tenant = caller.tenant(api, query.tenant.clone()).await?;
-    Ok(Named { tenant, name, pick: query.version.clone().unwrap_or(Pick::Latest) })
+impl FromRequestParts<Api> for Named {
+    type Rejection = ControlError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ControlError> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        let Name(name) = Name::from_request_parts(parts, api).await?;
+        let Params(MemoryQuery { tenant, version, force }) = Params::from_request_parts(parts, api).await?;
+        Ok(Self { tenant: caller.tenant(api, tenant).await?, name, pick: version.unwrap_or(Pick::Latest), force })
+    }
 }

@@ -6,6 +6,8 @@ use modelet_inference::Facts;
 use modelet_spec::ModelCard;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::optimise::{Activations, Compared, OutputDrift, Precision, Weight};
+
 /// What to try, and within which limits: JSON on the process's stdin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,25 @@ pub struct TrialJob {
     pub card: ModelCard,
     /// What the process sets before it reads a byte of the model.
     pub limits: TrialLimits,
+    /// To make a smaller one of it, instead of trying it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<RewriteJob>,
+}
+
+/// What to make of a model, and where the new file goes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewriteJob {
+    /// To what its weights are made.
+    pub precision: Precision,
+    /// How the other side of products is made of integers.
+    pub activations: Activations,
+    /// Nodes to leave as they are.
+    pub keep: Vec<String>,
+    /// Whether the samples came with the wish; else they are the version's.
+    pub has_given: bool,
+    /// Where the new file goes: it is there, and empty.
+    pub written_to: PathBuf,
 }
 
 /// A call that the model has to answer.
@@ -58,6 +79,34 @@ pub struct TrialLimits {
 pub enum TrialAnswer {
     /// The model stood its trial.
     Facts(Box<Facts>),
-    /// It did not; the text is for whoever pushed it.
+    /// The new file is in its place, and its answers were compared.
+    Rewritten(Box<Rewritten>),
+    /// It did not stand its trial; the text is for whoever pushed it.
     Refused(String),
+    /// It cannot be rewritten as it was asked for, and why.
+    NotRewritten(String),
+    /// What was asked for is wrong in itself: a sample, mostly.
+    BadWish(String),
+}
+
+/// A new file, and how far its answers are from the old one's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewritten {
+    /// Bytes of the new file.
+    pub bytes: u64,
+    /// What the answers were compared on.
+    pub compared: Compared,
+    /// How many calls that was.
+    pub calls: u64,
+    /// Each output's drift.
+    pub outputs: Vec<OutputDrift>,
+    /// How many weights were rewritten.
+    pub rewritten: u64,
+    /// How many stay though they are large.
+    pub kept: u64,
+    /// The largest of both.
+    pub weights: Vec<Weight>,
+    /// The new model's rows influence each other and the old one's do not: why.
+    pub mixes_now: Option<String>,
 }

@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use super::death::{self, Ended};
-use super::job::{TrialAnswer, TrialJob, TrialLimits};
+use super::job::{Rewritten, TrialAnswer, TrialJob, TrialLimits};
 use crate::error::ControlError;
 
 /// More than any answer has: names of ports, operators and metadata, which admission limits.
@@ -68,22 +68,45 @@ impl Trials {
     /// # Errors
     /// [`ControlError::Model`] with the reason, or the process could not be started.
     pub async fn run(&self, job: TrialJob) -> Result<Facts, ControlError> {
+        match self.answer(job).await? {
+            TrialAnswer::Facts(facts) => {
+                tracing::info!(batch = ?facts.batch, no_form = ?facts.no_optimised_form, "what a trial found");
+                Ok(*facts)
+            }
+            _ => Err(ControlError::Internal("a trial answered another question".to_owned())),
+        }
+    }
+
+    /// Makes a smaller model when its turn has come, in a process like that of a trial. Dropping the future ends it.
+    ///
+    /// # Errors
+    /// [`ControlError::Model`], [`ControlError::NotOptimised`] or [`ControlError::BadRequest`] with the reason, or the process
+    /// could not be started.
+    pub async fn rewrite(&self, job: TrialJob) -> Result<Rewritten, ControlError> {
+        match self.answer(job).await? {
+            TrialAnswer::Rewritten(made) => Ok(*made),
+            _ => Err(ControlError::Internal("a rewrite answered another question".to_owned())),
+        }
+    }
+
+    async fn answer(&self, job: TrialJob) -> Result<TrialAnswer, ControlError> {
         // Never closed, so there always is a turn in the end.
         let _turn = self.turn.acquire().await;
         let began = std::time::Instant::now();
-        let name = job.name.clone();
-        let facts = self.one(job).await;
+        let (name, is_rewrite) = (job.name.clone(), job.rewrite.is_some());
+        let answer = self.one(job).await;
         let seconds = began.elapsed().as_secs_f64();
-        match &facts {
-            Ok(facts) => {
-                tracing::info!(model = %name, seconds, batch = ?facts.batch, no_form = ?facts.no_optimised_form, "tried a model");
+        match &answer {
+            Ok(_) => tracing::info!(model = %name, is_rewrite, seconds, "tried a model"),
+            Err(error) => {
+                tracing::info!(model = %name, is_rewrite, seconds, %error, "a model did not stand its trial");
             }
-            Err(error) => tracing::info!(model = %name, seconds, %error, "a model did not stand its trial"),
         }
-        facts
+        answer
     }
 
-    async fn one(&self, job: TrialJob) -> Result<Facts, ControlError> {
+    /// What the process answered, if it was no refusal.
+    async fn one(&self, job: TrialJob) -> Result<TrialAnswer, ControlError> {
         let internal = |what: &str, error: &dyn std::fmt::Display| ControlError::Internal(format!("{what}: {error}"));
         let input = serde_json::to_vec(&job).map_err(|error| internal("a trial's job", &error))?;
         let mut command = Command::new(&self.config.exe);
@@ -96,8 +119,10 @@ impl Trials {
         let (limits, time) = (self.config.limits, self.config.time);
         let answer = tokio::task::spawn_blocking(move || wait(&child, input, time, &limits)).await?;
         let (outcome, answer) = match answer {
-            Ok(TrialAnswer::Facts(facts)) => ("stood", Ok(*facts)),
             Ok(TrialAnswer::Refused(why)) => ("refused", Err(ControlError::Model(why))),
+            Ok(TrialAnswer::NotRewritten(why)) => ("refused", Err(ControlError::NotOptimised(why))),
+            Ok(TrialAnswer::BadWish(why)) => ("refused", Err(ControlError::BadRequest(why))),
+            Ok(answer @ (TrialAnswer::Facts(_) | TrialAnswer::Rewritten(_))) => ("stood", Ok(answer)),
             Err(why) => ("died", Err(ControlError::Model(why))),
         };
         self.outcomes.get_or_create(&[("outcome", outcome)]).inc();
@@ -184,6 +209,8 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::RewriteJob;
+    use crate::wire::optimise::{Activations, Precision};
     use modelet_spec::ModelCard;
     use std::os::unix::fs::PermissionsExt;
 
@@ -191,6 +218,11 @@ mod tests {
 
     /// The trial of a binary that is this shell script.
     async fn tried(script: &str, time: Duration) -> (String, Registry) {
+        let (trials, registry, _dir) = trials(script, time);
+        (trials.run(job(None)).await.unwrap_err().to_string(), registry)
+    }
+
+    fn trials(script: &str, time: Duration) -> (Trials, Registry, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let exe = dir.path().join("modelet");
         std::fs::write(&exe, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -198,7 +230,11 @@ mod tests {
         let trials = Trials::new(TrialConfig { exe, limits: LIMITS, time });
         let mut registry = Registry::default();
         trials.register(&mut registry);
-        let job = TrialJob {
+        (trials, registry, dir)
+    }
+
+    fn job(rewrite: Option<RewriteJob>) -> TrialJob {
+        TrialJob {
             name: "m".to_owned(),
             library: "/none".into(),
             model: "/none".into(),
@@ -207,8 +243,21 @@ mod tests {
             samples: vec![],
             card: ModelCard::default(),
             limits: LIMITS,
+            rewrite,
+        }
+    }
+
+    /// The rewrite by a binary that is this shell script.
+    async fn rewritten(script: &str) -> Result<Rewritten, ControlError> {
+        let (trials, _, _dir) = trials(script, Duration::from_secs(60));
+        let wish = RewriteJob {
+            precision: Precision::Int8,
+            activations: Activations::Rows,
+            keep: vec![],
+            has_given: false,
+            written_to: "/none".into(),
         };
-        (trials.run(job).await.unwrap_err().to_string(), registry)
+        trials.rewrite(job(Some(wish))).await
     }
 
     fn metrics(registry: &Registry) -> String {
@@ -248,6 +297,27 @@ mod tests {
         let (refused, registry) = tried(answer, Duration::from_secs(60)).await;
         assert!(refused.ends_with("no good"), "{refused}");
         assert!(metrics(&registry).contains("modelet_model_trials_total{outcome=\"refused\"} 1"));
+    }
+
+    #[tokio::test]
+    async fn a_rewrite_has_the_same_limits_and_its_death_is_a_refusal() {
+        let refused = rewritten("kill -SEGV $$").await.unwrap_err();
+        assert!(
+            matches!(&refused, ControlError::Model(why) if why.contains("a fault in memory (signal 11)")),
+            "{refused}"
+        );
+        let refused = rewritten("kill -XCPU $$").await.unwrap_err();
+        assert!(refused.to_string().contains("more than 7 s of processor time"), "{refused}");
+        let told = |kind: &str| format!("cat >/dev/null; echo '{{\"{kind}\":\"so\"}}'");
+        assert!(matches!(rewritten(&told("refused")).await, Err(ControlError::Model(why)) if why == "so"));
+        assert!(matches!(rewritten(&told("not-rewritten")).await, Err(ControlError::NotOptimised(why)) if why == "so"));
+        assert!(matches!(rewritten(&told("bad-wish")).await, Err(ControlError::BadRequest(why)) if why == "so"));
+        let made = r#"{"bytes":1,"compared":"made-up","calls":4,"outputs":[],"rewritten":2,"kept":0,"weights":[],"mixes_now":null}"#;
+        let answer = |script: &str| format!("{script} echo '{{\"rewritten\":{made}}}'");
+        let asked = r#"read -r job; case "$job" in *'"written_to":"/none"'*) ;; *) exit 3;; esac;"#;
+        assert_eq!(rewritten(&answer(asked)).await.unwrap().calls, 4);
+        let (refused, _) = tried(&answer("cat >/dev/null;"), Duration::from_secs(60)).await;
+        assert!(refused.contains("the server failed inside"), "the answer to another question: {refused}");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Models in memory, as the admin API tells and is told.
 
-use modelet_spec::{Pick, TenantName};
+use modelet_spec::{Device, Pick, TenantName};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -27,7 +27,11 @@ pub struct MemoryQuery {
 pub struct Memory {
     /// Whether it is there.
     pub resident: bool,
-    /// Bytes that it takes.
+    /// The device of its last use, such as `cpu` or `cuda:0`: it is in that one's memory, on that one's account.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+    /// Bytes that it takes there.
     pub resident_bytes: u64,
     /// Sessions that it has.
     pub sessions: u64,
@@ -43,4 +47,7 @@ pub struct Memory {
     /// How long ago it was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_use_ms: Option<u64>,
+    /// The shapes of its last calls, such as `ids i64 [1, 12]`, which warm its next load. No value of a call is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<String>,
 }

@@ -21,5 +21,6 @@ mod trial;
 mod victim;
 
 pub use batchable::Batchable;
+pub use size::SizesSeen;
 pub use trial::BatchTrial;
 pub(crate) use trial::{first_difference, of_bf16, of_f16};

@@ -16,9 +16,9 @@ pub(crate) struct BatchSizes {
     rows: AtomicU64,
 }
 
-/// A moment's copy; copies of several models can be added up.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct SizesSeen {
+/// A moment's copy, for Prometheus; copies can be added up.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SizesSeen {
     buckets: [u64; ENDS.len() + 1],
     rows: u64,
 }
@@ -42,6 +42,28 @@ impl BatchSizes {
     }
 }
 
+impl SizesSeen {
+    /// Runs.
+    #[must_use]
+    pub fn runs(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// Rows of all of them.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Adds others to these.
+    pub fn add(&mut self, others: &Self) {
+        for (sum, bucket) in self.buckets.iter_mut().zip(&others.buckets) {
+            *sum += bucket;
+        }
+        self.rows += others.rows;
+    }
+}
+
 impl TypedMetric for SizesSeen {
     const TYPE: MetricType = MetricType::Histogram;
 }
@@ -50,7 +72,7 @@ impl EncodeMetric for SizesSeen {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         let ends = ENDS.into_iter().map(f64::from).chain([f64::MAX]);
         let buckets: Vec<(f64, u64)> = ends.zip(self.buckets).collect();
-        encoder.encode_histogram::<NoLabelSet>(self.rows as f64, self.buckets.iter().sum(), &buckets, None)
+        encoder.encode_histogram::<NoLabelSet>(self.rows as f64, self.runs(), &buckets, None)
     }
 
     fn metric_type(&self) -> MetricType {

@@ -1,16 +1,14 @@
 //! How much may be in memory, and for how long.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The main memory, as a device.
-pub(crate) const CPU: &str = "cpu";
+use modelet_spec::Device;
 
 /// Bounds of a [`Residency`](super::Residency).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResidencyConfig {
-    /// Bytes of models on each device, by its name. A device without a line has no room.
-    pub budgets: BTreeMap<String, u64>,
+    /// Bytes of models on each device, in order of preference. On a device without a line no model is loaded.
+    pub budgets: Vec<(Device, u64)>,
     /// How long a model stays after its last use, unless it is pinned.
     pub idle: Duration,
     /// Loads in progress at a time: each needs up to twice its model's memory while it lasts.
@@ -25,11 +23,17 @@ pub struct ResidencyConfig {
 }
 
 impl ResidencyConfig {
-    /// `budget` bytes of main memory; 5 min idle, two loads, failures kept for 250 ms to 8 s, 250 ms for room.
+    /// `budget` bytes of main memory, and what [`Self::with_budgets`] has.
     #[must_use]
     pub fn with_budget(budget: u64) -> Self {
+        Self::with_budgets(vec![(Device::Cpu, budget)])
+    }
+
+    /// These budgets; 5 min idle, two loads, failures kept for 250 ms to 8 s, 250 ms for room.
+    #[must_use]
+    pub fn with_budgets(budgets: Vec<(Device, u64)>) -> Self {
         Self {
-            budgets: BTreeMap::from([(CPU.to_owned(), budget)]),
+            budgets,
             idle: Duration::from_secs(300),
             loads_max: 2,
             back_off: Duration::from_millis(250),

@@ -1,23 +1,28 @@
 //! One load that several callers wait for, and how the last of them to leave ends it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use modelet_spec::Device;
 use tokio::sync::oneshot;
 
+use super::seen::Seen;
 use crate::error::LoadError;
 use crate::model::Model;
+use crate::recorded::CallShape;
 
 /// Brings one model into memory.
 pub trait Loader: Send + Sync {
     /// The bytes that it will take, as far as that is known before; its measure replaces them.
     fn bytes(&self) -> u64;
 
-    /// Loads it. Called on a thread of its own, where it may block. It should look at `context` where it can stop.
+    /// Loads it on `device`, on whose account it is, and on no other. Called on a thread of its own, where it may block. It
+    /// should look at `context` where it can stop.
     ///
     /// # Errors
-    /// See [`LoadError`]; [`LoadError::Cancelled`] when it stopped because it was asked to.
-    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError>;
+    /// See [`LoadError`]; [`LoadError::Cancelled`] when it stopped because it was asked to, [`LoadError::Device`] when another
+    /// device may be tried.
+    fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError>;
 }
 
 /// What a load is told while it runs.
@@ -28,6 +33,7 @@ pub struct LoadContext(Arc<Asked>);
 struct Asked {
     is_cancelled: AtomicBool,
     stop: Mutex<Option<Stop>>,
+    recorded: OnceLock<Vec<CallShape>>,
 }
 
 type Stop = Box<dyn FnOnce() + Send>;
@@ -37,6 +43,12 @@ impl LoadContext {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled.load(Ordering::Acquire)
+    }
+
+    /// Calls to warm it with: the shapes of the last calls of the owner who waits for it. Other owners' are not among them.
+    #[must_use]
+    pub fn recorded(&self) -> &[CallShape] {
+        self.0.recorded.get().map_or(&[], Vec::as_slice)
     }
 
     /// Calls `stop` when nobody waits any more; at once if that is so already. The one before is forgotten.
@@ -78,7 +90,13 @@ pub(super) struct Flight {
     pub(super) context: LoadContext,
     /// A loader thread has taken it up.
     pub(super) has_begun: bool,
-    waiting: Vec<oneshot::Sender<Loaded>>,
+    waiting: Vec<Caller>,
+}
+
+/// One who waits for a load.
+struct Caller {
+    sender: oneshot::Sender<Loaded>,
+    owner: Arc<Seen>,
 }
 
 impl Flight {
@@ -88,16 +106,24 @@ impl Flight {
         Self { id, context: LoadContext::default(), has_begun: false, waiting: Vec::new() }
     }
 
-    /// One more waits.
-    pub(super) fn join(&mut self) -> oneshot::Receiver<Loaded> {
+    /// A loader thread takes it up. What it is warmed with is of the first who waits, and of nobody who has left.
+    pub(super) fn begin(&mut self) {
+        self.has_begun = true;
+        let first = self.waiting.iter().find(|caller| !caller.sender.is_closed());
+        // It begins once.
+        let _ = self.context.0.recorded.set(first.map_or_else(Vec::new, |caller| caller.owner.recorder.read()));
+    }
+
+    /// One more waits, who sees the model as `owner`.
+    pub(super) fn join(&mut self, owner: &Arc<Seen>) -> oneshot::Receiver<Loaded> {
         let (sender, receiver) = oneshot::channel();
-        self.waiting.push(sender);
+        self.waiting.push(Caller { sender, owner: Arc::clone(owner) });
         receiver
     }
 
     /// Whether somebody still waits.
     pub(super) fn is_wanted(&mut self) -> bool {
-        self.waiting.retain(|waiting| !waiting.is_closed());
+        self.waiting.retain(|caller| !caller.sender.is_closed());
         !self.waiting.is_empty()
     }
 
@@ -109,12 +135,12 @@ impl Flight {
     /// Tells all who wait. Nothing is held back here: with the last who is told the model is in its callers' hands alone.
     pub(super) fn land(mut self, loaded: Loaded) {
         let last = self.waiting.pop();
-        for waiting in self.waiting {
+        for caller in self.waiting {
             // Whoever has left meanwhile does not want it.
-            let _ = waiting.send(loaded.clone());
+            let _ = caller.sender.send(loaded.clone());
         }
         if let Some(last) = last {
-            let _ = last.send(loaded);
+            let _ = last.sender.send(loaded);
         }
     }
 }
@@ -145,7 +171,8 @@ mod tests {
     #[test]
     fn a_load_is_wanted_while_one_waits() {
         let mut flight = Flight::new();
-        let (one, two) = (flight.join(), flight.join());
+        let owner = Arc::default();
+        let (one, two) = (flight.join(&owner), flight.join(&owner));
         drop(one);
         assert!(flight.is_wanted());
         drop(two);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use modelet_spec::manifest::BatchRule;
-use modelet_spec::{Digest, Flow};
+use modelet_spec::{Device, Digest, Flow};
 use tokio::sync::oneshot;
 
 use super::flight::Loaded;
@@ -16,6 +16,7 @@ use super::seen::{ModelUse, Seen};
 use super::slot::{Slot, Unload};
 use crate::error::{LoadError, RunError};
 use crate::model::Model;
+use crate::recorded::CallShape;
 use crate::tensor::Tensor;
 
 /// One owner's way to one model. Clones are the same handle; it does not keep the model in memory.
@@ -43,9 +44,9 @@ impl ModelHandle {
     pub fn fixed(model: Arc<Model>) -> Self {
         let key = ModelKey::new(Digest::of(model.name().as_bytes()));
         let slot = Arc::new(Slot::new(key, Instant::now()));
+        let seen = Arc::new(Seen::of(&slot, [model.device()].into_iter()));
         slot.loaded.store(Some(model));
         slot.generation.store(1, Relaxed);
-        let seen = Arc::new(Seen::of(&slot));
         Self(Arc::new(Held { slot, seen, idle: Duration::MAX, inner: None }))
     }
 
@@ -89,6 +90,17 @@ impl ModelHandle {
         self.0.seen.read(&self.0.slot, self.0.idle)
     }
 
+    /// Whether the shapes of this owner's calls are remembered, to warm the model's next load for it; at first they are not.
+    /// Either way nothing is remembered of the calls before.
+    pub fn record(&self, wanted: bool) {
+        self.0.seen.recorder.turn(wanted);
+    }
+
+    /// Remembers calls of an earlier version of the owner's model, if it remembers any.
+    pub fn recall(&self, calls: Vec<CallShape>) {
+        calls.into_iter().for_each(|call| self.0.seen.recorder.keep(call));
+    }
+
     /// What it leads to.
     #[must_use]
     pub fn key(&self) -> &ModelKey {
@@ -115,6 +127,7 @@ impl ModelHandle {
         let now_ms = slot.now_ms();
         slot.used_ms.store(now_ms, Relaxed);
         let is_load = seen.enter(now_ms, slot.generation.load(Acquire), *idle);
+        seen.is_on(device_of(&model));
         if is_call {
             seen.call();
         }
@@ -125,7 +138,7 @@ impl ModelHandle {
         let Some(inner) = &self.0.inner else {
             return Err(LoadError::Unavailable("the model is gone".to_owned()));
         };
-        let mut waiting = match inner.ask(&self.0.slot) {
+        let mut waiting = match inner.ask(&self.0.slot, &self.0.seen) {
             Asked::Here(loaded) => return loaded,
             Asked::Wait(receiver) => Waiting { inner, slot: &self.0.slot, receiver: Some(receiver) },
         };
@@ -153,7 +166,13 @@ impl InUse<'_> {
         rule: &BatchRule,
         inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(Arc<str>, Tensor)>, RunError> {
-        self.model.run_metered(flow, rule, inputs, Some(&self.handle.0.seen.meter)).await
+        let seen = &self.handle.0.seen;
+        let unknown = seen.recorder.unknown(&inputs);
+        let answered = self.model.run_metered(flow, rule, inputs, seen.meter(device_of(&self.model))).await;
+        if let (Some(shape), Ok(_)) = (unknown, &answered) {
+            seen.recorder.keep(shape);
+        }
+        answered
     }
 }
 
@@ -174,6 +193,11 @@ impl Drop for InUse<'_> {
             inner.going.push(Arc::clone(&self.model));
         }
     }
+}
+
+/// On whose account a model is; one without a residency is where it runs.
+fn device_of(model: &Model) -> Device {
+    model.charged_to().unwrap_or_else(|| model.device())
 }
 
 /// What the slow path says.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use modelet_spec::Digest;
+use modelet_spec::{Device, DeviceWish, Digest};
 
-use super::config::CPU;
-
-/// One content on one device. Equal keys are one copy in memory.
+/// One content, and where it is wanted. Equal keys are one copy in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelKey {
     /// The model's identity: the digest of its file, or of the list of its files.
@@ -14,15 +12,15 @@ pub struct ModelKey {
     /// What keeps two of the same content apart: other options for its sessions, or an owner who shares with nobody. It is
     /// compared and not read.
     pub scope: Option<Arc<str>>,
-    /// Where it runs, such as `cpu` or `cuda:0`.
-    pub device: Arc<str>,
+    /// Where it is to run. `None`: each load goes to the first device with room.
+    pub device: Option<DeviceWish>,
 }
 
 impl ModelKey {
-    /// A content in main memory, shared by all who have it.
+    /// A content wherever there is room, shared by all who have it.
     #[must_use]
     pub fn new(content: Digest) -> Self {
-        Self { content, scope: None, device: CPU.into() }
+        Self { content, scope: None, device: None }
     }
 
     /// The same, apart from other scopes.
@@ -31,9 +29,15 @@ impl ModelKey {
         Self { scope: Some(scope.into()), ..self }
     }
 
-    /// The same on another device.
+    /// The same on this device and no other.
     #[must_use]
-    pub fn on(self, device: impl Into<Arc<str>>) -> Self {
-        Self { device: device.into(), ..self }
+    pub fn on(self, device: Device) -> Self {
+        self.wishing(Some(DeviceWish { device, is_demanded: true }))
+    }
+
+    /// The same where its owner wishes it to be.
+    #[must_use]
+    pub fn wishing(self, device: Option<DeviceWish>) -> Self {
+        Self { device, ..self }
     }
 }

@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use modelet_spec::Device;
+
 /// One device's account.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    device: Device,
     budget: u64,
     taken: AtomicU64,
     /// Told when a charge goes.
@@ -22,8 +25,12 @@ pub(crate) struct Charge {
 }
 
 impl Ledger {
-    pub(crate) fn new(budget: u64) -> Arc<Self> {
-        Arc::new(Self { budget, taken: AtomicU64::new(0), freed: Condvar::new(), waiting: Mutex::default() })
+    pub(crate) fn new(device: Device, budget: u64) -> Arc<Self> {
+        Arc::new(Self { device, budget, taken: AtomicU64::new(0), freed: Condvar::new(), waiting: Mutex::default() })
+    }
+
+    pub(super) fn device(&self) -> Device {
+        self.device
     }
 
     pub(super) fn budget(&self) -> u64 {
@@ -61,6 +68,11 @@ impl Ledger {
 }
 
 impl Charge {
+    /// Whose account it is on.
+    pub(crate) fn device(&self) -> Device {
+        self.ledger.device
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
@@ -103,8 +115,9 @@ mod tests {
 
     #[test]
     fn bytes_are_taken_up_to_the_budget_and_come_back() {
-        let ledger = Ledger::new(100);
+        let ledger = Ledger::new(Device::Cuda(0), 100);
         let charge = ledger.take(60).unwrap();
+        assert_eq!(charge.device(), Device::Cuda(0));
         assert!(ledger.take(41).is_none() && ledger.take(u64::MAX).is_none());
         assert!(!charge.grow(41) && charge.grow(40));
         assert_eq!((ledger.taken(), ledger.free(), charge.bytes()), (100, 0, 100));

@@ -1,14 +1,18 @@
 //! The threads that load, and what becomes of a load.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use modelet_spec::Device;
+
 use super::flight::{FlightId, LoadContext, Loaded, Loader};
 use super::jobs::Next;
 use super::key::ModelKey;
+use super::ledger::Ledger;
 use super::residency::Inner;
 use super::slot::Stage;
 use crate::error::LoadError;
@@ -19,11 +23,18 @@ use crate::priority::stand_back;
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// A load that begins.
-struct Begun {
+pub(super) struct Begun {
     loader: Arc<dyn Loader>,
     context: LoadContext,
-    /// By an earlier load.
-    measured: Option<u64>,
+    /// What it takes of each device, by earlier loads.
+    measured: BTreeMap<Device, u64>,
+}
+
+impl Begun {
+    /// Bytes that it will take of `device`, as far as is known.
+    pub(super) fn expected(&self, device: Device) -> u64 {
+        self.measured.get(&device).copied().unwrap_or_else(|| self.loader.bytes())
+    }
 }
 
 /// Starts the threads; they end with the residency.
@@ -62,7 +73,7 @@ impl Inner {
     fn begin(&self, key: &ModelKey, id: FlightId) -> Option<Begun> {
         let mut entries = self.entries();
         let entry = entries.get_mut(key)?;
-        let measured = entry.measured;
+        let measured = entry.measured.clone();
         let Stage::Loading(flight) = &mut entry.stage else { return None };
         if flight.id != id {
             return None;
@@ -71,29 +82,29 @@ impl Inner {
             entry.stage = Stage::Away;
             return None;
         }
-        flight.has_begun = true;
+        flight.begin();
         Some(Begun { loader: Arc::clone(&entry.loader), context: flight.context.clone(), measured })
     }
 
-    /// Makes room by what is known, loads, and makes the room right by what was measured.
-    fn load(&self, key: &ModelKey, begun: &Begun) -> Loaded {
-        let expected = begun.measured.unwrap_or_else(|| begun.loader.bytes());
-        let charge = self.room(key, expected, &begun.context)?;
+    /// Makes room on one device by what is known, loads, and makes the room right by what was measured.
+    pub(super) fn load_on(&self, ledger: &Arc<Ledger>, key: &ModelKey, begun: &Begun) -> Loaded {
+        let (place, device) = ((key, ledger), ledger.device());
+        let charge = self.room(place, begun.expected(device), &begun.context)?;
         if begun.context.is_cancelled() {
             return Err(LoadError::Cancelled);
         }
-        let loaded = catch_unwind(AssertUnwindSafe(|| begun.loader.load(&begun.context)));
+        let loaded = catch_unwind(AssertUnwindSafe(|| begun.loader.load(device, &begun.context)));
         let model = loaded.unwrap_or_else(|_| Err(LoadError::Unavailable("loading the model broke off".to_owned())))?;
         let bytes = model.footprint().total();
-        self.note_measure(key, bytes);
-        self.more_room(key, &charge, bytes, &begun.context)?;
+        self.note_measure(key, device, bytes);
+        self.more_room(place, &charge, bytes, &begun.context)?;
         model.charge_to(charge);
         Ok(model)
     }
 
-    fn note_measure(&self, key: &ModelKey, bytes: u64) {
+    fn note_measure(&self, key: &ModelKey, device: Device, bytes: u64) {
         if let Some(entry) = self.entries().get_mut(key) {
-            entry.measured = Some(bytes);
+            entry.measured.insert(device, bytes);
         }
     }
 
@@ -113,8 +124,8 @@ impl Inner {
                 entry.slot.generation.fetch_add(1, Release);
                 entry.slot.loaded.store(Some(Arc::clone(model)));
                 entry.stage = Stage::Here;
-                let footprint = model.footprint();
-                tracing::info!(model = model.name(), seconds = took.as_secs_f64(), ?footprint, "loaded a model");
+                let (footprint, device) = (model.footprint(), model.device());
+                tracing::info!(model = model.name(), %device, seconds = took.as_secs_f64(), ?footprint, "loaded a model");
             }
             // It stopped because nobody waited; somebody may have come since.
             Err(LoadError::Cancelled) if flight.is_wanted() => {
@@ -126,6 +137,7 @@ impl Inner {
             Err(LoadError::Cancelled) => {}
             Err(why) => {
                 self.counts.failed.fetch_add(1, Relaxed);
+                self.count_refusal(why);
                 tracing::warn!(content = %key.content, error = %why, "a model did not load");
                 let doubled = self.config.back_off.saturating_mul(1 << entry.failures.min(16));
                 entry.failures = entry.failures.saturating_add(1);

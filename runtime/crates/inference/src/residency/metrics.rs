@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use modelet_spec::Device;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -26,7 +27,7 @@ struct MemoryMetrics(Residency);
 impl Collector for MemoryMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let stats = self.0.stats();
-        let device = |name: &String| ("device", name.clone());
+        let device = |device: &Device| ("device", device.to_string());
         family(
             &mut encoder,
             ("modelet_device_models", "Models in memory."),

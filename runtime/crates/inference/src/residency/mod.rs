@@ -4,7 +4,7 @@
 //! Whoever computes holds a [`ModelHandle`], never a model. [`ModelHandle::get`] is the way to the model: without a lock
 //! while it is in memory (`handle.rs`), else by one load for all who wait (`flight.rs`, `loading.rs`). Room for a load is
 //! made by letting go of what is worth least (`worth.rs`, `room.rs`); what is taken is written in a ledger for each device
-//! (`ledger.rs`) until it is really gone. What one handle's owner may know of its model is in `seen.rs`.
+//! (`ledger.rs`) until it is really gone; which device that is, `place.rs` says at each load. What one handle's owner may know of its model is in `seen.rs`.
 //!
 //! Invariants: a model is let go only when nobody but the slot holds it, so never under a run or a call that waits. There is
 //! one lock, for the slow path; nothing blocks under it.
@@ -17,6 +17,7 @@ mod key;
 mod ledger;
 mod loading;
 mod metrics;
+mod place;
 #[expect(clippy::module_inception, reason = "the file of the type that the folder is named after")]
 mod residency;
 mod room;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use modelet_spec::Device;
+
 use super::config::ResidencyConfig;
 use super::flight::{Flight, FlightId, Loader};
 use super::handle::{Asked, ModelHandle};
@@ -28,7 +30,7 @@ pub struct Residency {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResidencyStats {
     /// By device.
-    pub devices: BTreeMap<String, DeviceStats>,
+    pub devices: BTreeMap<Device, DeviceStats>,
     /// Loads that came to an end well.
     pub loads: u64,
     /// Loads that did not.
@@ -39,7 +41,7 @@ pub struct ResidencyStats {
     pub evicted: u64,
     /// Loads refused because all that could go was in use.
     pub busy: u64,
-    /// Loads refused because the model does not fit beside what is pinned.
+    /// Loads refused because the model does not fit, or not beside what is pinned.
     pub too_large: u64,
 }
 
@@ -58,7 +60,8 @@ pub struct DeviceStats {
 pub(super) struct Inner {
     pub(super) config: ResidencyConfig,
     pub(super) runtime: Runtime,
-    pub(super) ledgers: BTreeMap<String, Arc<Ledger>>,
+    /// One for each device, in order of preference.
+    pub(super) ledgers: Vec<Arc<Ledger>>,
     pub(super) loads: Arc<Jobs<(ModelKey, FlightId)>>,
     /// Models to be dropped on a thread that has the time.
     pub(super) going: Arc<Jobs<Arc<Model>>>,
@@ -84,7 +87,7 @@ impl Residency {
     /// # Errors
     /// When a thread cannot be made.
     pub fn start(runtime: &Runtime, config: ResidencyConfig) -> std::io::Result<Self> {
-        let ledgers = config.budgets.iter().map(|(device, budget)| (device.clone(), Ledger::new(*budget))).collect();
+        let ledgers = config.budgets.iter().map(|(device, budget)| Ledger::new(*device, *budget)).collect();
         let inner = Arc::new(Inner {
             config,
             runtime: runtime.clone(),
@@ -109,7 +112,7 @@ impl Residency {
         let entry = entries.entry(key.clone()).or_insert_with(make);
         entry.loader = loader;
         let slot = Arc::clone(&entry.slot);
-        let seen = Arc::new(Seen::of(&slot));
+        let seen = Arc::new(Seen::of(&slot, self.inner.ledgers.iter().map(|ledger| ledger.device())));
         entry.seen.retain(|seen| seen.strong_count() > 0);
         entry.seen.push(Arc::downgrade(&seen));
         drop(entries);
@@ -120,13 +123,12 @@ impl Residency {
     #[must_use]
     pub fn stats(&self) -> ResidencyStats {
         let mut devices = BTreeMap::new();
-        for (device, ledger) in &self.inner.ledgers {
+        for ledger in &self.inner.ledgers {
             let (bytes, budget) = (ledger.taken(), ledger.budget());
-            devices.insert(device.clone(), DeviceStats { models: 0, bytes, budget });
+            devices.insert(ledger.device(), DeviceStats { models: 0, bytes, budget });
         }
-        for entry in self.inner.entries().values() {
-            let is_here = entry.slot.loaded.load().is_some();
-            if let Some(device) = devices.get_mut(&*entry.slot.key.device).filter(|_| is_here) {
+        for device in self.inner.entries().values().filter_map(|entry| entry.slot.device()) {
+            if let Some(device) = devices.get_mut(&device) {
                 device.models += 1;
             }
         }
@@ -154,7 +156,7 @@ impl Inner {
     }
 
     /// The slow path: the model if it has come meanwhile, else a place in its load.
-    pub(super) fn ask(&self, slot: &Slot) -> Asked {
+    pub(super) fn ask(&self, slot: &Slot, owner: &Arc<Seen>) -> Asked {
         let mut entries = self.entries();
         // A handle keeps its entry.
         let Some(entry) = entries.get_mut(&slot.key) else { return Asked::Here(Err(crate::LoadError::Cancelled)) };
@@ -162,7 +164,7 @@ impl Inner {
             return Asked::Here(Ok(model));
         }
         match &mut entry.stage {
-            Stage::Loading(flight) => return Asked::Wait(flight.join()),
+            Stage::Loading(flight) => return Asked::Wait(flight.join(owner)),
             Stage::Failed { until, why } if Instant::now() < *until => return Asked::Here(Err(why.clone())),
             Stage::Failed { .. } | Stage::Away | Stage::Here => {}
         }
@@ -170,7 +172,7 @@ impl Inner {
             return Asked::Here(Ok(model));
         }
         let mut flight = Flight::new();
-        let receiver = flight.join();
+        let receiver = flight.join(owner);
         self.loads.push((slot.key.clone(), flight.id));
         entry.stage = Stage::Loading(flight);
         Asked::Wait(receiver)

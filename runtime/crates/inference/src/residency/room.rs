@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use modelet_spec::Device;
+
 use super::flight::LoadContext;
 use super::key::ModelKey;
 use super::ledger::{Charge, Ledger};
@@ -17,13 +19,17 @@ use crate::model::Model;
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Inner {
-    /// `bytes` on the account of the key's device.
+    /// `bytes` on a device's account, for the model that `key` names.
     ///
     /// # Errors
     /// [`LoadError::TooLarge`] if they never fit beside what is pinned, [`LoadError::Busy`] if not now.
-    pub(super) fn room(&self, key: &ModelKey, bytes: u64, context: &LoadContext) -> Result<Charge, LoadError> {
-        let ledger = self.ledger(key)?;
-        self.fit(key, &ledger, (bytes, bytes), context, || ledger.take(bytes))
+    pub(super) fn room(
+        &self,
+        (key, ledger): (&ModelKey, &Arc<Ledger>),
+        bytes: u64,
+        context: &LoadContext,
+    ) -> Result<Charge, LoadError> {
+        self.fit((key, ledger), (bytes, bytes), context, || ledger.take(bytes))
     }
 
     /// The charge made `bytes` large: what was measured instead of what was expected.
@@ -32,26 +38,19 @@ impl Inner {
     /// As [`Inner::room`].
     pub(super) fn more_room(
         &self,
-        key: &ModelKey,
+        (key, ledger): (&ModelKey, &Arc<Ledger>),
         charge: &Charge,
         bytes: u64,
         context: &LoadContext,
     ) -> Result<(), LoadError> {
-        let ledger = self.ledger(key)?;
         let more = bytes.saturating_sub(charge.bytes());
-        self.fit(key, &ledger, (bytes, more), context, || charge.resize(bytes).then_some(()))
-    }
-
-    fn ledger(&self, key: &ModelKey) -> Result<Arc<Ledger>, LoadError> {
-        let none = || LoadError::Unsupported(format!("this server has no device `{}`", key.device));
-        self.ledgers.get(&*key.device).cloned().ok_or_else(none)
+        self.fit((key, ledger), (bytes, more), context, || charge.resize(bytes).then_some(()))
     }
 
     /// Tries `take` until there is room: `total` bytes for the model, `more` of them now.
     fn fit<T>(
         &self,
-        key: &ModelKey,
-        ledger: &Ledger,
+        (key, ledger): (&ModelKey, &Ledger),
         (total, more): (u64, u64),
         context: &LoadContext,
         take: impl Fn() -> Option<T>,
@@ -61,7 +60,7 @@ impl Inner {
             if let Some(taken) = take() {
                 return Ok(taken);
             }
-            let going = self.choose(key, more.saturating_sub(ledger.free()));
+            let going = self.choose(ledger.device(), more.saturating_sub(ledger.free()));
             if !going.is_empty() {
                 self.evict(going);
                 if let Some(taken) = take() {
@@ -74,25 +73,23 @@ impl Inner {
             if context.is_cancelled() {
                 return Err(LoadError::Cancelled);
             }
-            let pinned = self.pinned_bytes(key);
+            let pinned = self.pinned_bytes(key, ledger.device());
             if total > ledger.budget().saturating_sub(pinned) {
-                self.counts.too_large.fetch_add(1, Relaxed);
-                return Err(too_large(key, total, pinned, ledger.budget()));
+                return Err(too_large(ledger, total, pinned));
             }
             if Instant::now() >= until {
-                self.counts.busy.fetch_add(1, Relaxed);
                 return Err(LoadError::Busy { retry_after: self.config.room_wait.max(Duration::from_secs(1)) });
             }
             ledger.wait(LOOK);
         }
     }
 
-    /// Lets go of models until `needed` bytes of the key's device are free; none of them if that is not enough.
-    fn choose(&self, key: &ModelKey, needed: u64) -> Vec<Arc<Model>> {
+    /// Lets go of models until `needed` bytes of a device are free; none of them if that is not enough.
+    fn choose(&self, device: Device, needed: u64) -> Vec<Arc<Model>> {
         let mut entries = self.entries();
         let candidates = entries.values().filter(|entry| {
             let slot = &entry.slot;
-            slot.key.device == key.device && !slot.is_pinned() && slot.is_unused() && matches!(entry.stage, Stage::Here)
+            slot.device() == Some(device) && !slot.is_pinned() && slot.is_unused() && matches!(entry.stage, Stage::Here)
         });
         let candidates = candidates.filter_map(|entry| {
             let slot = &entry.slot;
@@ -116,20 +113,21 @@ impl Inner {
         self.runtime.shrink_arena();
     }
 
-    /// Bytes of the key's device that cannot go, however long one waits.
-    fn pinned_bytes(&self, key: &ModelKey) -> u64 {
+    /// Bytes of a device that cannot go for the model that `key` names, however long one waits.
+    fn pinned_bytes(&self, key: &ModelKey, device: Device) -> u64 {
         let entries = self.entries();
         let pinned = entries
             .values()
-            .filter(|entry| entry.slot.key.device == key.device && entry.slot.key != *key && entry.slot.is_pinned());
+            .filter(|entry| entry.slot.device() == Some(device) && entry.slot.key != *key && entry.slot.is_pinned());
         pinned.filter_map(|entry| Some(entry.slot.loaded.load().as_ref()?.charged_bytes())).sum()
     }
 }
 
-fn too_large(key: &ModelKey, bytes: u64, pinned: u64, budget: u64) -> LoadError {
+fn too_large(ledger: &Ledger, bytes: u64, pinned: u64) -> LoadError {
+    let (device, budget) = (ledger.device(), ledger.budget());
+    let key = if device.is_cpu() { "`inference_memory` in [limits]" } else { "its `device_memory` in [inference]" };
     let beside = if pinned > 0 { format!(", of which pinned models take {pinned}") } else { String::new() };
     LoadError::TooLarge(format!(
-        "it takes {bytes} bytes; all models on `{}` may take {budget}{beside}: raise `inference_memory` in [limits]",
-        key.device
+        "it takes {bytes} bytes; all models on `{device}` may take {budget}{beside}: raise {key}"
     ))
 }

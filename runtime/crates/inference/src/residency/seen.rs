@@ -8,8 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use modelet_spec::Device;
+
 use super::slot::Slot;
+use crate::batch::SizesSeen;
 use crate::meter::Meter;
+use crate::recorded::{CallShape, Recorder};
 
 /// The counters behind one handle and its clones.
 #[derive(Default)]
@@ -24,13 +28,17 @@ pub(super) struct Seen {
     generation: AtomicU64,
     loads: AtomicU64,
     is_pinned: AtomicBool,
-    /// Time of its runs.
-    pub(super) meter: Arc<Meter>,
+    /// The shapes of its last calls.
+    pub(super) recorder: Recorder,
+    /// Its runs, by the device that they ran on.
+    meters: Vec<(Device, Arc<Meter>)>,
+    /// The place in `meters` of the device of the last use.
+    device: AtomicUsize,
     slot: Option<Arc<Slot>>,
 }
 
 /// A model as one owner sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ModelUse {
     /// Calls so far.
     pub uses: u64,
@@ -42,23 +50,47 @@ pub struct ModelUse {
     pub loads: u64,
     /// What the last load took.
     pub load_time: Option<Duration>,
-    /// Whether it is in memory.
+    /// The device of the last use.
+    pub device: Option<Device>,
+    /// Whether it is in that device's memory.
     pub is_resident: bool,
-    /// Bytes that it takes there.
+    /// Bytes that it takes there, as if nobody shared them.
     pub bytes: u64,
     /// Sessions that its calls have had use for.
     pub sessions: usize,
-    /// Time that its calls have kept sessions busy; of a joined run, the part of their rows.
-    pub busy: Duration,
+    /// Time that its calls have kept sessions busy, on each device that they ever ran on; of a joined run, the part of their
+    /// rows.
+    pub busy: Vec<(Device, Duration)>,
+    /// Its calls that wait for a session now.
+    pub waiting: usize,
+    /// Rows of its calls in each run that they had a part in, whoever else had one.
+    pub sizes: SizesSeen,
+    /// What is remembered of its calls, the oldest first.
+    pub recorded: Vec<CallShape>,
     /// Whether its owner wants it to stay.
     pub is_pinned: bool,
 }
 
 impl Seen {
-    pub(super) fn of(slot: &Arc<Slot>) -> Self {
+    /// Nothing yet, of a model that may be on one of `devices`.
+    pub(super) fn of(slot: &Arc<Slot>, devices: impl Iterator<Item = Device>) -> Self {
         let mut seen = Self::default();
         seen.slot = Some(Arc::clone(slot));
+        seen.meters = devices.map(|device| (device, Arc::default())).collect();
         seen
+    }
+
+    /// The model is on `device` for this use.
+    pub(super) fn is_on(&self, device: Device) {
+        let at = self.meters.iter().position(|(known, _)| *known == device).unwrap_or_default();
+        if self.device.load(Relaxed) != at {
+            self.device.store(at, Relaxed);
+        }
+    }
+
+    /// Where runs on `device` are added up.
+    pub(super) fn meter(&self, device: Device) -> Option<&Arc<Meter>> {
+        self.meters.iter().find(|(known, _)| *known == device).map(|(_, meter)| meter)
     }
 
     /// A use begins at `now_ms`, of the copy that load `generation` brought. Says whether it meets a load.
@@ -121,16 +153,24 @@ impl Seen {
         let here = loaded.filter(|_| self.is_here(now_ms, slot.generation.load(Relaxed), idle));
         let sessions = here.as_ref().map_or(0, |model| model.sessions().min(self.current_max.load(Relaxed).max(1)));
         let age_ms = now_ms.saturating_sub(self.used_ms.load(Relaxed));
+        let device = self.meters.get(self.device.load(Relaxed)).map(|(device, _)| *device);
+        let busy = self.meters.iter().map(|(device, meter)| (*device, meter.busy()));
+        let mut sizes = SizesSeen::default();
+        self.meters.iter().for_each(|(_, meter)| meter.add_sizes_to(&mut sizes));
         ModelUse {
             uses,
             current: self.current.load(Relaxed),
             last_use: (loads > 0).then(|| Duration::from_millis(age_ms)),
             loads,
             load_time: (loads > 0).then(|| slot.load_time()),
+            device: device.filter(|_| loads > 0),
             is_resident: here.is_some(),
             bytes: here.as_ref().map_or(0, |model| model.footprint().of_sessions(sessions)),
             sessions,
-            busy: self.meter.read(),
+            busy: busy.filter(|(_, busy)| !busy.is_zero()).collect(),
+            waiting: self.meters.iter().map(|(_, meter)| meter.waiting()).sum(),
+            sizes,
+            recorded: self.recorder.read(),
             is_pinned: self.is_pinned(),
         }
     }

@@ -1,10 +1,12 @@
 //! The place of one model: in memory or not, and what the slow path knows of it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use modelet_spec::Device;
 
 use super::flight::{Flight, Loader};
 use super::key::ModelKey;
@@ -54,6 +56,11 @@ impl Slot {
         self.pins.load(Relaxed) > 0
     }
 
+    /// The device whose account it is on.
+    pub(super) fn device(&self) -> Option<Device> {
+        self.loaded.load().as_ref()?.charged_to()
+    }
+
     /// Whether it is in memory and nobody but the slot holds it: no run, no call that waits.
     pub(super) fn is_unused(&self) -> bool {
         self.loaded.load().as_ref().is_some_and(|model| Arc::strong_count(model) == 1)
@@ -69,8 +76,8 @@ pub(super) struct Entry {
     pub(super) leaving: Weak<Model>,
     /// Its handles.
     pub(super) seen: Vec<Weak<Seen>>,
-    /// What its last load was measured to take.
-    pub(super) measured: Option<u64>,
+    /// What its last load on each device was measured to take.
+    pub(super) measured: BTreeMap<Device, u64>,
     /// Loads that failed since the last that did not.
     pub(super) failures: u32,
 }
@@ -106,7 +113,7 @@ pub enum Unload {
 impl Entry {
     pub(super) fn new(slot: Arc<Slot>, loader: Arc<dyn Loader>) -> Self {
         let (stage, leaving, seen) = (Stage::Away, Weak::new(), Vec::new());
-        Self { slot, loader, stage, leaving, seen, measured: None, failures: 0 }
+        Self { slot, loader, stage, leaving, seen, measured: BTreeMap::new(), failures: 0 }
     }
 
     /// Lets the model go, if nobody uses it. To be dropped without the lock.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use modelet_inference::LoadError;
+use modelet_spec::Device;
 
 use crate::staged::Staged;
 use crate::support::{f32s, flow, named, until};
@@ -41,18 +42,18 @@ fn a_model_is_loaded_once_for_all_who_ask() {
 
 #[test]
 fn scopes_and_devices_are_apart() {
-    let host = Host::new(|config| config.budgets.extend([("cuda:0".to_owned(), 256 << 20)]));
+    let host = Host::new(|config| config.budgets.push((Device::Cuda(0), 256 << 20)));
     let loader = Staged::of(&host.runtime, "digits.onnx");
-    let keys = [key("digits"), key("digits").scoped("acme"), key("digits").on("cuda:0")];
+    let keys = [key("digits"), key("digits").scoped("acme"), key("digits").on(Device::Cuda(0))];
     let handles = keys.map(|key| host.residency.handle(key, loader.clone()));
     for handle in &handles {
         block_on(handle.get()).unwrap();
     }
     assert_eq!(loader.loads(), 3);
     let stats = host.residency.stats();
-    assert_eq!((stats.devices["cpu"].models, stats.devices["cuda:0"].models), (2, 1));
-    let nowhere = host.residency.handle(key("digits").on("cuda:1"), loader.clone());
-    assert!(matches!(block_on(nowhere.get()), Err(LoadError::Unsupported(why)) if why.contains("cuda:1")));
+    assert_eq!((stats.devices[&Device::Cpu].models, stats.devices[&Device::Cuda(0)].models), (2, 1));
+    let nowhere = host.residency.handle(key("digits").on(Device::Cuda(1)), loader.clone());
+    assert!(matches!(block_on(nowhere.get()), Err(LoadError::Device { device: Device::Cuda(1), .. })));
 }
 
 #[test]

@@ -11,10 +11,12 @@
 
 #[path = "../admission/build.rs"]
 mod build;
+mod devices;
 mod interleavings;
 mod loads;
 mod memory;
 mod owners;
+mod recorded;
 mod room;
 mod staged;
 #[path = "../support/mod.rs"]
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use modelet_inference::{Loader, ModelHandle, ModelKey, Residency, ResidencyConfig, Runtime, RuntimeConfig};
-use modelet_spec::Digest;
+use modelet_spec::{Device, Digest};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Tokio's, because its guard may go to other threads.
@@ -54,7 +56,7 @@ impl Host {
     /// The same with a budget of `bytes`.
     fn of(bytes: u64, change: impl FnOnce(&mut ResidencyConfig)) -> Self {
         Self::new(|config| {
-            config.budgets.insert("cpu".to_owned(), bytes);
+            config.budgets = vec![(Device::Cpu, bytes)];
             change(config);
         })
     }
@@ -64,11 +66,11 @@ impl Host {
     }
 
     fn models(&self) -> usize {
-        self.residency.stats().devices["cpu"].models
+        self.residency.stats().devices[&Device::Cpu].models
     }
 
     fn bytes(&self) -> u64 {
-        self.residency.stats().devices["cpu"].bytes
+        self.residency.stats().devices[&Device::Cpu].bytes
     }
 }
 

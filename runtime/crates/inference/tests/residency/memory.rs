@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use modelet_inference::{LoadContext, LoadError, Loader, Model, ModelOptions, Runtime, Unload};
+use modelet_spec::Device;
 
 use crate::build::{F32, Graph, raw};
 use crate::support::{flow, i64s, load, named, until};
@@ -24,7 +25,7 @@ impl Loader for Large {
         80 * MIB
     }
 
-    fn load(&self, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
+    fn load(&self, _: Device, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
         let weights: Vec<u8> =
             (0..SIDE * SIDE).flat_map(|i| ((i as u8 ^ self.1) as f32 / 256.0).to_le_bytes()).collect();
         let side = SIDE as i64;

@@ -1,11 +1,13 @@
 //! What each owner of a shared copy sees: its own uses, and nothing of the others.
 
+use std::future::Future;
 use std::time::Duration;
 
 use modelet_inference::{ModelHandle, Unload};
+use modelet_spec::manifest::{BatchRule, Share};
 
 use crate::staged::Staged;
-use crate::support::until;
+use crate::support::{f32s, flow, i64s, named, until};
 use crate::{Host, block_on};
 
 fn use_once(handle: &ModelHandle) {
@@ -77,4 +79,52 @@ fn an_idle_model_goes_by_itself_though_its_handles_stay_and_a_run_keeps_it() {
         drop(handle.get().await.unwrap());
     });
     assert_eq!(loader.loads(), 2);
+}
+
+#[test]
+fn waits_and_rows_are_the_owners_own_though_they_share_queue_and_runs() {
+    let host = Host::new(|_| {});
+    let loader = Staged::of(&host.runtime, "slow_loop.onnx").one_at_a_time();
+    let (acme, beta) = (host.handle("slow", &loader), host.handle("slow", &loader));
+    let turns = |n: i64| named(vec![("n", i64s(&[1], &[n]))]);
+    block_on(async {
+        let (one, two) = (acme.get().await.unwrap(), beta.get().await.unwrap());
+        let rule = BatchRule::default();
+        // About a microsecond a turn: hours. It is stopped when its caller goes.
+        let mut endless = Box::pin(one.run_with(flow(), &rule, turns(10_000_000_000)));
+        let mut waits = Box::pin(two.run_with(flow(), &rule, turns(1)));
+        assert!(is_pending(&mut endless).await);
+        until("it runs", || one.sessions_busy() == 1 && acme.seen().waiting == 0).await;
+        assert!(is_pending(&mut waits).await);
+        assert_eq!((acme.seen().waiting, beta.seen().waiting), (0, 1));
+        drop(waits);
+        assert_eq!((acme.seen().waiting, beta.seen().waiting), (0, 0), "a caller who leaves waits no longer");
+        drop(endless);
+        until("it is stopped", || one.sessions_busy() == 0).await;
+        two.run_with(flow(), &rule, turns(1)).await.unwrap();
+    });
+    assert_eq!((beta.seen().sizes.runs(), beta.seen().sizes.rows()), (1, 1));
+}
+
+#[test]
+fn of_a_joined_run_an_owner_sees_its_own_rows() {
+    let host = Host::new(|_| {});
+    let loader = Staged::of(&host.runtime, "dynamic_batch.onnx");
+    let (acme, beta) = (host.handle("batch", &loader), host.handle("batch", &loader));
+    let rows = |count: u64| named(vec![("x", f32s(&[count, 4], &vec![1.0; 4 * count as usize]))]);
+    let rule = BatchRule { max: 3, wait: Duration::from_secs(20), share: Share::All };
+    block_on(async {
+        let (one, two) = (acme.get().await.unwrap(), beta.get().await.unwrap());
+        let (a, b) = tokio::join!(one.run_with(flow(), &rule, rows(2)), two.run_with(flow(), &rule, rows(1)));
+        assert_eq!((a.unwrap().len(), b.unwrap().len()), (1, 1));
+        assert_eq!(one.runs(), 1, "joined");
+    });
+    let sizes = |handle: &ModelHandle| (handle.seen().sizes.runs(), handle.seen().sizes.rows());
+    assert_eq!((sizes(&acme), sizes(&beta)), ((1, 2), (1, 1)));
+}
+
+/// Looks at a future once; `true`: it has not ended.
+async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending()))
+        .await
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
 use modelet_inference::{LoadContext, LoadError, Loader, Model, ModelOptions, Runtime};
+use modelet_spec::Device;
 
 use crate::support::model_bytes;
 
@@ -11,6 +12,7 @@ pub(crate) struct Staged {
     runtime: Runtime,
     file: &'static str,
     expected: AtomicU64,
+    is_single: AtomicBool,
     /// Loads begun.
     pub(crate) begun: AtomicUsize,
     /// Loads that were told to stop.
@@ -18,6 +20,12 @@ pub(crate) struct Staged {
     /// Whether a load that is told to stop does.
     pub(crate) obeys: AtomicBool,
     fails: Mutex<Option<LoadError>>,
+    /// Devices that cannot run it.
+    unfit: Mutex<Vec<Device>>,
+    /// The devices that it was loaded for. All are pretended: it runs on the CPU.
+    asked: Mutex<Vec<Device>>,
+    /// The calls that its last load was to be warmed with.
+    recorded: Mutex<Vec<String>>,
     gate: Arc<(Mutex<bool>, Condvar)>,
 }
 
@@ -27,10 +35,14 @@ impl Staged {
             runtime: runtime.clone(),
             file,
             expected: AtomicU64::new(0),
+            is_single: AtomicBool::new(false),
             begun: AtomicUsize::new(0),
             told: Arc::default(),
             obeys: AtomicBool::new(true),
             fails: Mutex::default(),
+            unfit: Mutex::default(),
+            asked: Mutex::default(),
+            recorded: Mutex::default(),
             gate: Arc::new((Mutex::new(true), Condvar::new())),
         })
     }
@@ -38,6 +50,12 @@ impl Staged {
     /// What it says before the load.
     pub(crate) fn expecting(self: Arc<Self>, bytes: u64) -> Arc<Self> {
         self.expected.store(bytes, SeqCst);
+        self
+    }
+
+    /// One session at most.
+    pub(crate) fn one_at_a_time(self: Arc<Self>) -> Arc<Self> {
+        self.is_single.store(true, SeqCst);
         self
     }
 
@@ -56,6 +74,22 @@ impl Staged {
         self.gate.1.notify_all();
     }
 
+    /// These devices cannot run it.
+    pub(crate) fn unfit_for(self: Arc<Self>, devices: &[Device]) -> Arc<Self> {
+        self.unfit.lock().unwrap().extend(devices);
+        self
+    }
+
+    /// The calls that its last load was to be warmed with.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        self.recorded.lock().unwrap().clone()
+    }
+
+    /// The devices that it was loaded for, in order.
+    pub(crate) fn asked(&self) -> Vec<Device> {
+        self.asked.lock().unwrap().clone()
+    }
+
     /// From now on loads fail, or do not.
     pub(crate) fn fail(&self, why: Option<LoadError>) {
         *self.fails.lock().unwrap() = why;
@@ -67,8 +101,9 @@ impl Loader for Staged {
         self.expected.load(SeqCst)
     }
 
-    fn load(&self, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
+    fn load(&self, device: Device, context: &LoadContext) -> Result<Arc<Model>, LoadError> {
         self.begun.fetch_add(1, SeqCst);
+        *self.recorded.lock().unwrap() = context.recorded().iter().map(ToString::to_string).collect();
         let (told, gate) = (Arc::clone(&self.told), Arc::clone(&self.gate));
         context.on_cancel(move || {
             told.fetch_add(1, SeqCst);
@@ -85,6 +120,12 @@ impl Loader for Staged {
         if let Some(why) = self.fails.lock().unwrap().clone() {
             return Err(why);
         }
-        self.runtime.load(model_bytes(self.file), ModelOptions::named(self.file))
+        if self.unfit.lock().unwrap().contains(&device) {
+            return Err(LoadError::Device { device, why: "no operator of it runs there".to_owned() });
+        }
+        self.asked.lock().unwrap().push(device);
+        let sessions_max = self.is_single.load(SeqCst).then_some(1);
+        let options = ModelOptions { sessions_max, ..ModelOptions::named(self.file) };
+        self.runtime.load(model_bytes(self.file), options)
     }
 }

@@ -10,6 +10,7 @@ pub(super) fn card(mut root: Section<'_, '_>) -> ModelCard {
         licence: root.text("licence"),
         source: root.text("source"),
         tags: root.value("tags").map(|value| value.texts()).unwrap_or_default(),
+        record: root.value("record").and_then(|value| value.flag()),
         metrics: root.section("metrics").map(metrics).unwrap_or_default(),
         batch: root.section("batch").map(batch).unwrap_or_default(),
         run: root.section("run").map(run).unwrap_or_default(),
