@@ -10,6 +10,7 @@
 mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
+mod cards;
 mod cli;
 mod conformance;
 mod deploy;
