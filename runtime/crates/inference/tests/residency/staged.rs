@@ -9,7 +9,8 @@ use crate::support::model_bytes;
 
 pub(crate) struct Staged {
     runtime: Runtime,
-    file: &'static str,
+    bytes: Vec<u8>,
+    options: ModelOptions,
     expected: AtomicU64,
     /// Loads begun.
     pub(crate) begun: AtomicUsize,
@@ -22,10 +23,16 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    pub(crate) fn of(runtime: &Runtime, file: &'static str) -> Arc<Self> {
+    /// Of a model of the repository.
+    pub(crate) fn of(runtime: &Runtime, file: &str) -> Arc<Self> {
+        Self::made(runtime, model_bytes(file), ModelOptions::named(file))
+    }
+
+    pub(crate) fn made(runtime: &Runtime, bytes: Vec<u8>, options: ModelOptions) -> Arc<Self> {
         Arc::new(Self {
             runtime: runtime.clone(),
-            file,
+            bytes,
+            options,
             expected: AtomicU64::new(0),
             begun: AtomicUsize::new(0),
             told: Arc::default(),
@@ -85,6 +92,6 @@ impl Loader for Staged {
         if let Some(why) = self.fails.lock().unwrap().clone() {
             return Err(why);
         }
-        self.runtime.load(model_bytes(self.file), ModelOptions::named(self.file))
+        self.runtime.load(self.bytes.clone(), self.options.clone())
     }
 }
