@@ -74,6 +74,7 @@ fn crates_depend_on_each_other_along_the_arrows_only() {
         ("guest-sdk/rust", &[]),
         ("runtime/xtask", &[]),
         ("tests/guests", &["sdk"]),
+        ("tests/fuzz", &["catalog", "inference", "spec"]),
         ("functions/file-type", &["sdk"]),
         ("functions/digits", &["sdk"]),
     ] {
