@@ -30,6 +30,19 @@ fn billion() -> Message {
     through().constant(turns).node("Loop", &["m", ""], &[], body).node("Relu", &["x"], &["y"], vec![]).model()
 }
 
+/// A loop of 40 thousand turns inside another.
+fn nested_turns() -> Message {
+    let turns = || raw("m", I64, &[], &40_000_i64.to_le_bytes());
+    let body = |graph: Graph, at: &str| {
+        let graph = graph.node("Identity", &[&format!("go{at}")], &[&format!("on{at}")], vec![]);
+        let graph = graph.input(&format!("i{at}"), I64, &[]).input(&format!("go{at}"), BOOL, &[]);
+        vec![("body", Attr::Graph(graph.output(&format!("on{at}")).0))]
+    };
+    let inner = Graph::default().node("Loop", &["m", ""], &[], body(Graph::default(), "1"));
+    let outer = through().constant(turns()).node("Loop", &["m", ""], &[], body(inner, "0"));
+    outer.node("Relu", &["x"], &["y"], vec![]).model()
+}
+
 /// Branches inside each other.
 fn deep(levels: u32) -> Message {
     let nest = (0..levels).fold(Graph::default(), |graph, level| {
@@ -67,9 +80,11 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("unknown domain", unknown.model().0, "node giving `y` (acme.custom::Magic): unknown operator domain"),
         ("deep subgraphs", deep(60).0, "more than 31 inside each other"),
         ("a billion turns", billion().0, "(Loop): makes 1000000000 turns"),
+        ("a billion turns of two loops", nested_turns().0, "turns"),
         ("deep functions", model("function_chain"), "call each other more than 64 deep"),
         ("doubling functions", model("function_doubling"), "become more than 16384 nodes"),
         ("a function of itself", calls.0, "more than 64 deep"),
+        ("spectra of no width", spectra().0, "node giving `y` (STFT): neither its window nor its frame_length"),
         ("future", relu().model().number(1, 99).0, "IR version 99"),
     ]
 }
@@ -85,9 +100,10 @@ fn every_model_of_the_hostile_corpus_is_refused_with_the_place_and_the_server_go
         assert!(told.contains(words), "{name}: `{words}` is not in: {told}");
         assert_eq!(host.get(&hello).status, 200, "after {name}");
     }
-    let digits = model("digits");
-    for len in (0..digits.len()).step_by(1024) {
-        let _ = push(&host, &digits[..len]).problem(422, "bad-model");
+    for whole in ["digits", "tiny_decoder", "function_chain"].map(model) {
+        for len in (0..whole.len()).step_by(1024) {
+            let _ = push(&host, &whole[..len]).problem(422, "bad-model");
+        }
     }
     let grown = process::resident_bytes(host.pid).saturating_sub(before);
     assert!(grown < GROWTH_MAX, "{} MiB", grown >> 20);
@@ -108,4 +124,11 @@ fn what_admission_cannot_see_is_bounded_at_the_push() {
     assert!(grown < GROWTH_MAX + (64 << 20), "{} MiB", grown >> 20);
     assert_eq!(host.get(&host.guest("hello")).status, 200);
     host.stop();
+}
+
+/// The spectra of `x` f32 [1, 8, 1] in windows of as many numbers as the call says.
+fn spectra() -> Message {
+    let graph = Graph::default().input("x", F32, &[1, 8, 1]).input("width", I64, &[]);
+    let graph = graph.constant(raw("step", I64, &[], &2_i64.to_le_bytes()));
+    graph.node("STFT", &["x", "step", "", "width"], &["y"], vec![]).output("y").model()
 }
