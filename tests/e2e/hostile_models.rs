@@ -3,7 +3,9 @@
 
 use crate::build::{Attr, BOOL, F32, Graph, I64, Message, function, ints, raw, zeros};
 use crate::repository::external;
-use modelet_tests::{Answer, TestHost, places, process};
+use modelet_tests::frame::Kind;
+use modelet_tests::nn::{compute, i64s, part};
+use modelet_tests::{Answer, Function, TestHost, places, process};
 use std::fs;
 
 /// What pushes of the corpus may take of the server's memory, all together.
@@ -126,9 +128,51 @@ fn what_admission_cannot_see_is_bounded_at_the_push() {
     host.stop();
 }
 
+/// `x`, `y` of integers [n] → `q`, `r` [n]: quotients and remainders.
+fn division(element: i64) -> Message {
+    Graph::default()
+        .node("Div", &["x", "y"], &["q"], vec![])
+        .node("Mod", &["x", "y"], &["r"], vec![])
+        .input("x", element, &[-1])
+        .input("y", element, &[-1])
+        .output_of("q", element, &[-1])
+        .output_of("r", element, &[-1])
+        .model()
+}
+
 /// The spectra of `x` f32 [1, 8, 1] in windows of as many numbers as the call says.
 fn spectra() -> Message {
     let graph = Graph::default().input("x", F32, &[1, 8, 1]).input("width", I64, &[]);
     let graph = graph.constant(raw("step", I64, &[], &2_i64.to_le_bytes()));
     graph.node("STFT", &["x", "step", "", "width"], &["y"], vec![]).output("y").model()
+}
+
+#[test]
+fn divisions_that_a_processor_cannot_do_end_nobody() {
+    const I32: i64 = 6;
+    let host = TestHost::start();
+    let file = |name: &str, model: &Message| {
+        let file = host.scratch().join(name);
+        fs::write(&file, model).unwrap();
+        file
+    };
+    let function = Function::guest("nn")
+        .model_file("wide", &file("wide.onnx", &division(I64)))
+        .model_file("narrow", &file("narrow.onnx", &division(I32)));
+    let route = host.once(&function);
+    let wide = |x: &[i64], y: &[i64]| {
+        let inputs = [("x", x), ("y", y)].map(|(name, n)| part(name, Kind::I64, &[n.len() as u32], i64s(n)));
+        compute(&host, &route, "wide", inputs.into())
+    };
+    // The least number has no opposite. Beside it others are divided as ever.
+    let got = wide(&[i64::MIN, 7, i64::MIN, -7], &[-1, 2, 2, -1]).unwrap();
+    let expected = [i64s(&[i64::MIN, 3, i64::MIN / 2, 7]), i64s(&[0, 1, 0, 0])];
+    assert_eq!([&*got[0].data, &*got[1].data], [expected[0].as_slice(), expected[1].as_slice()]);
+    let least = |name| part(name, Kind::I32, &[1], if name == "x" { i32::MIN } else { -1 }.to_le_bytes().to_vec());
+    let got = compute(&host, &route, "narrow", vec![least("x"), least("y")]).unwrap();
+    assert_eq!([&*got[0].data, &*got[1].data], [i32::MIN.to_le_bytes(), [0; 4]]);
+    // For zero ONNX Runtime looks.
+    assert_eq!(wide(&[1], &[0]).unwrap_err().code, "runtime-error");
+    assert_eq!(wide(&[9], &[4]).unwrap()[0].data, i64s(&[2]));
+    host.stop();
 }
