@@ -10,6 +10,7 @@
 mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
+mod cards;
 mod cli;
 mod conformance;
 mod deploy;
@@ -22,6 +23,7 @@ mod hostile_models;
 mod idle;
 mod lifecycle;
 mod loading;
+mod made;
 mod nn;
 mod nn_chains;
 mod nn_memory;
@@ -33,4 +35,5 @@ mod sandbox;
 mod serving;
 mod sharing;
 mod tenants;
+mod trials;
 mod warm_up;

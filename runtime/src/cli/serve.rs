@@ -12,6 +12,7 @@ use super::check::sources;
 use super::output;
 use crate::assemble::{self, Server};
 use crate::config::{Config, Sources};
+use crate::divisions;
 use crate::shutdown::Signals;
 use crate::telemetry::{self, LogHandle};
 
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &ConfigArgs, data_dir: Option<PathBuf>) -> anyhow::Resul
     let sources = sources(args, data_dir);
     let config = Config::load(&sources)?;
     let log = telemetry::start(&config.server.log)?;
+    divisions::survive().context("no handler for divisions that fail")?;
     let threads = config.server.threads;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)

@@ -1,13 +1,23 @@
 //! Which function answers a request, against a matcher that is too simple to be wrong.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what fails here is a failed test"
+)]
 
+#[path = "../../../../tests/fuzz/damaged.rs"]
+mod damaged;
+#[path = "../../../../tests/fuzz/bodies/routes.rs"]
+mod routes;
+
+use damaged::damaged;
 use modelet_catalog::{Catalog, CatalogBuilder, CatalogError, Entry, Lookup, Route};
-use modelet_spec::{
-    Auth, Digest, EffectiveLimits, FunctionLimits, PathPattern, Segment, ServerLimits, TenantLimits, TenantName,
-    Version,
-};
+use modelet_spec::{Auth, Digest, EffectiveLimits, FunctionLimits, ServerLimits, TenantLimits, TenantName, Version};
 use proptest::prelude::*;
+use routes::naive_find;
 
 /// A function called `f` and its number, which is also its handle.
 fn entry(number: usize, tenant: &str, routes: Vec<Route>) -> Entry<usize> {
@@ -142,38 +152,6 @@ fn a_host_that_no_request_has_is_refused() {
     }
 }
 
-/// Whether a pattern matches, and how specific it is at each segment: smaller goes first.
-fn naive_rank(pattern: &PathPattern, path: &str) -> Option<Vec<u8>> {
-    let mut left: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-    let mut rank = Vec::new();
-    for segment in pattern.segments() {
-        match segment {
-            Segment::Rest(_) => return (!left.is_empty()).then(|| [rank, vec![2]].concat()),
-            _ if left.is_empty() => return None,
-            Segment::Exact(text) if *text == left.remove(0) => rank.push(0),
-            Segment::Exact(_) => return None,
-            Segment::Param(_) => rank.push(1),
-        }
-        if rank.last() == Some(&1) && left.remove(0).is_empty() {
-            return None;
-        }
-    }
-    left.is_empty().then_some(rank)
-}
-
-/// The most specific of all that match; the first `hosts` of them with a host before those without.
-fn naive_find(routes: &[Route], host: Option<&str>, path: &str) -> Option<usize> {
-    let best = |with_host: bool| {
-        let fitting = routes.iter().enumerate().filter(|(_, route)| match &route.host {
-            Some(known) => with_host && Some(known.as_str()) == host,
-            None => !with_host,
-        });
-        let ranked = fitting.filter_map(|(number, route)| Some((naive_rank(&route.path, path)?, number)));
-        ranked.min().map(|(_, number)| number)
-    };
-    best(true).or_else(|| best(false))
-}
-
 fn pattern() -> impl Strategy<Value = String> {
     let segment = prop_oneof![4 => Just("a".to_owned()), 2 => Just("b".to_owned()), 3 => Just("{}".to_owned())];
     (proptest::collection::vec(segment, 0..4), prop_oneof![2 => Just(""), 1 => Just("/"), 1 => Just("/{*rest}")])
@@ -206,6 +184,12 @@ proptest! {
         for path in paths {
             prop_assert_eq!(found(&catalog, host, &path, "GET"), naive_find(&routes, host, &path), "{}", path);
         }
+    }
+
+    /// The fuzzer's target, on its damaged seeds: see `tests/fuzz/README.md`.
+    #[test]
+    fn damaged_routes_are_found_as_the_naive_matcher_finds_them(bytes in damaged("routes")) {
+        routes::check(&bytes);
     }
 
     #[test]

@@ -82,7 +82,10 @@ pub enum LoadError {
     #[error("model not supported: {0}")]
     Unsupported(String),
     /// It asks for a device that is not there.
-    #[error("the model demands {device}, which this server does not have: {why}")]
+    #[error(
+        "the model demands {device} by `device` in [run] of its card, and this server does not have it: {why}; without \
+         the `!` there it runs on another device; `modelet doctor` tells what is there"
+    )]
     Device {
         /// Which.
         device: Device,

@@ -1,4 +1,5 @@
-//! What constants alone make large or long: tensors filled from a constant shape, loops with a constant count.
+//! What constants alone make large or long: tensors filled from a constant shape, loops with a constant count. And what has to be
+//! a constant, because nothing else looks at it.
 //!
 //! What depends on an input, or on anything computed, is not seen here: at a run the arena and the run limit bound it, at
 //! a load the cap on folded constants.
@@ -40,6 +41,11 @@ fn walk<'g, 'a>(
     for node in &graph.nodes {
         if let Some(bytes) = made_bytes(node, &scope).filter(|bytes| *bytes > limits.made_bytes) {
             return Err(made_too_large(node, bytes, limits));
+        }
+        if (node.domain, node.op) == ("", "STFT") && !has_window(node, &scope) {
+            let why = "neither its window nor its frame_length is a constant with a length, and ONNX Runtime divides by it \
+                       without a look: make one of them an initializer";
+            return Err(Refused::unsupported(node, why));
         }
         let inside = turns.saturating_mul(turns_of(node, &scope).unwrap_or(1).max(1));
         if inside > limits.loop_turns && inside > turns {
@@ -94,6 +100,21 @@ fn made_bytes(node: &Node<'_>, scope: &Scope<'_, '_>) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// Whether a constant says how long the window of a spectrum is. One that comes with a call may be empty, which ends the process
+/// in ONNX Runtime 1.31.1; it compares the two, so one is enough.
+fn has_window(node: &Node<'_>, scope: &Scope<'_, '_>) -> bool {
+    let input = |node: &Node<'_>, at: usize| node.inputs.get(at).copied().unwrap_or_default().to_owned();
+    let is_length = |name: String| scope.ints(&name).is_some_and(|ints| ints.first().is_some_and(|length| *length > 0));
+    let window = input(node, 2);
+    let is_made = |maker: &&Node<'_>| {
+        maker.domain.is_empty() && matches!(maker.op, "HannWindow" | "HammingWindow" | "BlackmanWindow")
+    };
+    let maker = scope.makers.get(window.as_str()).copied().filter(is_made);
+    is_length(input(node, 3))
+        || scope.constant(&window).is_some_and(|window| window.elements() > 0)
+        || maker.is_some_and(|maker| is_length(input(maker, 0)))
 }
 
 /// How often a loop runs, if it is a constant and nothing in the loop can end it sooner.

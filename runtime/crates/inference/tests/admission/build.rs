@@ -132,6 +132,11 @@ impl Graph {
         Self(self.0.bytes(12, Message::default().bytes(1, name)))
     }
 
+    /// What ONNX Runtime asks of a graph inside another.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self(self.0.bytes(2, name))
+    }
+
     /// A file of this graph, operator set 17.
     pub(crate) fn model(self) -> Message {
         self.model_of(8, 17)

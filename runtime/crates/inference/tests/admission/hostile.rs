@@ -155,6 +155,27 @@ fn what_constants_make_too_large_is_refused_by_node() {
     refused(inside.model(), TooLarge, "node giving `z` (ConstantOfShape): makes at least 4398046511104 bytes");
 }
 
+#[test]
+fn spectra_whose_window_may_have_no_length_are_refused() {
+    let graph = || Graph::default().input("x", F32, &[1, 8, 1]).input("given", I64, &[]).input("numbers", F32, &[-1]);
+    let stft = |graph: Graph, inputs: &[&str]| {
+        let graph = graph.constant(raw("two", I64, &[], &2_i64.to_le_bytes()));
+        graph.node("STFT", &[&["x", "two"][..], inputs].concat(), &["y"], vec![]).output("y").model()
+    };
+    let length = |length: i64| graph().constant(raw("length", I64, &[], &length.to_le_bytes()));
+    let admitted = |model: Message| drop(admit(model.as_ref(), &AdmissionLimits::default()).unwrap());
+    for inputs in [&["", "given"][..], &["numbers"], &["numbers", "given"], &[]] {
+        refused(stft(graph(), inputs), Unsupported, "node giving `y` (STFT): neither its window nor its frame_length");
+    }
+    refused(stft(length(0), &["", "length"]), Unsupported, "neither its window");
+    refused(stft(graph().constant(zeros("none", &[0])), &["none"]), Unsupported, "neither its window");
+    admitted(stft(length(4), &["", "length"]));
+    admitted(stft(length(4), &["numbers", "length"]));
+    admitted(stft(graph().constant(zeros("four", &[4])), &["four", "given"]));
+    admitted(stft(length(4).node("HannWindow", &["length"], &["w"], vec![]), &["w"]));
+    refused(stft(graph().node("HannWindow", &["given"], &["w"], vec![]), &["w"]), Unsupported, "neither its window");
+}
+
 /// A loop of this many turns whose body goes on by itself, around a body's nodes.
 fn looping(turns: &str, inner: Graph) -> (&'static str, Vec<&'static str>, Vec<(&'static str, Attr)>, String) {
     let body = inner.node("Identity", &["go"], &["go_on"], vec![]).input("i", I64, &[]).input("go", BOOL, &[]);

@@ -8,10 +8,17 @@
     reason = "a test says so by panicking, in its helpers too"
 )]
 
+#[path = "../../../../../tests/fuzz/bodies/admission.rs"]
+mod body;
 mod build;
+#[path = "../../../../../tests/fuzz/damaged.rs"]
+mod damaged;
+mod fuzzed;
 mod honest;
 mod hostile;
 mod mutated;
 mod rows;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../../../../../tests/fuzz/bodies/tensors.rs"]
+mod tensors;

@@ -1,23 +1,30 @@
-//! Any interleaving of calls, loads that fail, unloads, evictions, pins, cancels and deadlines: the answer of a run alone or a
-//! typed error, never more than the budget, and nothing left afterwards.
+//! Any interleaving of calls (of several rows and lengths, filled up where they are joined), loads that fail, unloads, evictions,
+//! pins, cancels and deadlines, on two devices: the answer of a run alone or a typed error, never more than a device's budget,
+//! and nothing left afterwards. The second device is one by name: its models are loaded where all are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use modelet_inference::{LoadError, ModelHandle, ModelOptions, RunError};
+use modelet_inference::{LoadError, Loader, ModelHandle, ModelOptions, RunError, Tensor};
 use modelet_spec::Flow;
+use modelet_spec::card::PadRule;
 use modelet_spec::manifest::{BatchRule, Share};
 use proptest::prelude::*;
 
 use crate::staged::Staged;
-use crate::support::{as_f32s, f32s, model_bytes, named, until};
-use crate::{Host, block_on};
+use crate::support::{as_f32s, i64s, model_bytes, named, until};
+use crate::{Host, block_on, key};
 
 /// Models of one content each.
 const MODELS: usize = 4;
 /// Owners of each.
 const OWNERS: usize = 2;
-const FILE: &str = "digits.onnx";
+/// Takes sentences of any length, with a mask.
+const FILE: &str = "tiny_encoder.onnx";
+/// Rows of different content, and the longest of them.
+const ROWS: usize = 10;
+const WORDS: usize = 5;
+const DEVICES: [&str; 2] = ["cpu", "cuda:0"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -32,9 +39,10 @@ enum Step {
 struct Call {
     owner: usize,
     model: usize,
-    /// Each row is filled with its own number.
     first_row: usize,
     rows: usize,
+    /// In each row.
+    words: usize,
     rule: BatchRule,
     deadline_us: Option<u64>,
     /// Its caller goes away after this many looks at it.
@@ -46,9 +54,10 @@ fn step() -> impl Strategy<Value = Step> {
     let rule = (1_u32..9, share).prop_map(|(max, share)| BatchRule { max, wait: Duration::ZERO, share });
     let deadline_us = proptest::option::weighted(0.2, 1_u64..20_000);
     let polls = proptest::option::weighted(0.2, 0_u8..6);
-    let call = (0..OWNERS, 0..MODELS, 0..8_usize, 1..4_usize, rule, deadline_us, polls).prop_map(
-        |(owner, model, first_row, rows, rule, deadline_us, polls)| {
-            Step::Call(Call { owner, model, first_row, rows, rule, deadline_us, polls })
+    let size = (0..ROWS - 3, 1..4_usize, 1..=WORDS);
+    let call = (0..OWNERS, 0..MODELS, size, rule, deadline_us, polls).prop_map(
+        |(owner, model, (first_row, rows, words), rule, deadline_us, polls)| {
+            Step::Call(Call { owner, model, first_row, rows, words, rule, deadline_us, polls })
         },
     );
     let pin =
@@ -64,13 +73,14 @@ struct World {
     loaders: Vec<Arc<Staged>>,
     /// By owner, by model.
     handles: Vec<Vec<ModelHandle>>,
+    /// Of each device.
     budget: u64,
-    /// The probabilities of each row, from a run alone.
-    expected: Vec<Vec<f32>>,
+    /// The answer to each row at each length, from a run alone.
+    expected: Vec<Vec<Vec<f32>>>,
 }
 
 impl World {
-    /// A budget of `tenths` tenths of one model.
+    /// A budget of `tenths` tenths of one model on each device.
     fn new(tenths: u64, loads_max: usize) -> Self {
         let mut world = Self::measured();
         let one = world.budget;
@@ -79,25 +89,29 @@ impl World {
         world.host = Host::of(budget, |config| {
             (config.idle, config.loads_max) = (Duration::from_millis(50), loads_max);
             (config.room_wait, config.back_off) = (Duration::from_millis(5), Duration::ZERO);
+            config.budgets.insert(DEVICES[1].to_owned(), budget);
         });
         world.budget = budget;
-        let loader = |_| Staged::of(&world.host.runtime, FILE).expecting(one);
+        let loader = |_| Staged::made(&world.host.runtime, model_bytes(FILE), options()).expecting(one);
         world.loaders = (0..MODELS).map(loader).collect();
-        let of_owner =
-            |_| (0..MODELS).map(|model| world.host.handle(&model.to_string(), &world.loaders[model])).collect();
-        world.handles = (0..OWNERS).map(of_owner).collect();
+        let handle = |model: usize| {
+            let loader = Arc::clone(&world.loaders[model]) as Arc<dyn Loader>;
+            world.host.residency.handle(key(&model.to_string()).on(DEVICES[model % DEVICES.len()]), loader)
+        };
+        world.handles = (0..OWNERS).map(|_| (0..MODELS).map(handle).collect()).collect();
         world
     }
 
     /// What one model takes, and its answers.
     fn measured() -> Self {
         let host = Host::new(|_| {});
-        let model = host.runtime.load(model_bytes(FILE), ModelOptions::named("alone")).unwrap();
-        let row = |row: usize| {
-            let outputs = block_on(model.run(Flow::new(1, 1), named(vec![("X", rows(row, 1))]))).unwrap();
-            as_f32s(&outputs[1].1)
+        let model = host.runtime.load(model_bytes(FILE), options()).unwrap();
+        let answer = |row: usize, words: usize| {
+            let outputs = block_on(model.run(Flow::new(1, 1), sentences(row, 1, words))).unwrap();
+            as_f32s(&outputs[0].1)
         };
-        let (budget, expected) = (model.footprint().total(), (0..16).map(row).collect());
+        let of_row = |row: usize| (1..=WORDS).map(|words| answer(row, words)).collect();
+        let (budget, expected) = (model.footprint().total(), (0..ROWS).map(of_row).collect());
         Self { host, loaders: Vec::new(), handles: Vec::new(), budget, expected }
     }
 
@@ -111,7 +125,9 @@ impl World {
                 self.loaders[model].fail(fails.then(|| LoadError::Unavailable("on demand".to_owned())));
             }
         }
-        prop_assert!(self.host.bytes() <= self.budget, "{} over {}", self.host.bytes(), self.budget);
+        for (name, device) in self.host.residency.stats().devices {
+            prop_assert!(device.bytes <= self.budget, "{} over {} on {name}", device.bytes, self.budget);
+        }
         Ok(())
     }
 
@@ -135,12 +151,12 @@ impl World {
             Err(LoadError::Busy { .. } | LoadError::TooLarge(_) | LoadError::Unavailable(_)) => return Ok(()),
             Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
         };
-        let inputs = named(vec![("X", rows(call.first_row, call.rows))]);
+        let inputs = sentences(call.first_row, call.rows, call.words);
         match model.run_with(flow, &call.rule, inputs).await {
             Ok(outputs) => {
-                let got = as_f32s(&outputs[1].1);
-                let expected: Vec<f32> =
-                    (0..call.rows).flat_map(|row| self.expected[call.first_row + row].clone()).collect();
+                let got = as_f32s(&outputs[0].1);
+                let row = |row: usize| self.expected[call.first_row + row][call.words - 1].clone();
+                let expected: Vec<f32> = (0..call.rows).flat_map(row).collect();
                 prop_assert_eq!(got.len(), expected.len());
                 let is_close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 + 1e-4 * b.abs();
                 prop_assert!(got.iter().zip(&expected).all(is_close), "{:?} is not {:?}", got, expected);
@@ -149,6 +165,7 @@ impl World {
             Err(RunError::Busy { .. }) => {}
             Err(error) => prop_assert!(false, "{error:?}"),
         }
+        prop_assert_eq!((model.reason_against_batching(), model.reason_against_padding()), (None, None));
         Ok(())
     }
 
@@ -161,16 +178,25 @@ impl World {
         let sessions = || self.host.runtime.stats().sessions;
         let is_empty = || {
             self.host.residency.sweep();
-            (self.host.models(), self.host.bytes(), sessions()) == (0, 0, 0)
+            let devices = self.host.residency.stats().devices;
+            sessions() == 0 && devices.values().all(|device| (device.models, device.bytes) == (0, 0))
         };
         until("nothing is left", is_empty).await;
         Ok(())
     }
 }
 
-fn rows(first: usize, count: usize) -> modelet_inference::Tensor {
-    let values: Vec<f32> = (first..first + count).flat_map(|row| [row as f32; 64]).collect();
-    f32s(&[count as u64, 64], &values)
+fn options() -> ModelOptions {
+    let pad = |input: &str| (input.to_owned(), PadRule { dim: 1, value: 0.0 });
+    ModelOptions { padding: [pad("ids"), pad("mask")].into(), ..ModelOptions::named(FILE) }
+}
+
+/// Rows of as many words; no two begin alike.
+fn sentences(first: usize, rows: usize, words: usize) -> Vec<(String, Tensor)> {
+    let ids: Vec<i64> =
+        (first..first + rows).flat_map(|row| (0..words).map(move |at| (3 * row + 7 * at) as i64 % 32)).collect();
+    let dims = [rows as u64, words as u64];
+    named(vec![("ids", i64s(&dims, &ids)), ("mask", i64s(&dims, &vec![1; rows * words]))])
 }
 
 proptest! {

@@ -14,7 +14,10 @@ const MIB: u64 = 1 << 20;
 const SIDE: usize = 2896;
 /// What allocators, threads and the test itself may keep.
 const SLACK: u64 = 24 * MIB;
-/// What the C library keeps at the end of the heap of the one thread that loads: no call gives that back.
+/// What the C library keeps at the end of the heap of the one thread that loads. It gives the end of a thread's heap back only
+/// when something is freed there, and only what is over a threshold which grows to twice the 32 MiB above; `malloc_trim` gives
+/// back what is free inside of heaps, and the end of the main one. To lower the threshold is to have each tensor of some
+/// MiB faulted in again at each call, so it is left.
 const HEAP_END: u64 = 64 * MIB;
 
 /// `y = x · W`, with different weights for each seed.

@@ -10,7 +10,8 @@ use crate::support::model_bytes;
 
 pub(crate) struct Staged {
     runtime: Runtime,
-    file: &'static str,
+    bytes: Vec<u8>,
+    options: ModelOptions,
     expected: AtomicU64,
     is_single: AtomicBool,
     /// Loads begun.
@@ -30,10 +31,16 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    pub(crate) fn of(runtime: &Runtime, file: &'static str) -> Arc<Self> {
+    /// Of a model of the repository.
+    pub(crate) fn of(runtime: &Runtime, file: &str) -> Arc<Self> {
+        Self::made(runtime, model_bytes(file), ModelOptions::named(file))
+    }
+
+    pub(crate) fn made(runtime: &Runtime, bytes: Vec<u8>, options: ModelOptions) -> Arc<Self> {
         Arc::new(Self {
             runtime: runtime.clone(),
-            file,
+            bytes,
+            options,
             expected: AtomicU64::new(0),
             is_single: AtomicBool::new(false),
             begun: AtomicUsize::new(0),
@@ -124,8 +131,10 @@ impl Loader for Staged {
             return Err(LoadError::Device { device, why: "no operator of it runs there".to_owned() });
         }
         self.asked.lock().unwrap().push(device);
-        let sessions_max = self.is_single.load(SeqCst).then_some(1);
-        let options = ModelOptions { sessions_max, ..ModelOptions::named(self.file) };
-        self.runtime.load(model_bytes(self.file), options)
+        let mut options = self.options.clone();
+        if self.is_single.load(SeqCst) {
+            options.sessions_max = Some(1);
+        }
+        self.runtime.load(self.bytes.clone(), options)
     }
 }
