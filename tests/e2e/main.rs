@@ -11,6 +11,7 @@ mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
 mod cli;
+mod computing;
 mod conformance;
 mod deploy;
 mod devices;
