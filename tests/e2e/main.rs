@@ -12,6 +12,7 @@ mod admin;
 mod build;
 mod cards;
 mod cli;
+mod computing;
 mod conformance;
 mod deploy;
 mod devices;

@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod frame;
+pub mod inflate;
 pub mod typed;
 
 use modelet_sdk::wasi::clocks::monotonic_clock;

@@ -1,16 +1,21 @@
 //! What both drivers share: the component, the host's state for it, and the engine's very settings.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
 use hyper::http;
 use modelet_spec::ServerLimits;
+use tokio::sync::oneshot;
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 #[path = "../../crates/engine/src/settings.rs"]
@@ -60,8 +65,15 @@ impl WasiHttpView for State {
 ///
 /// `concurrent`: with the bookkeeping of the component model's async support, which `wasmtime_wasi_http::handler` needs.
 pub(crate) fn load(guest: &Path, concurrent: bool) -> Result<ProxyPre<State>> {
+    load_with(guest, |config| {
+        config.concurrency_support(concurrent);
+    })
+}
+
+/// The same with a change of the engine's settings.
+pub(crate) fn load_with(guest: &Path, change: impl FnOnce(&mut Config)) -> Result<ProxyPre<State>> {
     let mut config = settings::config(&ServerLimits::default());
-    config.concurrency_support(concurrent);
+    change(&mut config);
     let engine = Engine::new(&config)?;
     let mut linker = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -93,4 +105,29 @@ pub(crate) fn store(pre: &ProxyPre<State>) -> Store<State> {
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
     store
+}
+
+/// One request to an instance, and its whole answer.
+///
+/// # Errors
+/// When the guest fails, or answers with another status than 200.
+pub(crate) async fn ask(store: &mut Store<State>, proxy: &Proxy, target: &str, body: Bytes) -> Result<Bytes> {
+    let body = Full::new(body).map_err(|never: Infallible| -> Error { match never {} });
+    let request = http::Request::post(format!("http://bench{target}")).body(body)?;
+    let (sender, receiver) = oneshot::channel();
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(Scheme::Http, request)?;
+    let out = http.new_response_outparam(sender)?;
+    store.set_epoch_deadline(1);
+    let answer = async {
+        let response = receiver.await.context("no answer")??;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        ensure!(status == 200, "the guest says {status} {}", String::from_utf8_lossy(&body));
+        anyhow::Ok(body)
+    };
+    let (ended, answer) =
+        tokio::join!(proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, out), answer);
+    ended?;
+    answer
 }

@@ -1,5 +1,7 @@
 //! As much of HTTP/1.1 as it takes to know where an answer ends: a length or chunks.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -9,8 +11,19 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 pub(crate) struct Answer {
     /// The status code.
     pub(crate) status: u16,
+    /// What `server-timing` says, empty where it is not there.
+    pub(crate) timing: String,
     /// The body, without the marks of its chunks.
     pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// How long a stage took, as `server-timing` has it; `None` where it does not name it.
+    pub(crate) fn stage(&self, stage: &str) -> Option<Duration> {
+        let stages = self.timing.split(',').filter_map(|part| part.trim().split_once(";dur="));
+        let (_, milliseconds) = stages.into_iter().find(|(name, _)| *name == stage)?;
+        Duration::try_from_secs_f64(milliseconds.trim().parse::<f64>().ok()? / 1e3).ok()
+    }
 }
 
 /// A whole answer, measured only.
@@ -37,7 +50,15 @@ pub(crate) fn measure(received: &[u8]) -> Result<Option<Measured>> {
 pub(crate) fn parse(received: &[u8]) -> Result<Option<Answer>> {
     let mut body = Vec::new();
     let measured = scan(received, |piece| body.extend_from_slice(piece))?;
-    Ok(measured.map(|measured| Answer { status: measured.status, body }))
+    Ok(measured.map(|measured| Answer { status: measured.status, timing: timing(received), body }))
+}
+
+fn timing(received: &[u8]) -> String {
+    let end = find(received, HEAD_END).unwrap_or_default();
+    let head = String::from_utf8_lossy(received.get(..end).unwrap_or_default());
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let values = fields.filter(|(name, _)| name.eq_ignore_ascii_case("server-timing")).map(|(_, value)| value.trim());
+    values.collect::<Vec<_>>().join(",")
 }
 
 fn scan(received: &[u8], piece: impl FnMut(&[u8])) -> Result<Option<Measured>> {

@@ -39,7 +39,22 @@ impl Server {
     /// # Errors
     /// When it does not start, or ends or stays silent instead of listening.
     pub(crate) fn start(program: &Path, arguments: &[&str], listening: &str) -> Result<Self> {
-        let mut child = pinned(program, arguments, Cores::One).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Self::start_in(&[], program, arguments, listening)
+    }
+
+    /// The same with these variables.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`].
+    pub(crate) fn start_in(
+        variables: &[(&str, &str)],
+        program: &Path,
+        arguments: &[&str],
+        listening: &str,
+    ) -> Result<Self> {
+        let mut command = pinned(program, arguments, Cores::One);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
         let (sender, lines) = mpsc::channel();
         let stdout = child.stdout.take().context("its stdout")?;
         let stderr = child.stderr.take().context("its stderr")?;
@@ -65,6 +80,19 @@ impl Server {
             nanoseconds += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
         }
         Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Its memory that is in RAM, in bytes, files that are mapped included.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        memory_and_maps(&self.child.id().to_string())
+    }
+
+    /// Ends it, and waits until it has gone.
+    pub(crate) fn stop(&mut self) {
+        stop(&mut self.child);
     }
 }
 
@@ -145,7 +173,7 @@ fn wait_for_address(lines: &mpsc::Receiver<String>, listening: &str) -> Result<S
         let line =
             lines.recv_timeout(START).map_err(|_| anyhow!("it does not listen; it said: {}", said.join(" | ")))?;
         if let Some((_, address)) = line.split_once(listening) {
-            return address.trim().parse().with_context(|| format!("the address in {line:?}"));
+            return address.trim().trim_end_matches('/').parse().with_context(|| format!("the address in {line:?}"));
         }
         said.push(line);
     }

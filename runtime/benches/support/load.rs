@@ -4,11 +4,12 @@
 //! that the generator stays on the core it was pinned to. It never sleeps: waking it would be the server's work, since both
 //! are on one machine, and on a virtual one a wake-up costs more (10 µs) than many an answer.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
@@ -77,27 +78,59 @@ impl Request {
 /// # Errors
 /// When a connection breaks, an answer is no HTTP, or none comes for ten seconds.
 pub(crate) fn run(server: SocketAddr, requests: &[Request], connections: usize, duration: Duration) -> Result<Seen> {
-    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let request = |index: usize| requests.get(index % requests.len().max(1)).context("nothing to ask");
-    let mut open = Vec::with_capacity(connections);
+    let mut crowd = Vec::with_capacity(connections);
     for index in 0..connections {
-        let connection = Connection::open(server)?;
-        let data = epoll::EventData::new_u64(index as u64);
-        epoll::add(&poll, &connection.stream, data, epoll::EventFlags::IN)?;
-        open.push(connection);
+        let request = requests.get(index % requests.len().max(1)).context("nothing to ask")?;
+        crowd.push(Member { connection: Connection::open(server)?, request, is_neighbour: false });
     }
-    let mut tally = Tally::default();
+    let [tally, _] = drive(server, crowd, duration)?;
+    tally.seen(duration)
+}
+
+/// Keeps one connection busy with `request`, while `neighbours` others ask for `other`: what they are answered is counted, whatever
+/// it is, and where the server closes a connection there is a new one. Returns what the first saw, and the answers of the others.
+///
+/// # Errors
+/// Those of [`run`], for the first connection.
+pub(crate) fn run_beside(
+    server: SocketAddr,
+    request: &Request,
+    (other, neighbours): (&Request, usize),
+    duration: Duration,
+) -> Result<(Seen, u64)> {
+    let mut crowd = vec![Member { connection: Connection::open(server)?, request, is_neighbour: false }];
+    for _ in 0..neighbours {
+        crowd.push(Member { connection: Connection::open(server)?, request: other, is_neighbour: true });
+    }
+    let [tally, others] = drive(server, crowd, duration)?;
+    Ok((tally.seen(duration)?, others.latencies.len() as u64 + others.failures))
+}
+
+/// A connection and what it asks.
+struct Member<'a> {
+    connection: Connection,
+    request: &'a Request,
+    is_neighbour: bool,
+}
+
+/// What the connections of a crowd saw, and what the neighbours among them saw.
+fn drive(server: SocketAddr, mut crowd: Vec<Member<'_>>, duration: Duration) -> Result<[Tally; 2]> {
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for (index, member) in crowd.iter().enumerate() {
+        watch(&poll, &member.connection, index as u64)?;
+    }
+    let (mut tally, mut others) = (Tally::default(), Tally::default());
     let begun = Instant::now();
-    for (index, connection) in open.iter_mut().enumerate() {
-        connection.send(request(index)?)?;
+    for member in &mut crowd {
+        member.connection.send(member.request)?;
     }
-    let mut events = Vec::with_capacity(connections);
+    let mut events = Vec::with_capacity(crowd.len());
     let mut heard = begun;
     loop {
         epoll::wait(&poll, spare_capacity(&mut events), Some(&Timespec::default()))?;
         let now = Instant::now();
         if now - begun >= duration {
-            break;
+            return Ok([tally, others]);
         }
         if !events.is_empty() {
             heard = now;
@@ -105,12 +138,51 @@ pub(crate) fn run(server: SocketAddr, requests: &[Request], connections: usize, 
             bail!("no answer for {} s", PATIENCE.as_secs());
         }
         for event in events.drain(..) {
-            let index = usize::try_from(event.data.u64())?;
-            let connection = open.get_mut(index).context("an event for no connection")?;
-            connection.turn(request(index)?, &mut tally)?;
+            let index = event.data.u64();
+            let member = crowd.get_mut(usize::try_from(index)?).context("an event for no connection")?;
+            if !member.is_neighbour {
+                member.connection.turn(member.request, &mut tally)?;
+            } else if member.connection.turn(member.request, &mut others).is_err() {
+                others.failures += 1;
+                member.connection = Connection::open(server)?;
+                watch(&poll, &member.connection, index)?;
+                member.connection.send(member.request)?;
+            }
         }
     }
-    tally.seen(begun.elapsed())
+}
+
+fn watch(poll: impl AsFd, connection: &Connection, index: u64) -> Result<()> {
+    epoll::add(poll, &connection.stream, epoll::EventData::new_u64(index), epoll::EventFlags::IN)?;
+    Ok(())
+}
+
+/// One connection that asks one thing after the other. It does not sleep while it waits, either.
+pub(crate) struct Caller(Connection);
+
+impl Caller {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nothing listens.
+    pub(crate) fn open(server: SocketAddr) -> Result<Self> {
+        Ok(Self(Connection::open(server)?))
+    }
+
+    /// The whole answer, and how long it took.
+    ///
+    /// # Errors
+    /// When the connection breaks, the answer is no HTTP, or none comes for ten seconds.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<(Answer, Duration)> {
+        self.0.send(request)?;
+        loop {
+            let is_more = self.0.try_receive()?;
+            if is_more && let Some(answer) = answer::parse(&self.0.received)? {
+                return Ok((answer, self.0.asked.elapsed()));
+            }
+            ensure!(self.0.asked.elapsed() < PATIENCE, "no answer for {} s", PATIENCE.as_secs());
+        }
+    }
 }
 
 #[derive(Default)]
@@ -172,12 +244,21 @@ impl Connection {
     }
 
     fn receive(&mut self) -> Result<()> {
+        ensure!(self.try_receive()?, "receiving an answer: nothing came in time");
+        Ok(())
+    }
+
+    /// Takes what is there. `false`: nothing yet.
+    fn try_receive(&mut self) -> Result<bool> {
         let mut piece = [0; 16 << 10];
-        let length = self.stream.read(&mut piece).context("receiving an answer")?;
+        let length = match self.stream.read(&mut piece) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            read => read.context("receiving an answer")?,
+        };
         if length == 0 {
             bail!("the server closed a connection");
         }
         self.received.extend_from_slice(piece.get(..length).unwrap_or_default());
-        Ok(())
+        Ok(true)
     }
 }

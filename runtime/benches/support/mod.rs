@@ -10,7 +10,7 @@ pub(crate) mod child;
 #[path = "../../../tests/guests/frame.rs"]
 #[expect(unreachable_pub, reason = "a library has it, too")]
 pub(crate) mod frame;
-mod load;
+pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod places;
 pub(crate) mod race;

@@ -46,6 +46,22 @@ pub(crate) fn onnxruntime_gpu() -> Result<PathBuf> {
     Ok(library::find(Some(&folder), None, None, None)?)
 }
 
+/// wasmtime's command line, laid by `cargo xtask setup --bench`.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn wasmtime() -> Result<PathBuf> {
+    there(cache()?.join("wasmtime-49.0.3").join("wasmtime"))
+}
+
+/// The picture that the guest `png` decodes.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn picture() -> Result<PathBuf> {
+    there(root().join("tests/guests/picture.png"))
+}
+
 fn user_cache() -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = library::user_cache(variable("XDG_CACHE_HOME").as_deref(), variable("HOME").as_deref());

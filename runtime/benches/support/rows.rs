@@ -19,6 +19,10 @@ pub(crate) enum Bar {
     Exactly(f64),
     /// Ours is more than this.
     Over(f64),
+    /// Ours is at most this, in the unit that is named.
+    To(f64, &'static str),
+    /// There is nothing to reach: the figure is printed.
+    None,
 }
 
 /// Prints rows and counts them.
@@ -36,6 +40,8 @@ impl Bar {
             Self::MicrosecondsTo(most) => ours <= most,
             Self::Exactly(wanted) => (ours - wanted).abs() < 1e-9,
             Self::Over(least) => ours > least,
+            Self::To(most, _) => ours <= most,
+            Self::None => true,
         }
     }
 }
@@ -48,6 +54,8 @@ impl Display for Bar {
             Self::MicrosecondsTo(most) => write!(f, "<={most:.0}us"),
             Self::Exactly(wanted) => write!(f, "=={wanted:.0}"),
             Self::Over(least) => write!(f, ">{least:.0}"),
+            Self::To(most, unit) => write!(f, "<={most:.0}{unit}"),
+            Self::None => write!(f, "-"),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use modelet_store::Store;
@@ -20,12 +22,19 @@ const MODELET: &str = env!("CARGO_BIN_EXE_modelet");
 /// What the server says before the address of its routes.
 const LISTENING: &str = "functions  http://";
 
+/// A server that is not ready by then, or whatever else is waited for, has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is asked.
+const POLL: Duration = Duration::from_millis(2);
+
 /// A running server.
 pub(crate) struct Site {
     /// Its process; before its folder, so that it ends first.
     pub(crate) server: Server,
     folder: TempDir,
     data: String,
+    variables: &'static [(&'static str, &'static str)],
 }
 
 impl Site {
@@ -34,7 +43,7 @@ impl Site {
     /// # Errors
     /// When it does not start.
     pub(crate) fn start() -> Result<Self> {
-        Self::with_tenants(&[])
+        Self::start_in(&[])
     }
 
     /// The same, with more tenants than the one that is always there.
@@ -42,16 +51,48 @@ impl Site {
     /// # Errors
     /// When a name is none, or it does not start.
     pub(crate) fn with_tenants(names: &[String]) -> Result<Self> {
+        Self::open(&[], names)
+    }
+
+    /// The same with these variables of its configuration, also after a restart.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn start_in(variables: &'static [(&'static str, &'static str)]) -> Result<Self> {
+        Self::open(variables, &[])
+    }
+
+    fn open(variables: &'static [(&'static str, &'static str)], tenants: &[String]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = places::text(&folder.path().join("data"))?;
         let store = Store::open(Path::new(&data))?;
-        names.iter().try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?)?))?;
+        tenants.iter().try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?)?))?;
         // The server wants the lock.
         drop(store);
-        let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-        let serve = [&["serve", "--data-dir", &data], &free[..]].concat();
-        let server = Server::start(Path::new(MODELET), &serve, LISTENING)?;
-        Ok(Self { server, folder, data })
+        let server = serve(variables, &data)?;
+        Ok(Self { server, folder, data, variables })
+    }
+
+    /// Ends the server and starts it again; how long it took from its start until it was ready.
+    ///
+    /// # Errors
+    /// When it does not start, or is not ready within a minute.
+    pub(crate) fn restart(&mut self) -> Result<Duration> {
+        self.server.stop();
+        let begun = Instant::now();
+        self.server = serve(self.variables, &self.data)?;
+        let admin = self.admin()?;
+        let is_ready = || Ok(Request::get("/readyz").ask(admin)?.status == 200);
+        wait("the server is ready", is_ready)?;
+        Ok(begun.elapsed())
+    }
+
+    /// Waits until `is_so` of what the server counts.
+    ///
+    /// # Errors
+    /// When it does not tell, or that is not so within a minute.
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Metrics) -> bool) -> Result<()> {
+        wait(what, || Ok(is_so(&self.metrics()?)))
     }
 
     /// Deploys a test guest under the route `/NAME`, with room for all connections of a measurement, so that none waits for
@@ -60,12 +101,28 @@ impl Site {
     /// # Errors
     /// When the deploy fails.
     pub(crate) fn deploy_guest(&self, guest: &str, name: &str, extra: &str) -> Result<()> {
+        self.deploy(&fs::read(places::guest(guest)?)?, name, &[extra, ROOMY].concat())
+    }
+
+    /// Deploys a component under the route `/NAME`. `sections` is what its manifest says besides.
+    ///
+    /// # Errors
+    /// When the deploy fails.
+    pub(crate) fn deploy(&self, component: &[u8], name: &str, sections: &str) -> Result<()> {
+        self.modelet(&["deploy", &self.project(component, name, sections)?])?;
+        Ok(())
+    }
+
+    /// Lays a component and its manifest, ready to be deployed; the folder.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub(crate) fn project(&self, component: &[u8], name: &str, sections: &str) -> Result<String> {
         let project = self.folder.path().join(name);
         fs::create_dir(&project)?;
-        fs::copy(places::guest(guest)?, project.join("guest.wasm"))?;
-        fs::write(project.join("function.toml"), manifest(name, extra))?;
-        self.modelet(&["deploy", &places::text(&project)?])?;
-        Ok(())
+        fs::write(project.join("guest.wasm"), component)?;
+        fs::write(project.join("function.toml"), manifest(name, sections))?;
+        places::text(&project)
     }
 
     /// What the server counts now.
@@ -112,9 +169,25 @@ struct Listening {
     admin_url: String,
 }
 
-fn manifest(name: &str, extra: &str) -> String {
-    format!(
-        "name = \"{name}\"\n[build]\ncomponent = \"guest.wasm\"\n[[route]]\npath = \"/{name}\"\nauth = \"none\"\n{extra}\
-         [limits]\nconcurrency = 128\n[instances]\nmax_requests = 1000000\n"
-    )
+/// Room for all connections of a measurement, and instances that stay.
+const ROOMY: &str = "[limits]\nconcurrency = 128\n[instances]\nmax_requests = 1000000\n";
+
+/// A manifest of a function with the route `/NAME`, open to all.
+pub(crate) fn manifest(name: &str, sections: &str) -> String {
+    let head = format!("name = \"{name}\"\n[build]\ncomponent = \"guest.wasm\"\n");
+    format!("{head}[[route]]\npath = \"/{name}\"\nauth = \"none\"\n{sections}")
+}
+
+fn serve(variables: &[(&str, &str)], data: &str) -> Result<Server> {
+    let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    Server::start_in(variables, Path::new(MODELET), &[&["serve", "--data-dir", data], &free[..]].concat(), LISTENING)
+}
+
+fn wait(what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !is_so()? {
+        ensure!(begun.elapsed() < PATIENCE, "waited for a minute until {what}");
+        thread::sleep(POLL);
+    }
+    Ok(())
 }

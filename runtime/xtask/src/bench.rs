@@ -6,19 +6,26 @@ use crate::places::Places;
 use crate::process;
 use crate::setup;
 
-/// The bench that loads the model of 90 MB.
-const INFERENCE: &str = "inference";
+/// A bench, and what lays for it what it needs beside what everything needs.
+type Need = (&'static str, fn(&Places) -> Result<(), Failure>);
 
-/// The bench that loads it onto a card. The library for that is not fetched here: 256 MB, of no use without a card.
-const GPU: &str = "gpu";
+const NEEDS: [Need; 3] = [
+    // The model of 90 MB.
+    ("inference", setup::for_models),
+    // The same, for a card. The library for that is not fetched here: 256 MB, of no use without a card.
+    ("gpu", setup::for_models),
+    // Its rival.
+    ("instances", setup::for_peers),
+];
 
 /// Sets up, builds the guests, and runs the bench.
 pub(crate) fn run(places: &Places, name: &str, arguments: &[String]) -> Result<(), Failure> {
     setup::run(places)?;
-    if [INFERENCE, GPU].contains(&name)
-        && let Err(failure) = setup::for_benches(places)
+    let needs = NEEDS.iter().find(|(bench, _)| *bench == name);
+    if let Some((_, lay)) = needs
+        && let Err(failure) = lay(places)
     {
-        // The rows that need the model say so; the others are measured.
+        // The rows that need it say so; the others are measured.
         eprintln!("bench: {failure}");
     }
     build::guests(places)?;

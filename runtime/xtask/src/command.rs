@@ -4,7 +4,7 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   setup [FLAGS]      lay what is missing: the wasm32-wasip2 target, ONNX Runtime, the models
-                     --bench: also the 90 MB model that `bench inference` makes by itself
+                     --bench: also what `bench inference` and `bench instances` lay by themselves: a 90 MB model, wasmtime 49
                      --gpu: also the ONNX Runtime that can use CUDA 13 and TensorRT, 256 MB
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet

@@ -80,6 +80,20 @@ pub struct ModelBinding {
     pub card_json: String,
 }
 
+impl From<FunctionVersion> for NewFunctionVersion {
+    /// The same as a new deploy.
+    fn from(version: FunctionVersion) -> Self {
+        let FunctionVersion { tenant, name, component, compiled, manifest_json, models, .. } = version;
+        let binding = |model: ModelBinding| NewModelBinding {
+            alias: model.alias,
+            name: model.name,
+            version: model.version,
+            digest: model.digest,
+        };
+        Self { tenant, name, component, compiled, manifest_json, models: models.into_iter().map(binding).collect() }
+    }
+}
+
 const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
     LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
 
@@ -90,28 +104,15 @@ impl Store {
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], [`StoreError::NoModel`], or the metadata cannot be written. Then
     /// nothing has changed.
     pub fn put_function(&self, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
-        self.db.write(|tx| {
-            tenants::require(tx, &new.tenant)?;
-            let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
-            if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
-                return Err(StoreError::NoBlob(new.component));
-            }
-            let newest =
-                "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
-            let of_function = (new.tenant.as_str(), new.name.as_str());
-            let newest = tx.query_row(newest, of_function, version).optional()?;
-            let number = newest.map_or(Version::FIRST, Version::next);
-            insert(tx, new, number)?;
-            uploads::settle(tx, &new.tenant, &new.component)?;
-            tx.execute(
-                "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
-                 ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
-                params![new.tenant.as_str(), new.name.as_str(), number.get()],
-            )?;
-            let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
-            let made = list(tx, &sql, params![new.tenant.as_str(), new.name.as_str(), number.get()])?;
-            Ok(made.into_iter().next().ok_or(rusqlite::Error::QueryReturnedNoRows)?)
-        })
+        self.db.write(|tx| self.put(tx, new))
+    }
+
+    /// Keeps many deploys in the order given, all of them or none: in one transaction, so that the disk is waited for once.
+    ///
+    /// # Errors
+    /// Those of [`Store::put_function`], of the first that fails. Then nothing has changed.
+    pub fn put_functions(&self, new: &[NewFunctionVersion]) -> Result<Vec<FunctionVersion>, StoreError> {
+        self.db.write(|tx| new.iter().map(|new| self.put(tx, new)).collect())
     }
 
     /// The live version of each function, of one tenant or of all, sorted by tenant and name.
@@ -143,6 +144,29 @@ impl Store {
     ) -> Result<Vec<FunctionVersion>, StoreError> {
         let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 ORDER BY f.version DESC");
         self.db.read(|tx| list(tx, &sql, (tenant.as_str(), name.as_str())))
+    }
+
+    fn put(&self, tx: &Transaction<'_>, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
+        tenants::require(tx, &new.tenant)?;
+        let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
+        if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
+            return Err(StoreError::NoBlob(new.component));
+        }
+        let newest =
+            "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
+        let of_function = (new.tenant.as_str(), new.name.as_str());
+        let newest = tx.query_row(newest, of_function, version).optional()?;
+        let number = newest.map_or(Version::FIRST, Version::next);
+        insert(tx, new, number)?;
+        uploads::settle(tx, &new.tenant, &new.component)?;
+        tx.execute(
+            "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
+             ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
+            params![new.tenant.as_str(), new.name.as_str(), number.get()],
+        )?;
+        let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
+        let made = list(tx, &sql, params![new.tenant.as_str(), new.name.as_str(), number.get()])?;
+        Ok(made.into_iter().next().ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
 }
 

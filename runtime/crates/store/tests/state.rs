@@ -257,3 +257,22 @@ fn threads_that_push_at_once_get_numbers_of_their_own() {
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
 }
+
+#[test]
+fn many_deploys_in_one_transaction_are_kept_all_or_none() {
+    let Host { store, _dir } = &host();
+    let first = store.put_function(&deploy(store, "default", "f", &[])).unwrap();
+    let again = |name: &str| NewFunctionVersion { name: name.parse().unwrap(), ..first.clone().into() };
+    let many: Vec<_> = ["a", "b", "f", "a"].map(again).into();
+    let kept = store.put_functions(&many).unwrap();
+    let numbers: Vec<_> = kept.iter().map(|kept| (kept.name.as_str(), kept.version.get(), kept.is_live)).collect();
+    assert_eq!(numbers, [("a", 1, true), ("b", 1, true), ("f", 2, true), ("a", 2, true)]);
+    assert_eq!(kept[1].component, first.component);
+    let live = || store.functions(None).unwrap().into_iter().map(|f| (f.name.to_string(), f.version.get()));
+    assert_eq!(live().collect::<Vec<_>>(), [("a".into(), 2), ("b".into(), 1), ("f".into(), 2)]);
+
+    let stray = NewFunctionVersion { component: Digest::of(b"never sent"), ..again("c") };
+    let refused = store.put_functions(&[again("c"), stray]);
+    assert!(matches!(refused, Err(StoreError::NoBlob(_))), "{refused:?}");
+    assert_eq!(live().count(), 3, "the first of the two has gone with the second");
+}

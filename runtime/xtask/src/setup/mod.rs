@@ -8,6 +8,7 @@ mod minilm;
 mod models;
 mod onnxruntime;
 mod wasm_target;
+mod wasmtime;
 
 use crate::failure::Failure;
 use crate::places::Places;
@@ -23,7 +24,18 @@ pub(crate) fn run(places: &Places) -> Result<(), Failure> {
 
 /// What benches need beside: hundreds of megabytes, which nobody else should wait for.
 pub(crate) fn for_benches(places: &Places) -> Result<(), Failure> {
+    for_models(places)?;
+    for_peers(places)
+}
+
+/// The model that benches of models load.
+pub(crate) fn for_models(places: &Places) -> Result<(), Failure> {
     perform(places, &[("benches' model", minilm::ensure)])
+}
+
+/// The server that benches of instances measure ours against.
+pub(crate) fn for_peers(places: &Places) -> Result<(), Failure> {
+    perform(places, &[("benches' wasmtime", wasmtime::ensure)])
 }
 
 /// Lays the ONNX Runtime that can use a GPU; nothing else asks for it.

@@ -1,0 +1,54 @@
+//! What a thousand warm instances take.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+
+use crate::Mode;
+use crate::baseline::bare::{self, Question};
+use crate::support::places;
+use crate::support::race;
+use crate::support::rows::{Bar, Rows, why};
+use crate::support::site::Site;
+
+const ROUNDS: usize = 5;
+const INSTANCES: u32 = 1000;
+
+/// 1.5 MiB. Nothing is taken off for the instances' own linear memory: what they have touched of it counts, too.
+const EACH: Bar = Bar::To(1536.0, "KiB");
+
+/// The server has room for twice as many.
+const ROOM: &[(&str, &str)] = &[("MODELET_LIMITS_INSTANCES_TOTAL", "2000")];
+
+/// One row.
+pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
+    let figures = laps(mode).map(|laps| race::summary(&laps, |kib| *kib)).map_err(why);
+    rows.add("memory of each of 1,000 warm instances / of as many bare ones", "KiB", figures, EACH);
+}
+
+fn laps(mode: Mode) -> Result<Vec<[f64; 2]>> {
+    let count = mode.count(INSTANCES, 50);
+    race::pairs(if mode.is_short { 1 } else { ROUNDS }, || ours(count), || theirs(count))
+}
+
+/// In a server of its own: memory that was used once is not given back.
+fn ours(count: u32) -> Result<f64> {
+    let site = Site::start_in(ROOM)?;
+    site.deploy(&fs::read(places::guest("hello")?)?, "hello", &format!("[limits]\nconcurrency = {count}\n"))?;
+    let before = site.server.memory()?;
+    site.modelet(&["function", "scale", "hello", "--min", &count.to_string()])?;
+    let idle = site.metrics()?.sum("modelet_instances", &[("function", "hello"), ("state", "idle")]);
+    ensure!(idle >= f64::from(count), "after `function scale hello --min {count}` there are {idle} idle instances");
+    tell("modelet", site.server.memory()?.saturating_sub(before), count)
+}
+
+fn theirs(count: u32) -> Result<f64> {
+    let mut bare = bare::start(&places::text(&places::guest("hello")?)?)?;
+    tell("bare", bare.ask(&Question::Keep { count })?.bytes, count)
+}
+
+fn tell(name: &str, bytes: u64, count: u32) -> Result<f64> {
+    let each = bytes as f64 / 1024.0 / f64::from(count);
+    eprintln!("bench: {count} warm instances, {name}: {each:.1} KiB each");
+    Ok(each)
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask bench instances`: what it costs to be there only when asked: from zero and back, density, limits that hold.
+//!
+//! - `hello`: a warm hello, and one with a fresh sandbox for each request, against `wasmtime serve`.
+//! - `made`: how long an instance takes to be made, against a bare wasmtime store.
+//! - `woken`: a function that is on the disk only, its model in memory.
+//! - `crowd`: ten thousand deployed functions, against a server with one.
+//! - `kept`: what a thousand warm instances take, against as many bare ones.
+//! - `epochs`: what it costs that a guest can be interrupted, against the same engine without it.
+//! - `neighbour`: a function beside one that traps, loops, or eats memory, against the same function alone.
+//!
+//! Servers have one core, the load generator has the other. With `--short` each row is only tried: its figures mean nothing.
+
+#[path = "../baseline/mod.rs"]
+#[expect(dead_code, reason = "the other benches use the rest")]
+mod baseline;
+mod components;
+mod crowd;
+mod epochs;
+mod hello;
+mod kept;
+mod made;
+mod neighbour;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the other benches use the rest")]
+mod support;
+mod woken;
+
+use anyhow::{Context, Result};
+
+use support::child;
+use support::race::Pace;
+use support::rows::Rows;
+
+/// Whether rows are only tried.
+#[derive(Debug, Clone, Copy)]
+struct Mode {
+    is_short: bool,
+}
+
+impl Mode {
+    /// How long a race of this pace takes in this mode.
+    fn pace(self, pace: Pace) -> Pace {
+        if self.is_short { pace.short() } else { pace }
+    }
+
+    /// How many there are in this mode.
+    fn count(self, count: u32, short: u32) -> u32 {
+        if self.is_short { short } else { count }
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(done) = baseline::run(&arguments) {
+        return done;
+    }
+    let mode = Mode { is_short: arguments.iter().any(|argument| argument == "--short") };
+    if mode.is_short {
+        eprintln!("bench: --short: the figures mean nothing");
+    }
+    child::pin_self();
+    let mut rows = Rows::default();
+    hello::measure(mode, &mut rows);
+    made::measure(mode, &mut rows);
+    woken::measure(mode, &mut rows);
+    crowd::measure(mode, &mut rows);
+    kept::measure(mode, &mut rows);
+    epochs::measure(mode, &mut rows);
+    neighbour::measure(mode, &mut rows);
+    rows.finish();
+    Ok(())
+}
+
+/// What `share` of these stay within.
+///
+/// # Errors
+/// When there are none.
+fn quantile(values: &[f64], share: f64) -> Result<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get((values.len() as f64 * share) as usize).copied().context("nothing was measured")
+}
