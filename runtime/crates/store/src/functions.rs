@@ -25,6 +25,8 @@ pub struct NewFunctionVersion {
     pub manifest_json: String,
     /// The models that it may load; of the same tenant.
     pub models: Vec<NewModelBinding>,
+    /// Why an instance of it serves one request only, although its manifest has instances reused.
+    pub not_reused: Option<String>,
 }
 
 /// What a new version of a function means by an alias.
@@ -57,6 +59,8 @@ pub struct FunctionVersion {
     pub manifest_json: String,
     /// The models that it may load, sorted by alias.
     pub models: Vec<ModelBinding>,
+    /// Why an instance of it serves one request only, although its manifest has instances reused.
+    pub not_reused: Option<String>,
     /// Whether routes use this version.
     pub is_live: bool,
     /// When it was deployed, in milliseconds since 1970.
@@ -90,28 +94,38 @@ impl Store {
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], [`StoreError::NoModel`], or the metadata cannot be written. Then
     /// nothing has changed.
     pub fn put_function(&self, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
-        self.db.write(|tx| {
-            tenants::require(tx, &new.tenant)?;
-            let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
-            if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
-                return Err(StoreError::NoBlob(new.component));
-            }
-            let newest =
-                "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
-            let of_function = (new.tenant.as_str(), new.name.as_str());
-            let newest = tx.query_row(newest, of_function, version).optional()?;
-            let number = newest.map_or(Version::FIRST, Version::next);
-            insert(tx, new, number)?;
-            uploads::settle(tx, &new.tenant, &new.component)?;
-            tx.execute(
-                "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
-                 ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
-                params![new.tenant.as_str(), new.name.as_str(), number.get()],
-            )?;
-            let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
-            let made = list(tx, &sql, params![new.tenant.as_str(), new.name.as_str(), number.get()])?;
-            Ok(made.into_iter().next().ok_or(rusqlite::Error::QueryReturnedNoRows)?)
-        })
+        self.db.write(|tx| self.put(tx, new))
+    }
+
+    /// The same for many at once: all of them or none.
+    ///
+    /// # Errors
+    /// As [`Self::put_function`].
+    pub fn put_functions(&self, new: &[NewFunctionVersion]) -> Result<Vec<FunctionVersion>, StoreError> {
+        self.db.write(|tx| new.iter().map(|new| self.put(tx, new)).collect())
+    }
+
+    fn put(&self, tx: &Transaction<'_>, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
+        tenants::require(tx, &new.tenant)?;
+        let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
+        if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
+            return Err(StoreError::NoBlob(new.component));
+        }
+        let newest =
+            "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
+        let of_function = (new.tenant.as_str(), new.name.as_str());
+        let newest = tx.query_row(newest, of_function, version).optional()?;
+        let number = newest.map_or(Version::FIRST, Version::next);
+        insert(tx, new, number)?;
+        uploads::settle(tx, &new.tenant, &new.component)?;
+        tx.execute(
+            "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
+             ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
+            params![new.tenant.as_str(), new.name.as_str(), number.get()],
+        )?;
+        let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
+        let made = list(tx, &sql, params![new.tenant.as_str(), new.name.as_str(), number.get()])?;
+        Ok(made.into_iter().next().ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
 
     /// The live version of each function, of one tenant or of all, sorted by tenant and name.
@@ -151,8 +165,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
     let at_ms = note(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
     tx.execute(
         "INSERT INTO function_version
-         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             new.tenant.as_str(),
             new.name.as_str(),
@@ -161,7 +175,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
             new.compiled.digest.to_string(),
             new.compiled.engine,
             new.manifest_json,
-            at_ms
+            at_ms,
+            new.not_reused
         ],
     )?;
     let function = tx.last_insert_rowid();
@@ -201,6 +216,7 @@ fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
         compiled: CompiledRecord { digest: parsed(row, "compiled_digest")?, engine: row.get("compiled_engine")? },
         manifest_json: row.get("manifest")?,
         models: Vec::new(),
+        not_reused: row.get("not_reused")?,
         is_live: row.get("is_live")?,
         created_ms: unsigned(row, "created_ms")?,
     })
