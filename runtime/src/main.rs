@@ -9,6 +9,7 @@ mod backtraces;
 mod cli;
 mod config;
 mod descriptors;
+mod memory;
 mod shutdown;
 mod telemetry;
 

@@ -123,7 +123,14 @@ impl Metrics {
         families.cold.register(registry);
         let named = |stage| stages.get_or_create(&StageLabels { stage }).clone();
         let (cold, rejected) = (families.cold.clone(), families.rejected.clone());
-        let inside = GuestTimes { load: named("load"), infer: named("infer"), cold, rejected };
+        let inside = GuestTimes {
+            compile: named("compile"),
+            instantiate: named("instantiate"),
+            load: named("load"),
+            infer: named("infer"),
+            cold,
+            rejected,
+        };
         let stage = |stage: Stage| named(stage.name());
         Self {
             inside,
