@@ -137,7 +137,7 @@ impl Metrics {
             route: stage(Stage::Route),
             queue: stage(Stage::Queue),
             guest: stage(Stage::Guest),
-            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone())),
+            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone(), None)),
             meters: Meters::new(families),
         }
     }
@@ -161,15 +161,16 @@ impl Metrics {
         &self.unrouted
     }
 
-    /// The counters of a function's version.
-    pub(crate) fn meter(&self, function: &Arc<Function>) -> Arc<Meter> {
-        self.meters.of(function, || {
+    /// The counters of a function's version; the function itself has them at hand.
+    pub(crate) fn meter(&self, function: &Function) -> Arc<Meter> {
+        let make = || {
             let spec = function.spec();
-            FunctionLabels {
+            self.meters.make(FunctionLabels {
                 tenant: spec.tenant.to_string(),
                 function: spec.function.to_string(),
                 version: spec.version.to_string(),
-            }
-        })
+            })
+        };
+        function.beside(make).unwrap_or_else(make)
     }
 }
