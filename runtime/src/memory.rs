@@ -1,6 +1,7 @@
 //! Whether the machine, or the part of it that this process may use, is short of memory.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use modelet_engine::ports::{Memory, Pressure};
@@ -9,6 +10,9 @@ use modelet_engine::ports::{Memory, Pressure};
 const HIGH: u64 = 10;
 /// Below this part of the whole, nearly nothing is left: one in so many.
 const CRITICAL: u64 = 25;
+
+/// More than `/proc/meminfo` has.
+const MEMINFO_BYTES: usize = 8 << 10;
 
 /// The machine's memory, and that of the control group that the process is in, whichever is shorter.
 #[derive(Debug)]
@@ -92,7 +96,9 @@ impl Group {
 
 /// What is left and what there is of the machine's memory, in KiB.
 fn machine(meminfo: &Path) -> Option<(u64, u64)> {
-    let text = fs::read_to_string(meminfo).ok()?;
+    // The system says of this file that it is empty: without room for it, it would be made anew for each small piece.
+    let mut text = String::with_capacity(MEMINFO_BYTES);
+    fs::File::open(meminfo).ok()?.read_to_string(&mut text).ok()?;
     let of = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()

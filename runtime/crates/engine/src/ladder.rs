@@ -142,15 +142,16 @@ impl Ladder {
         &self.gone
     }
 
-    /// Tells the cache what became of a pool since the last round.
+    /// Tells the cache what became of a pool since the last round; lets it go when memory is short.
     fn tell(&self, pool: &Arc<Pool>, now: Instant, pressure: Pressure) {
-        if pressure == Pressure::Critical && pool.busy() == 0 && pool.retire() {
+        let is_in_use = pool.is_in_use(now, self.idle);
+        if self.is_too_much(pool, now, pressure) && pool.retire() {
             self.gone.pressure.fetch_add(1, Ordering::Relaxed);
         }
         if is_elsewhere(pool) {
             return self.cache.invalidate(&pool.id);
         }
-        if pool.is_in_use(now, self.idle) {
+        if is_in_use {
             let _ = self.cache.get(&pool.id);
         }
         // The same value again, to be weighed again. It counts as a use: what gains weight was used, and what loses an instance
@@ -158,6 +159,16 @@ impl Ladder {
         if pool.weigh() {
             self.insert(pool);
         }
+    }
+
+    /// Whether a pool without an instance has stayed for as long as the shortness of memory allows.
+    fn is_too_much(&self, pool: &Pool, now: Instant, pressure: Pressure) -> bool {
+        let allowed = match pressure {
+            Pressure::None => return false,
+            Pressure::High => self.idle / 10,
+            Pressure::Critical => Duration::ZERO,
+        };
+        pool.busy() == 0 && pool.warm.len() == 0 && pool.rested(now) >= allowed
     }
 
     fn insert(&self, pool: &Arc<Pool>) {

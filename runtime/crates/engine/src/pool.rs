@@ -3,7 +3,7 @@
 //! A pool is retired once: its instances go, and the function forgets it. What still runs keeps the component until it ends.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -103,13 +103,22 @@ impl Pool {
     /// waits is one, too, but only before the cache would let the pool go, which is after `idle`: who came last stays last.
     pub(crate) fn is_in_use(&self, now: Instant, idle: Duration) -> bool {
         let came = self.used.swap(false, Ordering::Relaxed) || self.busy() > 0;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told();
         let is_due = now.saturating_duration_since(*told) >= idle / 2;
         let is_in_use = came || (is_due && self.warm.len() > 0);
         if is_in_use {
             *told = now;
         }
         is_in_use
+    }
+
+    /// How long ago the cache was last told of a use.
+    pub(crate) fn rested(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(*self.told())
+    }
+
+    fn told(&self) -> MutexGuard<'_, Instant> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many of its guests run.
