@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
 use crate::config::{Config, Threads, devices};
+use crate::memory::SystemMemory;
 
 /// Below the data directory, for nobody but its owner: TensorRT runs what lies there.
 const ENGINE_CACHE: &str = "cache/tensorrt";
@@ -51,7 +52,11 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         data_url: format!("http://{}", data_listener.local_addr()?),
         pid: std::process::id(),
     };
-    let engine = Engine::new(EngineConfig { limits: config.limits.clone() })?;
+    let engine = Engine::new(EngineConfig {
+        limits: config.limits.clone(),
+        component_idle: config.server.component_idle,
+        memory: Some(Arc::new(SystemMemory::find())),
+    })?;
     let mut registry = Registry::default();
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));

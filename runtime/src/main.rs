@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod descriptors;
 mod divisions;
+mod memory;
 mod shutdown;
 mod telemetry;
 

@@ -22,6 +22,7 @@ mod headers;
 mod hostile;
 mod hostile_models;
 mod idle;
+mod ladder;
 mod lifecycle;
 mod loading;
 mod made;

@@ -65,7 +65,7 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Send a request to a function
     Invoke(InvokeArgs),
-    /// Functions: list, show
+    /// Functions: list, show, scale
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Models: push, list, show, versions, label, pin, unload, remove
@@ -168,6 +168,16 @@ pub(crate) enum FunctionCommand {
     Show {
         /// The function
         name: FunctionName,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Keep instances of a function warm, also when nobody calls
+    Scale {
+        /// The function
+        name: FunctionName,
+        /// So many, from now on and after each start and deploy; 0: none
+        #[arg(long, value_name = "N")]
+        min: u32,
         #[command(flatten)]
         list: ListArgs,
     },

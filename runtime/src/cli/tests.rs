@@ -47,6 +47,7 @@ fn the_rows_of_the_contract_can_be_typed() {
         "invoke /a -d body -H a:b -H c:d",
         "function list --json",
         "function show f --url http://127.0.0.1:1",
+        "function scale f --min 2 --json",
         "model push f.onnx --name n --label stable",
         "model pin digits@1 --off",
         "model unload digits@stable --force --json",

@@ -99,6 +99,10 @@ fn server() -> Vec<Key> {
             c.server.drain = duration(s)?;
             Ok(())
         }),
+        key("component_idle", "5m", "how long a function's code stays in memory without an instance", |c, s| {
+            c.server.component_idle = duration(s)?;
+            Ok(())
+        }),
         key("log", "info", "what is logged: a level, or `target=level,…`", |c, s| {
             c.server.log = s.text()?.to_owned();
             Ok(())

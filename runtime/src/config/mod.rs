@@ -58,6 +58,8 @@ pub(crate) struct ServerConfig {
     pub(crate) server_timing: bool,
     /// How long a stop waits for running requests.
     pub(crate) drain: Duration,
+    /// How long a function's component stays in memory after its last instance has gone.
+    pub(crate) component_idle: Duration,
     /// What is logged, as `tracing` filters.
     pub(crate) log: String,
 }
@@ -161,6 +163,7 @@ impl Config {
                 threads: cores,
                 server_timing: false,
                 drain: Duration::from_secs(30),
+                component_idle: Duration::from_secs(300),
                 log: "info".to_owned(),
             },
             limits: ServerLimits::default(),

@@ -82,6 +82,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(server::push_blob))
         .routes(routes!(functions::list, functions::deploy))
         .routes(routes!(functions::show))
+        .routes(routes!(functions::scale))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))
         .routes(routes!(models::label, models::unlabel))

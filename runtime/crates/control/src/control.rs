@@ -12,6 +12,7 @@ use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::code::Codes;
 use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::models::{Inference, ModelShelf};
@@ -60,6 +61,7 @@ pub struct Control {
     pub(crate) config: ControlConfig,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Engine,
+    pub(crate) codes: Arc<Codes>,
     pub(crate) inference: Inference,
     pub(crate) models: Arc<ModelShelf>,
     pub(crate) forms: Arc<Forms>,
@@ -96,8 +98,11 @@ impl Control {
         models.register(registry);
         model_metrics::register(registry, Arc::clone(&models));
         metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
+        let component_max = config.limits.component_bytes.0;
+        let codes = Arc::new(Codes::new(Arc::clone(&parts.store), parts.engine.clone(), component_max));
         let control = Arc::new(Self {
             config,
+            codes,
             store: parts.store,
             engine: parts.engine,
             inference: parts.inference,

@@ -10,6 +10,7 @@
 
 mod api;
 mod artifact;
+mod code;
 mod control;
 mod deploy;
 mod description;
@@ -28,6 +29,7 @@ mod push;
 mod remove;
 mod restore;
 mod sample;
+mod scale;
 mod sweep;
 mod trial;
 mod upload;

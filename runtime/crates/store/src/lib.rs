@@ -25,6 +25,7 @@ mod keys;
 mod models;
 mod optimised;
 mod pins;
+mod scale;
 mod store;
 mod tenants;
 mod uploads;

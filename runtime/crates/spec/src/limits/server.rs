@@ -45,6 +45,9 @@ pub struct ServerLimits {
     pub concurrency_total: u32,
     /// Instances of all functions, busy and warm: slots of the pooling allocator. Default 1,000, wasmtime's own total.
     pub instances_total: u32,
+    /// Components in memory and their warm instances, of all functions: the code, and the memory that the instances have. What
+    /// was used longest ago goes first; what is kept warm on purpose does not count. Default 2 GiB.
+    pub warm_memory: ByteSize,
     /// A component (.wasm) at deploy. Default 64 MiB: Python guests have about 40.
     pub component_bytes: ByteSize,
     /// A model at push. Default 2 GiB: what one protobuf message can hold.
@@ -87,6 +90,7 @@ impl Default for ServerLimits {
             connections: 10_000,
             concurrency_total: 2048,
             instances_total: 1000,
+            warm_memory: ByteSize::mib(2048),
             component_bytes: ByteSize::mib(64),
             model_bytes: ByteSize::mib(2048),
             tenant_model_bytes: ByteSize::mib(50 << 10),

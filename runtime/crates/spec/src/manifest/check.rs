@@ -79,9 +79,15 @@ fn limits(manifest: &Manifest, report: Report<'_>) {
         ("limits.cpu", limits.cpu.is_some_and(|span| span.is_zero())),
         ("limits.concurrency", limits.concurrency == Some(0)),
         ("instances.max_requests", manifest.instances.max_requests == 0),
+        ("instances.max_age", manifest.instances.max_age.is_zero()),
     ];
     for (path, _) in zeros.iter().filter(|(_, is_zero)| *is_zero) {
         report(path, "with 0 the function could never answer; write more, or leave it out for the default".to_owned());
+    }
+    let (min, concurrency) = (manifest.instances.min, limits.concurrency);
+    if let Some(concurrency) = concurrency.filter(|concurrency| min > *concurrency) {
+        let fix = format!("write at most {concurrency}, or a larger concurrency");
+        report("instances.min", format!("more than limits.concurrency are never used at a time; {fix}"));
     }
 }
 

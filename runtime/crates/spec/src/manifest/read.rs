@@ -96,6 +96,8 @@ fn instances(mut section: Section<'_, '_>) -> Instances {
         reuse: section.value("reuse").and_then(|value| value.one_of(&reuse)).unwrap_or(default.reuse),
         idle: section.value("idle").and_then(|value| value.span()).unwrap_or(default.idle),
         max_requests: section.value("max_requests").and_then(|value| value.number(1)).unwrap_or(default.max_requests),
+        max_age: section.value("max_age").and_then(|value| value.span()).unwrap_or(default.max_age),
+        min: section.value("min").and_then(|value| value.number(0)).unwrap_or(default.min),
     };
     section.finish();
     instances

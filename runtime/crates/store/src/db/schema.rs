@@ -8,12 +8,13 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x4d4c_4554;
 
 /// The steps, oldest first; the schema's number is how many a database has had. A step that was released is never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema/01-start.sql"),
     include_str!("schema/02-optimised.sql"),
     include_str!("schema/03-pins.sql"),
     include_str!("schema/04-model-repository.sql"),
     include_str!("schema/05-rewrites.sql"),
+    include_str!("schema/06-instances.sql"),
 ];
 
 /// Refuses a file that is no database, or not ours, before anything is written to it.

@@ -89,7 +89,8 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     connection
         .execute_batch(
             "DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; DROP TABLE model_rewrite; ALTER TABLE model_version DROP COLUMN card;
-             ALTER TABLE model_version DROP COLUMN removed_ms; PRAGMA user_version = 1;",
+             ALTER TABLE model_version DROP COLUMN removed_ms; DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
+             PRAGMA user_version = 1;",
         )
         .unwrap();
     drop(connection);
