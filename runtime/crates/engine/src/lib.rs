@@ -8,6 +8,7 @@
 //! where a guest meets a model.
 
 mod admit;
+mod caps;
 mod code;
 mod engine;
 mod error;
