@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
 use crate::config::{Config, Threads, devices};
+use crate::keyvalue::StorePairs;
 
 /// Below the data directory, for nobody but its owner: TensorRT runs what lies there.
 const ENGINE_CACHE: &str = "cache/tensorrt";
@@ -43,7 +44,7 @@ pub(crate) struct Server {
 
 /// Builds everything. Nothing is accepted yet.
 pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
-    let store = Store::open(&config.data_dir)?.with_dedupe(config.dedupe);
+    let store = Arc::new(Store::open(&config.data_dir)?.with_dedupe(config.dedupe));
     let data_listener = bind(config.server.listen, "--listen").await?;
     let admin_listener = bind(config.server.admin_listen, "--admin-listen").await?;
     let listening = Listening {
@@ -51,7 +52,12 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         data_url: format!("http://{}", data_listener.local_addr()?),
         pid: std::process::id(),
     };
-    let engine = Engine::new(EngineConfig { limits: config.limits.clone() })?;
+    let engine = Engine::new(EngineConfig {
+        limits: config.limits.clone(),
+        keyvalue: Arc::new(StorePairs::new(Arc::clone(&store))),
+        clock_step: config.server.clock_step,
+        ..EngineConfig::default()
+    })?;
     let mut registry = Registry::default();
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
@@ -66,7 +72,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let trial = trial_config(config);
-    let parts = Parts { store: Arc::new(store), engine, inference, trial, catalog };
+    let parts = Parts { store, engine, inference, trial, catalog };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })

@@ -9,6 +9,7 @@ mod backtraces;
 mod cli;
 mod config;
 mod descriptors;
+mod keyvalue;
 mod shutdown;
 mod telemetry;
 

@@ -10,6 +10,7 @@
 mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
+mod capabilities;
 mod cli;
 mod conformance;
 mod deploy;
@@ -20,6 +21,7 @@ mod headers;
 mod hostile;
 mod hostile_models;
 mod idle;
+mod keyvalue;
 mod lifecycle;
 mod loading;
 mod nn;

@@ -99,6 +99,10 @@ fn server() -> Vec<Key> {
             c.server.drain = duration(s)?;
             Ok(())
         }),
+        key("clock_step", "0s", "the steps in which functions' clocks go, such as `1ms`; `0s`: exact", |c, s| {
+            c.server.clock_step = duration(s)?;
+            Ok(())
+        }),
         key("log", "info", "what is logged: a level, or `target=level,…`", |c, s| {
             c.server.log = s.text()?.to_owned();
             Ok(())

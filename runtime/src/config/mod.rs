@@ -27,6 +27,8 @@ pub(crate) const FILE_DEFAULT: &str = "modelet.toml";
 pub(crate) const DATA_DIR_DEFAULT: &str = ".modelet";
 /// More threads than any machine here has cores: a typing error.
 const THREADS_MAX: usize = 4096;
+/// Coarser clocks would be of no use to a guest.
+const CLOCK_STEP_MAX: Duration = Duration::from_secs(1);
 /// A longer drain would outlive whatever sent the signal.
 const DRAIN_MAX: Duration = Duration::from_secs(3600);
 
@@ -60,6 +62,8 @@ pub(crate) struct ServerConfig {
     pub(crate) drain: Duration,
     /// What is logged, as `tracing` filters.
     pub(crate) log: String,
+    /// The steps in which guests' clocks go; zero: as fine as the machine's.
+    pub(crate) clock_step: Duration,
 }
 
 /// `[inference]`
@@ -162,6 +166,7 @@ impl Config {
                 server_timing: false,
                 drain: Duration::from_secs(30),
                 log: "info".to_owned(),
+                clock_step: Duration::ZERO,
             },
             limits: ServerLimits::default(),
             inference: InferenceConfig {
@@ -194,6 +199,9 @@ impl Config {
         if self.server.drain > DRAIN_MAX {
             fault("drain", "`server.drain` is over an hour: give at most \"60m\"".to_owned());
         }
+        if self.server.clock_step > CLOCK_STEP_MAX {
+            fault("clock_step", "`server.clock_step` is over a second: give at most \"1s\"".to_owned());
+        }
         devices::check(&self.inference, &mut fault);
         if let Err(why) = crate::telemetry::check(&self.server.log) {
             fault("log", format!("`server.log` is no log filter: {why}; write a level such as \"info\""));
@@ -214,8 +222,9 @@ pub(crate) fn help() -> String {
 }
 
 fn origin_of(keys: &[keys::Key], settings: &[Setting], name: &str) -> Origin {
-    let is_it =
-        |s: &&Setting| keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference") && k.name == name);
+    let is_it = |s: &&Setting| {
+        keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference") && k.name == name)
+    };
     settings.iter().rfind(is_it).map_or(Origin::Default, |s| s.origin.clone())
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use modelet_spec::manifest::{BatchRule, Instances};
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{EffectiveLimits, Flow, FunctionName, ServerLimits, TenantName, Version};
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -15,16 +16,34 @@ use crate::function::Function;
 use crate::inspect::{HANDLER, Inspection};
 use crate::metrics::{Counters, EngineStats};
 use crate::pool::Pool;
-use crate::ports::{Log, Models, Times};
+use crate::ports::{KeyValue, Log, Models, NoKeyValue, NoOutbound, Outbound, Times};
 use crate::state::GuestState;
 use crate::ticker::Ticker;
 use crate::{code, host, inspect, settings, ticker};
 
 /// What the engine is made with.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct EngineConfig {
     /// The operator's ceilings; the pooling allocator's totals come from them.
     pub limits: ServerLimits,
+    /// Keeps what functions keep.
+    pub keyvalue: Arc<dyn KeyValue>,
+    /// Sends what functions send.
+    pub outbound: Arc<dyn Outbound>,
+    /// The steps in which a guest's clocks go: what it measures is no finer. Zero: as fine as the machine's.
+    pub clock_step: Duration,
+}
+
+impl Default for EngineConfig {
+    /// The default limits, nothing kept, nothing that leaves, exact clocks.
+    fn default() -> Self {
+        Self {
+            limits: ServerLimits::default(),
+            keyvalue: Arc::new(NoKeyValue),
+            outbound: Arc::new(NoOutbound),
+            clock_step: Duration::ZERO,
+        }
+    }
 }
 
 /// Compiles components and makes functions of them. Cheap to clone.
@@ -41,6 +60,9 @@ pub(crate) struct Shared {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ticker: Ticker,
+    pub(crate) keyvalue: Arc<dyn KeyValue>,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) clock_step: Duration,
     times: OnceLock<Arc<dyn Times>>,
     pools: Mutex<Vec<Weak<Pool>>>,
 }
@@ -73,6 +95,8 @@ pub struct FunctionSpec {
     pub batch: Arc<BTreeMap<String, BatchRule>>,
     /// `wasi:config` values.
     pub config: Arc<BTreeMap<String, String>>,
+    /// Whom it may call.
+    pub outbound: OutboundRules,
     /// Takes the lines it writes.
     pub log: Arc<dyn Log>,
 }
@@ -93,6 +117,9 @@ impl Engine {
             wasmtime,
             counters: Arc::new(Counters::default()),
             ticker: Ticker::default(),
+            keyvalue: config.keyvalue,
+            outbound: config.outbound,
+            clock_step: config.clock_step,
             times: OnceLock::new(),
             pools: Mutex::new(Vec::new()),
         });

@@ -10,13 +10,14 @@ use crate::admit::{AdmitError, Permit, Permits};
 use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
 use crate::pool::Pool;
-use crate::ports::{ColdStart, Stage, TurnedAway};
+use crate::ports::{ColdStart, Place, Stage, TurnedAway};
 use crate::state::{GuestState, Waited};
 
 /// One version of a function, ready to be invoked. Dropping the last handle puts its idle instances away.
 pub struct Function {
     pre: ProxyPre<GuestState>,
     spec: FunctionSpec,
+    place: Arc<Place>,
     permits: Permits,
     pool: Arc<Pool>,
     shared: Arc<Shared>,
@@ -28,7 +29,8 @@ impl Function {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
         let pool = Arc::new(Pool::new(spec.instances.idle, shared.counters.clone()));
         shared.watch(&pool);
-        Self { pre, spec, permits, pool, shared, busy: AtomicUsize::new(0) }
+        let place = Arc::new(place(&spec));
+        Self { pre, spec, place, permits, pool, shared, busy: AtomicUsize::new(0) }
     }
 
     /// What the function was loaded with.
@@ -90,6 +92,11 @@ impl Function {
         &self.pre
     }
 
+    /// Who calls out of its guests.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }
@@ -100,6 +107,16 @@ impl Function {
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.shared.counters
+    }
+}
+
+fn place(spec: &FunctionSpec) -> Place {
+    Place {
+        tenant: spec.tenant.clone(),
+        function: spec.function.clone(),
+        keyvalue: spec.limits.keyvalue,
+        rules: spec.outbound.clone(),
+        outbound: spec.limits.outbound,
     }
 }
 

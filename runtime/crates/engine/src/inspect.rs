@@ -45,8 +45,22 @@ const DRAFTS: &[(&str, &str)] = &[
     ("wasi:nn/", "0.2.0-rc-2024-10-28"),
     ("modelet:nn/", "0.1.0"),
     ("wasi:config/", "0.2.0-rc.1"),
+    ("wasi:keyvalue/", "0.2.0-draft"),
     ("wasi:logging/", "0.1.0-draft"),
 ];
+
+/// What reaches beyond the sandbox: a version that gains one of them is asked about. Clocks, random numbers and a log of its
+/// own do not, and any change of a compiler may bring them.
+const POWERS: [&str; 4] = ["wasi:nn", "wasi:http/outgoing-handler", "wasi:keyvalue", "wasi:config"];
+
+impl Inspection {
+    /// Which of its capabilities reach beyond the sandbox, each once.
+    #[must_use]
+    pub fn powers(&self) -> Vec<&'static str> {
+        let has = |power: &&str| self.capabilities.iter().any(|import| import.starts_with(*power));
+        POWERS.into_iter().filter(has).collect()
+    }
+}
 
 pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2";
 
@@ -202,6 +216,8 @@ mod tests {
         assert!(why_refused("wasi:nn/graph@0.2.0-rc-2024-06-25").is_some());
         assert_eq!(why_refused("modelet:nn/models@0.1.0"), None);
         assert!(why_refused("modelet:nn/models@0.2.0").is_some());
+        assert_eq!(why_refused("wasi:keyvalue/store@0.2.0-draft"), None);
+        assert!(why_refused("wasi:keyvalue/store@0.2.0-draft2").is_some());
         assert!(why_refused("wasi:http/types@0.3.0").is_some());
         assert!(why_refused("modelet:test/secret").is_some());
     }

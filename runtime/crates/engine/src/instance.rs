@@ -24,7 +24,7 @@ impl Instance {
     /// Makes a fresh sandbox and runs the component's start functions, under the epoch like any guest code.
     pub(crate) async fn new(function: &Function, id: InvocationId, deadline: Instant) -> wasmtime::Result<Box<Self>> {
         let spec = function.spec();
-        let state = GuestState::new(spec, id, function.counters().clone());
+        let state = GuestState::new(function, id);
         let mut store = Store::try_new(function.pre().engine(), state)?;
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use modelet_catalog::{Entry, Route};
 use modelet_engine::FunctionSpec;
 use modelet_spec::manifest::Manifest;
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
 use modelet_store::{NewFunctionVersion, NewModelBinding};
 
@@ -60,6 +61,7 @@ impl Draft {
             models: Arc::new(FunctionModels::new(&control.models, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
+            outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
             log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),
         };
         let handle = control.engine.load(code, spec)?;
