@@ -22,6 +22,7 @@ use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
 use crate::config::{Config, Threads, devices};
 use crate::keyvalue::StorePairs;
+use crate::outbound::{HttpClient, OutboundConfig, tls};
 
 /// Below the data directory, for nobody but its owner: TensorRT runs what lies there.
 const ENGINE_CACHE: &str = "cache/tensorrt";
@@ -52,13 +53,14 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         data_url: format!("http://{}", data_listener.local_addr()?),
         pid: std::process::id(),
     };
+    let mut registry = Registry::default();
+    let outbound = HttpClient::new(outbound_config(config)?, &mut registry)?;
     let engine = Engine::new(EngineConfig {
         limits: config.limits.clone(),
         keyvalue: Arc::new(StorePairs::new(Arc::clone(&store))),
+        outbound: Arc::new(outbound),
         clock_step: config.server.clock_step,
-        ..EngineConfig::default()
     })?;
-    let mut registry = Registry::default();
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
     let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
@@ -135,6 +137,12 @@ fn inference(config: &Config, registry: &mut Registry) -> anyhow::Result<Inferen
             Ok(Inference::Missing(error.to_string()))
         }
     }
+}
+
+fn outbound_config(config: &Config) -> anyhow::Result<OutboundConfig> {
+    // Read again after the check of the configuration: the file may have gone since.
+    let roots = tls::roots(config.outbound.ca_file.as_deref()).map_err(|why| anyhow!("`outbound.ca_file`: {why}"))?;
+    Ok(OutboundConfig { total: config.limits.outbound_total, private: config.outbound.private, roots })
 }
 
 fn gateway_config(config: &Config) -> GatewayConfig {

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod descriptors;
 mod keyvalue;
+mod outbound;
 mod shutdown;
 mod telemetry;
 

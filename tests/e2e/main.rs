@@ -29,6 +29,7 @@ mod nn_chains;
 mod nn_memory;
 mod nn_types;
 mod optimise;
+mod outbound;
 mod repository;
 mod residency;
 mod sandbox;

@@ -17,6 +17,8 @@ use modelet_inference::Bind;
 use modelet_spec::{ByteSize, Device, DeviceWish, ServerLimits};
 use modelet_store::Dedupe;
 
+use crate::outbound::{Private, tls};
+
 pub(crate) use fault::Faults;
 use fault::{Fault, Origin};
 use raw::{Setting, Value};
@@ -45,6 +47,17 @@ pub(crate) struct Config {
     pub(crate) inference: InferenceConfig,
     /// `[models] dedupe`
     pub(crate) dedupe: Dedupe,
+    /// What functions may send.
+    pub(crate) outbound: OutboundKeys,
+}
+
+/// `[outbound]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutboundKeys {
+    /// What becomes of addresses that are not public.
+    pub(crate) private: Private,
+    /// Authorities that TLS trusts beside the usual ones, in PEM.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// `[server]`
@@ -181,6 +194,7 @@ impl Config {
                 idle: Duration::from_secs(300),
             },
             dedupe: Dedupe::All,
+            outbound: OutboundKeys { private: Private::Named, ca_file: None },
         }
     }
 
@@ -201,6 +215,9 @@ impl Config {
         }
         if self.server.clock_step > CLOCK_STEP_MAX {
             fault("clock_step", "`server.clock_step` is over a second: give at most \"1s\"".to_owned());
+        }
+        if let Err(why) = tls::roots(self.outbound.ca_file.as_deref()) {
+            fault("ca_file", format!("`outbound.ca_file`: {why}"));
         }
         devices::check(&self.inference, &mut fault);
         if let Err(why) = crate::telemetry::check(&self.server.log) {
@@ -223,7 +240,7 @@ pub(crate) fn help() -> String {
 
 fn origin_of(keys: &[keys::Key], settings: &[Setting], name: &str) -> Origin {
     let is_it = |s: &&Setting| {
-        keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference") && k.name == name)
+        keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference" | "outbound") && k.name == name)
     };
     settings.iter().rfind(is_it).map_or(Origin::Default, |s| s.origin.clone())
 }
