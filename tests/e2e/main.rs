@@ -24,6 +24,7 @@ mod idle;
 mod keyvalue;
 mod lifecycle;
 mod loading;
+mod logs;
 mod nn;
 mod nn_chains;
 mod nn_memory;

@@ -62,7 +62,7 @@ impl Draft {
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
             outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
-            log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),
+            log: Arc::new(GuestLog::new(&control.logs, &self.tenant, &function, version)),
         };
         let handle = control.engine.load(code, spec)?;
         Ok(Entry {
