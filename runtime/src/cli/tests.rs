@@ -45,6 +45,8 @@ fn the_rows_of_the_contract_can_be_typed() {
         "deploy",
         "deploy f.wasm --tenant t --name n --route /a --route /b --model m=n@1 --model o=f.onnx --config k=v --allow-new-capabilities",
         "invoke /a -d body -H a:b -H c:d",
+        "logs f",
+        "logs -f f --invocation 01arz3ndektsv4rrffq69g5fav --json",
         "function list --json",
         "function show f --url http://127.0.0.1:1",
         "function scale f --min 2 --json",

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::code::Codes;
 use crate::error::ControlError;
 use crate::forms::Forms;
+use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
 use crate::trial::{TrialConfig, Trials};
 use crate::{keys, metrics, model_metrics};
@@ -66,6 +67,7 @@ pub struct Control {
     pub(crate) models: Arc<ModelShelf>,
     pub(crate) forms: Arc<Forms>,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
+    pub(crate) logs: Arc<LogShelf>,
     /// One compilation at a time: each takes all cores and much memory by itself.
     pub(crate) compiling: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
@@ -109,6 +111,7 @@ impl Control {
             models,
             forms,
             catalog: parts.catalog,
+            logs: Arc::default(),
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),

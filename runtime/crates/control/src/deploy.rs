@@ -24,9 +24,6 @@ use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::wire;
 
-/// What reaches beyond the sandbox: models and the network. Clocks and random numbers do not.
-const POWERS: [&str; 2] = ["wasi:nn", "wasi:http/outgoing-handler"];
-
 /// How long linking may take: it waits for its turn, and reads one file.
 const LINK_MAX: Duration = Duration::from_secs(60);
 
@@ -110,12 +107,7 @@ async fn refuse_new_powers(
         Ok(Some(control.engine.inspect(&control.codes.component(&tenant, &version.component)?)?))
     });
     let Some(before) = before.await? else { return Ok(()) };
-    let (before, new) = (powers(&before), powers(new));
-    let gained: Vec<String> = new.into_iter().filter(|p| !before.contains(p)).map(str::to_owned).collect();
+    let before = before.powers();
+    let gained: Vec<String> = new.powers().into_iter().filter(|p| !before.contains(p)).map(str::to_owned).collect();
     if gained.is_empty() { Ok(()) } else { Err(ControlError::NewCapabilities(gained)) }
-}
-
-fn powers(inspection: &Inspection) -> Vec<&'static str> {
-    let has = |power: &&str| inspection.capabilities.iter().any(|import| import.starts_with(*power));
-    POWERS.into_iter().filter(has).collect()
 }

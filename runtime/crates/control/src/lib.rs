@@ -18,6 +18,7 @@ mod error;
 mod forms;
 mod guest_log;
 mod keys;
+mod logs;
 mod memory;
 mod metrics;
 mod model_metrics;

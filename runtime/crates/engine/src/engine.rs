@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use modelet_spec::manifest::{BatchRule, Instances};
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Digest, EffectiveLimits, Flow, FunctionName, ServerLimits, TenantName, Version};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -19,7 +20,7 @@ use crate::keeper::Keeper;
 use crate::ladder::Ladder;
 use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
-use crate::ports::{Code, CodeImage, Log, Memory, Models, Pressure, Times};
+use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
 use crate::ticker::Ticker;
 use crate::{host, inspect, keeper, settings, ticker};
 
@@ -38,11 +39,25 @@ pub struct EngineConfig {
     pub component_idle: Duration,
     /// Tells when the machine is short of memory; nobody does by default.
     pub memory: Option<Arc<dyn Memory>>,
+    /// Keeps what functions keep.
+    pub keyvalue: Arc<dyn KeyValue>,
+    /// Sends what functions send.
+    pub outbound: Arc<dyn Outbound>,
+    /// The steps in which a guest's clocks go: what it measures is no finer. Zero: as fine as the machine's.
+    pub clock_step: Duration,
 }
 
 impl Default for EngineConfig {
+    /// The default limits, nobody who tells of memory, nothing kept, nothing that leaves, exact clocks.
     fn default() -> Self {
-        Self { limits: ServerLimits::default(), component_idle: Duration::from_secs(300), memory: None }
+        Self {
+            limits: ServerLimits::default(),
+            component_idle: Duration::from_secs(300),
+            memory: None,
+            keyvalue: Arc::new(NoKeyValue),
+            outbound: Arc::new(NoOutbound),
+            clock_step: Duration::ZERO,
+        }
     }
 }
 
@@ -69,6 +84,9 @@ pub(crate) struct Shared {
     /// Instances of all functions together.
     pub(crate) instances_total: u32,
     memory: Option<Arc<dyn Memory>>,
+    pub(crate) keyvalue: Arc<dyn KeyValue>,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) clock_step: Duration,
     times: OnceLock<Arc<dyn Times>>,
     pools: AtomicU64,
 }
@@ -104,6 +122,8 @@ pub struct FunctionSpec {
     pub batch: Arc<BTreeMap<String, BatchRule>>,
     /// `wasi:config` values.
     pub config: Arc<BTreeMap<String, String>>,
+    /// Whom it may call.
+    pub outbound: OutboundRules,
     /// Takes the lines it writes.
     pub log: Arc<dyn Log>,
 }
@@ -114,7 +134,7 @@ impl Engine {
     /// # Errors
     /// When the address space for the pool cannot be reserved, or the platform lacks what wasmtime needs.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let EngineConfig { limits, component_idle, memory } = config;
+        let EngineConfig { limits, component_idle, memory, keyvalue, outbound, clock_step } = config;
         let wasmtime = wasmtime::Engine::new(&settings::config(&limits))?;
         let mut linker = Linker::new(&wasmtime);
         host::link(&mut linker)?;
@@ -132,6 +152,9 @@ impl Engine {
             instances_total: limits.instances_total,
             wasmtime,
             memory,
+            keyvalue,
+            outbound,
+            clock_step,
             times: OnceLock::new(),
             pools: AtomicU64::new(0),
         });

@@ -33,6 +33,16 @@ pub enum CompileError {
         /// The limit.
         limit: u64,
     },
+    /// More of something than a compiler should be given.
+    #[error("the component has {found} {what}, {limit} are allowed; leave out what it does not need, or split it")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many, as far as it was counted.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The component does not answer HTTP.
     #[error(
         "the component exports no `wasi:http/incoming-handler@0.2` (it exports: {}); \

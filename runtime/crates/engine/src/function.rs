@@ -9,7 +9,7 @@ use crate::admit::{AdmitError, Permit, Permits};
 use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
 use crate::pool::Seat;
-use crate::ports::{Code, ColdStart, Stage, Times, TurnedAway};
+use crate::ports::{Code, ColdStart, Place, Stage, Times, TurnedAway};
 use crate::spans::Spans;
 use crate::state::Waited;
 use crate::wake::Flight;
@@ -18,6 +18,7 @@ use crate::wake::Flight;
 pub struct Function {
     spec: FunctionSpec,
     code: Arc<dyn Code>,
+    place: Arc<Place>,
     permits: Permits,
     seat: Arc<Seat>,
     flight: Flight,
@@ -61,7 +62,8 @@ impl Function {
     pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_told: bool) -> Self {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
         let (seat, flight) = (Arc::default(), Flight::default());
-        Self { spec, code, permits, seat, flight, shared, is_told, beside: OnceLock::new() }
+        let place = Arc::new(place(&spec));
+        Self { spec, code, place, permits, seat, flight, shared, is_told, beside: OnceLock::new() }
     }
 
     /// What the function was loaded with.
@@ -165,6 +167,11 @@ impl Function {
         &self.flight
     }
 
+    /// Who calls out of its guests.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -175,6 +182,16 @@ impl Function {
 
     fn times(&self) -> Option<&dyn Times> {
         if self.is_told { self.shared.times() } else { None }
+    }
+}
+
+fn place(spec: &FunctionSpec) -> Place {
+    Place {
+        tenant: spec.tenant.clone(),
+        function: spec.function.clone(),
+        keyvalue: spec.limits.keyvalue,
+        rules: spec.outbound.clone(),
+        outbound: spec.limits.outbound,
     }
 }
 

@@ -32,7 +32,7 @@ impl Instance {
         deadline: Instant,
     ) -> wasmtime::Result<Box<Self>> {
         let spec = function.spec();
-        let state = GuestState::new(spec, id, function.counters().clone());
+        let state = GuestState::new(function, id);
         let mut store = Store::try_new(pool.linked.pre.engine(), state)?;
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);

@@ -9,6 +9,7 @@
 //! it go.
 
 mod admit;
+mod caps;
 mod code;
 mod engine;
 mod error;

@@ -1,11 +1,38 @@
 //! What the engine needs from outside, as traits that the assembly implements.
 
+mod keyvalue;
+mod outbound;
+
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use modelet_inference::{LoadError, ModelHandle};
+use modelet_spec::limits::{KeyValueQuota, OutboundLimits};
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Digest, FunctionName, InvocationId, TenantName};
+
+pub use keyvalue::{Bucket, KeyPage, KeyValue, KeyValueError, NoKeyValue};
+pub use outbound::{NoOutbound, Outbound, OutboundBody, OutboundCall, OutboundError, OutboundFault, OutboundTimes};
+
+/// What a port does while a guest waits, without keeping the executor's thread. Dropped when the guest is stopped.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Who calls out of a guest, and within what: the same for all instances of a function's version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The function's owner.
+    pub tenant: TenantName,
+    /// The function.
+    pub function: FunctionName,
+    /// What its tenant may keep.
+    pub keyvalue: KeyValueQuota,
+    /// Whom it may call.
+    pub rules: OutboundRules,
+    /// What its requests may take.
+    pub outbound: OutboundLimits,
+}
 
 /// Where a function's machine code is. Called where blocking is allowed.
 pub trait Code: Send + Sync {

@@ -14,6 +14,7 @@ use modelet_engine::{
 };
 use modelet_inference::ModelHandle;
 use modelet_spec::manifest::Instances;
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{EffectiveLimits, Flow, FunctionLimits, InvocationId, TenantLimits, TenantName, Version};
 
 /// A port that fails as badly as Rust code can.
@@ -55,6 +56,7 @@ fn function(engine: &Engine, name: &str) -> Arc<Function> {
         models: Arc::new(Panicking),
         batch: Arc::new(BTreeMap::new()),
         config: Arc::new(BTreeMap::new()),
+        outbound: OutboundRules::default(),
         log: Arc::new(Silent),
     };
     engine.load(&compiled.code, spec).unwrap()

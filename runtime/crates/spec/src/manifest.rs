@@ -16,6 +16,7 @@ use crate::auth::Auth;
 use crate::document::{self, Document, Fault, Faults};
 use crate::limits::FunctionLimits;
 use crate::name::FunctionName;
+use crate::outbound::OutboundRule;
 use crate::path::PathPattern;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -167,7 +168,7 @@ pub enum Share {
 #[serde(default, deny_unknown_fields)]
 pub struct Outbound {
     /// Origins such as `https://api.example.com`; empty: nothing leaves.
-    pub allow: Vec<String>,
+    pub allow: Vec<OutboundRule>,
 }
 
 /// All faults of a manifest.

@@ -177,21 +177,6 @@ fn a_failed_deploy_leaves_the_live_version_as_it_was() {
 }
 
 #[test]
-fn many_functions_are_kept_at_once_or_none_of_them() {
-    let Host { store, _dir } = &host();
-    let names = ["a", "b", "a"];
-    let many: Vec<_> = names.iter().map(|name| deploy(store, "default", name, &[])).collect();
-    let kept = store.put_functions(&many).unwrap();
-    let numbers: Vec<_> = kept.iter().map(|f| (f.name.to_string(), f.version.get())).collect();
-    assert_eq!(numbers, [("a".to_owned(), 1), ("b".to_owned(), 1), ("a".to_owned(), 2)]);
-    assert_eq!(store.functions(None).unwrap().len(), 2);
-    let wrong = NewFunctionVersion { component: Digest::of(b"nowhere"), ..deploy(store, "default", "d", &[]) };
-    let more = [deploy(store, "default", "c", &[]), wrong];
-    assert!(matches!(store.put_functions(&more), Err(StoreError::NoBlob(_))));
-    assert_eq!(store.functions(None).unwrap().len(), 2);
-}
-
-#[test]
 fn compiled_code_counts_only_if_it_is_what_was_recorded() {
     let Host { store, _dir } = &host();
     let new = deploy(store, "default", "f", &[]);

@@ -6,6 +6,7 @@ use modelet_catalog::{Entry, Route};
 use modelet_engine::FunctionSpec;
 use modelet_engine::ports::Code;
 use modelet_spec::manifest::{Instances, Manifest, Reuse};
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
 use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 
@@ -71,7 +72,8 @@ impl Draft {
             models: Arc::new(FunctionModels::new(&control.models, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
-            log: Arc::new(GuestLog { tenant: self.tenant.clone(), function, version }),
+            outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
+            log: Arc::new(GuestLog::new(&control.logs, &self.tenant, &function, version)),
         }
     }
 

@@ -11,6 +11,7 @@ use modelet_engine::ports::{Code, CodeImage, Log, Models, ModelsError, Stream};
 use modelet_engine::{Engine, EngineConfig, Function, FunctionSpec, Invocation, LoadError, Outcome, no_body};
 use modelet_inference::ModelHandle;
 use modelet_spec::manifest::Instances;
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{
     Digest, EffectiveLimits, Flow, FunctionLimits, InvocationId, ServerLimits, TenantLimits, TenantName, Version,
 };
@@ -21,7 +22,7 @@ const BOUND: Duration = Duration::from_secs(60);
 /// A little address space only: tests run side by side.
 pub(crate) fn config() -> EngineConfig {
     let limits = ServerLimits { instances_total: 8, ..ServerLimits::default() };
-    EngineConfig { limits, component_idle: Duration::from_secs(3600), memory: None }
+    EngineConfig { limits, component_idle: Duration::from_secs(3600), ..EngineConfig::default() }
 }
 
 pub(crate) fn far() -> Instant {
@@ -130,6 +131,7 @@ pub(crate) fn function(engine: &Engine, code: &Arc<Stored>, name: &str, instance
         models: Arc::new(Nothing),
         batch: Arc::new(BTreeMap::new()),
         config: Arc::new(BTreeMap::new()),
+        outbound: OutboundRules::default(),
         log: Arc::new(Nothing),
     };
     engine.function(code.clone(), spec)
