@@ -87,14 +87,15 @@ pub struct ModelBinding {
 impl From<FunctionVersion> for NewFunctionVersion {
     /// The same as a new deploy.
     fn from(version: FunctionVersion) -> Self {
-        let FunctionVersion { tenant, name, component, compiled, manifest_json, models, .. } = version;
+        let FunctionVersion { tenant, name, component, compiled, manifest_json, models, not_reused, .. } = version;
         let binding = |model: ModelBinding| NewModelBinding {
             alias: model.alias,
             name: model.name,
             version: model.version,
             digest: model.digest,
         };
-        Self { tenant, name, component, compiled, manifest_json, models: models.into_iter().map(binding).collect() }
+        let models = models.into_iter().map(binding).collect();
+        Self { tenant, name, component, compiled, manifest_json, models, not_reused }
     }
 }
 
