@@ -1,5 +1,7 @@
 //! Up: one load, many who wait, and what they are told when there is nothing to load.
 
+#![allow(clippy::await_holding_lock, reason = "a gate that a test holds keeps a load waiting, on another thread")]
+
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
