@@ -1,6 +1,7 @@
 //! Versions of several files, their labels and cards.
 
 use super::*;
+use modelet_store::{Bucket, KeyValueLimits};
 
 #[test]
 fn a_version_is_its_files_and_its_card() {
@@ -98,4 +99,29 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     let after = store.model(&before.tenant, &before.name, &pick("latest")).unwrap().unwrap();
     assert_eq!(after, ModelVersion { created: false, ..before });
     assert!(!push(&store, "default", "m", b"old").created);
+}
+
+#[test]
+fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
+    let Host { store, dir } = host();
+    drop(store);
+    let data = dir.path().join("data");
+    let connection = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused; PRAGMA user_version = 5;",
+        )
+        .unwrap();
+    drop(connection);
+    std::fs::remove_file(data.join("keyvalue.db")).unwrap();
+    let (tenant, name) = (TenantName::default_tenant(), "f".parse().unwrap());
+    let bucket = Bucket { tenant: tenant.clone(), name: "b".to_owned() };
+    let room = KeyValueLimits { keys: 1, bytes: 10 };
+    let store = Store::open(&data).unwrap();
+    store.set_scale(&tenant, &name, 2).unwrap();
+    store.pairs_set(&bucket, &[("k".to_owned(), b"v".to_vec())], room).unwrap();
+    drop(store);
+    let store = Store::open(&data).unwrap();
+    assert_eq!(store.scale(&tenant, &name).unwrap(), Some(2));
+    assert_eq!(store.pairs_get(&bucket, &["k".to_owned()], 10).unwrap(), [Some(b"v".to_vec())]);
 }
