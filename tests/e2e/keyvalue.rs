@@ -57,6 +57,15 @@ fn many_requests_that_count_at_once_lose_no_step() {
 }
 
 #[test]
+fn a_deploy_keeps_nothing_though_a_case_of_the_manifest_would() {
+    let host = shared();
+    let case = "[[case]]\nrequest = { path = \"/?do=add&bucket=cases&key=n\" }\n";
+    let route = host.once(&Function::guest("pairs").named("pairs-case").with(case));
+    assert_eq!(did(host, &route, "do=get&bucket=cases&key=n"), json!({ "ok": null }));
+    assert_eq!(did(host, &route, "do=add&bucket=cases&key=n"), json!({ "ok": 1 }));
+}
+
+#[test]
 fn a_key_or_a_value_that_is_too_large_is_refused_in_words() {
     let host = shared();
     let pairs = host.guest("pairs");

@@ -213,6 +213,15 @@ fn bodies_stream_both_ways_while_the_other_is_still_open() {
 }
 
 #[test]
+fn a_deploy_calls_nobody_though_a_case_of_the_manifest_would() {
+    let (host, origin) = (shared(), Origin::start());
+    let case = format!("[[case]]\nrequest = {{ path = \"/?url={}/hello\" }}\n", origin.url());
+    let route = host.once(&fetch("has-a-case", &[&origin.url()]).with(&case));
+    assert_eq!(origin.connections(), 0);
+    assert_eq!(fetched(host, &route, &format!("{}/hello", origin.url()))["text"], "hello");
+}
+
+#[test]
 fn what_is_no_origin_is_refused_at_deploy_with_its_line() {
     let host = shared();
     for (text, why) in [("api.example.com", "begins with http"), ("https://a.example/v1", "a path is not allowed")] {

@@ -206,7 +206,8 @@ impl Engine {
         Arc::new(Function::new(code, spec, self.shared.clone(), true))
     }
 
-    /// The same for calls that nobody made: nothing of it is told to [`Times`].
+    /// The same for calls that nobody made: nothing of it is told to [`Times`], its guests find no key-value store, and nothing leaves
+    /// them.
     #[must_use]
     pub fn rehearsal(&self, code: Arc<dyn Code>, spec: FunctionSpec) -> Arc<Function> {
         Arc::new(Function::new(code, spec, self.shared.clone(), false))

@@ -9,7 +9,7 @@ use crate::admit::{AdmitError, Permit, Permits};
 use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
 use crate::pool::Seat;
-use crate::ports::{Code, ColdStart, Place, Stage, Times, TurnedAway};
+use crate::ports::{Code, ColdStart, KeyValue, NoKeyValue, NoOutbound, Outbound, Place, Stage, Times, TurnedAway};
 use crate::spans::Spans;
 use crate::state::Waited;
 use crate::wake::Flight;
@@ -23,8 +23,8 @@ pub struct Function {
     seat: Arc<Seat>,
     flight: Flight,
     shared: Arc<Shared>,
-    /// Whether what happens is told.
-    is_told: bool,
+    /// Whether what happens is told, kept and sent: see [`Engine::rehearsal`](crate::Engine::rehearsal).
+    is_real: bool,
     /// See [`Function::beside`].
     beside: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
@@ -59,11 +59,11 @@ impl Warmth {
 }
 
 impl Function {
-    pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_told: bool) -> Self {
+    pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_real: bool) -> Self {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
         let (seat, flight) = (Arc::default(), Flight::default());
         let place = Arc::new(place(&spec));
-        Self { spec, code, place, permits, seat, flight, shared, is_told, beside: OnceLock::new() }
+        Self { spec, code, place, permits, seat, flight, shared, is_real, beside: OnceLock::new() }
     }
 
     /// What the function was loaded with.
@@ -172,6 +172,16 @@ impl Function {
         &self.place
     }
 
+    /// Keeps what its guests keep.
+    pub(crate) fn keyvalue(&self) -> Arc<dyn KeyValue> {
+        if self.is_real { self.shared.keyvalue.clone() } else { Arc::new(NoKeyValue) }
+    }
+
+    /// Sends what its guests send.
+    pub(crate) fn outbound(&self) -> Arc<dyn Outbound> {
+        if self.is_real { self.shared.outbound.clone() } else { Arc::new(NoOutbound) }
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -181,7 +191,7 @@ impl Function {
     }
 
     fn times(&self) -> Option<&dyn Times> {
-        if self.is_told { self.shared.times() } else { None }
+        if self.is_real { self.shared.times() } else { None }
     }
 }
 

@@ -102,7 +102,7 @@ impl GuestState {
             batch: spec.batch.clone(),
             config: spec.config.clone(),
             place: function.place().clone(),
-            keyvalue: shared.keyvalue.clone(),
+            keyvalue: function.keyvalue(),
             flow: spec.flow,
             deadline: Instant::now(),
             counters: function.counters().clone(),

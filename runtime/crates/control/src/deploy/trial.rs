@@ -2,7 +2,8 @@
 //! at the second request.
 //!
 //! A function whose instances are to be reused is called twice in one instance. Where the first answer is fine and the second is
-//! not, its instances serve one request each; the deploy says so, and the version keeps it.
+//! not, its instances serve one request each; the deploy says so, and the version keeps it. The calls change nothing outside: the
+//! guest finds no key-value store, and what it sends goes nowhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -34,7 +34,7 @@ impl Hooks {
         Self {
             admitting: false,
             deadline: Instant::now(),
-            port: function.shared().outbound.clone(),
+            port: function.outbound(),
             place: function.place().clone(),
             log: log.clone(),
         }

@@ -128,7 +128,8 @@ pub struct NoOutbound;
 
 impl Outbound for NoOutbound {
     fn send(&self, _: OutboundCall) -> Pending<Result<http::Response<OutboundBody>, OutboundError>> {
-        let error = OutboundError::new(OutboundFault::Denied, "nothing leaves this server");
+        let why = "nothing leaves: this server sends nothing for functions, or the call was a deploy's own";
+        let error = OutboundError::new(OutboundFault::Denied, why);
         Box::pin(std::future::ready(Err(error)))
     }
 }
