@@ -21,6 +21,9 @@ use tokio::net::TcpListener;
 use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
 use crate::config::{Config, Threads, devices};
+use crate::keyvalue::StorePairs;
+use crate::memory::SystemMemory;
+use crate::outbound::{HttpClient, OutboundConfig, tls};
 
 /// Below the data directory, for nobody but its owner: TensorRT runs what lies there.
 const ENGINE_CACHE: &str = "cache/tensorrt";
@@ -43,7 +46,7 @@ pub(crate) struct Server {
 
 /// Builds everything. Nothing is accepted yet.
 pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
-    let store = Store::open(&config.data_dir)?.with_dedupe(config.dedupe);
+    let store = Arc::new(Store::open(&config.data_dir)?.with_dedupe(config.dedupe));
     let data_listener = bind(config.server.listen, "--listen").await?;
     let admin_listener = bind(config.server.admin_listen, "--admin-listen").await?;
     let listening = Listening {
@@ -51,8 +54,16 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         data_url: format!("http://{}", data_listener.local_addr()?),
         pid: std::process::id(),
     };
-    let engine = Engine::new(EngineConfig { limits: config.limits.clone() })?;
     let mut registry = Registry::default();
+    let outbound = HttpClient::new(outbound_config(config)?, &mut registry)?;
+    let engine = Engine::new(EngineConfig {
+        limits: config.limits.clone(),
+        component_idle: config.server.component_idle,
+        memory: Some(Arc::new(SystemMemory::find())),
+        keyvalue: Arc::new(StorePairs::new(Arc::clone(&store))),
+        outbound: Arc::new(outbound),
+        clock_step: config.server.clock_step,
+    })?;
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
     let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
@@ -66,7 +77,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let trial = trial_config(config);
-    let parts = Parts { store: Arc::new(store), engine, inference, trial, catalog };
+    let parts = Parts { store, engine, inference, trial, catalog };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })
@@ -129,6 +140,12 @@ fn inference(config: &Config, registry: &mut Registry) -> anyhow::Result<Inferen
             Ok(Inference::Missing(error.to_string()))
         }
     }
+}
+
+fn outbound_config(config: &Config) -> anyhow::Result<OutboundConfig> {
+    // Read again after the check of the configuration: the file may have gone since.
+    let roots = tls::roots(config.outbound.ca_file.as_deref()).map_err(|why| anyhow!("`outbound.ca_file`: {why}"))?;
+    Ok(OutboundConfig { total: config.limits.outbound_total, private: config.outbound.private, roots })
 }
 
 fn gateway_config(config: &Config) -> GatewayConfig {

@@ -10,6 +10,9 @@ mod cli;
 mod config;
 mod descriptors;
 mod divisions;
+mod keyvalue;
+mod memory;
+mod outbound;
 mod shutdown;
 mod telemetry;
 

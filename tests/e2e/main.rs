@@ -10,6 +10,7 @@
 mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
+mod capabilities;
 mod cards;
 mod cli;
 mod computing;
@@ -22,14 +23,18 @@ mod headers;
 mod hostile;
 mod hostile_models;
 mod idle;
+mod keyvalue;
+mod ladder;
 mod lifecycle;
 mod loading;
+mod logs;
 mod made;
 mod nn;
 mod nn_chains;
 mod nn_memory;
 mod nn_types;
 mod optimise;
+mod outbound;
 mod repository;
 mod residency;
 mod sandbox;

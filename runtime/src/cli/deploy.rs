@@ -38,6 +38,7 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
         return output::json(&function);
     }
     output::line(&format!("{} version {} is live", function.name, function.version));
+    function.notes.iter().for_each(|note| output::line(&format!("  note: {note}")));
     let data_url = client.data_url()?;
     for route in &function.routes {
         let methods = if route.methods.is_empty() { String::new() } else { format!("{} ", route.methods.join(",")) };

@@ -1,6 +1,7 @@
-//! `modelet function list|show`.
+//! `modelet function list|show|scale`.
 
-use modelet_control::wire::{Function, Functions, Route};
+use modelet_control::wire::{Function, Functions, Route, Scale};
+use modelet_spec::manifest::Reuse;
 
 use super::client::{Client, query};
 use super::output;
@@ -23,6 +24,19 @@ pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Res
             }
             print_one(&function);
         }
+        FunctionCommand::Scale { name, min, list } => {
+            let path = with_tenant(&format!("/v1/functions/{name}/scale"), server);
+            let function: Function = client.put_json(&path, &Scale { min: *min })?;
+            if list.json {
+                return output::json(&function);
+            }
+            let (name, kept) = (&function.name, function.instances.kept);
+            output::line(&match kept {
+                0 => format!("{name} keeps no instance warm: it leaves memory when nobody calls"),
+                1 => format!("{name} keeps 1 instance warm"),
+                _ => format!("{name} keeps {kept} instances warm"),
+            });
+        }
     }
     Ok(())
 }
@@ -41,10 +55,11 @@ fn print_list(functions: &[Function]) {
         .map(|f| {
             let routes: Vec<String> = f.routes.iter().map(route).collect();
             let state = if f.serving { "live" } else { "not loaded" };
-            vec![f.name.to_string(), f.version.to_string(), state.to_owned(), routes.join(" ")]
+            let warmth = f.instances.warmth.clone();
+            vec![f.name.to_string(), f.version.to_string(), state.to_owned(), warmth, routes.join(" ")]
         })
         .collect();
-    output::table(&["NAME", "VERSION", "STATE", "ROUTES"], &rows);
+    output::table(&["NAME", "VERSION", "STATE", "IN MEMORY", "ROUTES"], &rows);
 }
 
 fn print_one(f: &Function) {
@@ -66,7 +81,10 @@ fn print_one(f: &Function) {
         l.concurrency,
         l.queue
     ));
-    output::line(&format!("instances   {} busy, {} idle", f.instances.busy, f.instances.idle));
+    let (i, reuse) = (&f.instances, if f.reuse == Reuse::Instance { "instance" } else { "request" });
+    let level = if i.warmth.is_empty() { String::new() } else { format!("; {}", i.warmth) };
+    output::line(&format!("instances   {} busy, {} idle, {} kept warm; reuse {reuse}{level}", i.busy, i.idle, i.kept));
+    f.notes.iter().for_each(|note| output::line(&format!("note        {note}")));
 }
 
 fn route(route: &Route) -> String {

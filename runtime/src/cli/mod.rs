@@ -11,6 +11,7 @@ mod function;
 mod inspect;
 mod invoke;
 pub(crate) mod library;
+mod logs;
 mod model;
 mod output;
 mod project;
@@ -22,7 +23,7 @@ mod trial;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use modelet_spec::{FunctionName, TenantName};
+use modelet_spec::{FunctionName, InvocationId, TenantName};
 
 /// WebAssembly functions with machine-learning models inside.
 #[derive(Debug, Parser)]
@@ -65,7 +66,9 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Send a request to a function
     Invoke(InvokeArgs),
-    /// Functions: list, show
+    /// Show what a function wrote
+    Logs(LogsArgs),
+    /// Functions: list, show, scale
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Models: push, list, show, versions, label, pin, unload, remove
@@ -160,6 +163,21 @@ pub(crate) struct InvokeArgs {
     pub(crate) headers: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The function
+    pub(crate) function: FunctionName,
+    /// Go on with what it writes next
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// Only what it wrote in this invocation: the `modelet-invocation` of an answer
+    #[arg(long, value_name = "ID")]
+    pub(crate) invocation: Option<InvocationId>,
+    /// Print JSON only; with -f, a line of it for each line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
     /// List all functions
@@ -168,6 +186,16 @@ pub(crate) enum FunctionCommand {
     Show {
         /// The function
         name: FunctionName,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Keep instances of a function warm, also when nobody calls
+    Scale {
+        /// The function
+        name: FunctionName,
+        /// So many, from now on and after each start and deploy; 0: none
+        #[arg(long, value_name = "N")]
+        min: u32,
         #[command(flatten)]
         list: ListArgs,
     },
@@ -191,6 +219,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Trial => trial::run(),
         Command::Deploy(args) => deploy::run(&args, &cli.server),
         Command::Invoke(args) => invoke::run(&args, &cli.server),
+        Command::Logs(args) => logs::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
     }

@@ -10,6 +10,7 @@ use modelet_store::Dedupe;
 use super::devices;
 use super::raw::{Setting, Value};
 use super::{Config, THREADS_MAX, Threads};
+use crate::outbound::Private;
 
 /// Sessions of a model, and threads of a run: more is refused by the runtime.
 const SESSIONS_MAX: usize = 1024;
@@ -59,6 +60,7 @@ pub(crate) fn all() -> Vec<Key> {
     keys.extend(limits());
     keys.extend(inference());
     keys.extend(models());
+    keys.extend(outbound());
     keys
 }
 
@@ -97,6 +99,14 @@ fn server() -> Vec<Key> {
         }),
         key("drain", "30s", "how long a stop waits for running requests", |c, s| {
             c.server.drain = duration(s)?;
+            Ok(())
+        }),
+        key("component_idle", "5m", "how long a function's code stays in memory without an instance", |c, s| {
+            c.server.component_idle = duration(s)?;
+            Ok(())
+        }),
+        key("clock_step", "0s", "the steps in which functions' clocks go, such as `1ms`; `0s`: exact", |c, s| {
+            c.server.clock_step = duration(s)?;
             Ok(())
         }),
         key("log", "info", "what is logged: a level, or `target=level,…`", |c, s| {
@@ -179,6 +189,29 @@ fn models() -> Vec<Key> {
             Ok(())
         },
     )]
+}
+
+fn outbound() -> Vec<Key> {
+    let key = |name, default, help, set| plain("outbound", name, default, help, set);
+    vec![
+        key("private", "named", "addresses that are not public: `named` by a function.toml, or `never`", |c, s| {
+            c.outbound.private = match s.text()? {
+                "named" => Private::Named,
+                "never" => Private::Never,
+                other => return Err(format!("is `{other}`; write \"named\" or \"never\"")),
+            };
+            Ok(())
+        }),
+        key(
+            "ca_file",
+            "none",
+            "authorities of your own that functions' HTTPS trusts beside the usual ones, PEM",
+            |c, s| {
+                c.outbound.ca_file = Some(s.path()?);
+                Ok(())
+            },
+        ),
+    ]
 }
 
 /// The keys of `[limits]` are the fields of [`ServerLimits`], by their own names.

@@ -17,6 +17,8 @@ use modelet_inference::Bind;
 use modelet_spec::{ByteSize, Device, DeviceWish, ServerLimits};
 use modelet_store::Dedupe;
 
+use crate::outbound::{Private, tls};
+
 pub(crate) use fault::Faults;
 use fault::{Fault, Origin};
 use raw::{Setting, Value};
@@ -27,6 +29,8 @@ pub(crate) const FILE_DEFAULT: &str = "modelet.toml";
 pub(crate) const DATA_DIR_DEFAULT: &str = ".modelet";
 /// More threads than any machine here has cores: a typing error.
 const THREADS_MAX: usize = 4096;
+/// Coarser clocks would be of no use to a guest.
+const CLOCK_STEP_MAX: Duration = Duration::from_secs(1);
 /// A longer drain would outlive whatever sent the signal.
 const DRAIN_MAX: Duration = Duration::from_secs(3600);
 
@@ -43,6 +47,17 @@ pub(crate) struct Config {
     pub(crate) inference: InferenceConfig,
     /// `[models] dedupe`
     pub(crate) dedupe: Dedupe,
+    /// What functions may send.
+    pub(crate) outbound: OutboundKeys,
+}
+
+/// `[outbound]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutboundKeys {
+    /// What becomes of addresses that are not public.
+    pub(crate) private: Private,
+    /// Authorities that TLS trusts beside the usual ones, in PEM.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// `[server]`
@@ -58,8 +73,12 @@ pub(crate) struct ServerConfig {
     pub(crate) server_timing: bool,
     /// How long a stop waits for running requests.
     pub(crate) drain: Duration,
+    /// How long a function's component stays in memory after its last instance has gone.
+    pub(crate) component_idle: Duration,
     /// What is logged, as `tracing` filters.
     pub(crate) log: String,
+    /// The steps in which guests' clocks go; zero: as fine as the machine's.
+    pub(crate) clock_step: Duration,
 }
 
 /// `[inference]`
@@ -161,7 +180,9 @@ impl Config {
                 threads: cores,
                 server_timing: false,
                 drain: Duration::from_secs(30),
+                component_idle: Duration::from_secs(300),
                 log: "info".to_owned(),
+                clock_step: Duration::ZERO,
             },
             limits: ServerLimits::default(),
             inference: InferenceConfig {
@@ -176,6 +197,7 @@ impl Config {
                 idle: Duration::from_secs(300),
             },
             dedupe: Dedupe::All,
+            outbound: OutboundKeys { private: Private::Named, ca_file: None },
         }
     }
 
@@ -193,6 +215,12 @@ impl Config {
         }
         if self.server.drain > DRAIN_MAX {
             fault("drain", "`server.drain` is over an hour: give at most \"60m\"".to_owned());
+        }
+        if self.server.clock_step > CLOCK_STEP_MAX {
+            fault("clock_step", "`server.clock_step` is over a second: give at most \"1s\"".to_owned());
+        }
+        if let Err(why) = tls::roots(self.outbound.ca_file.as_deref()) {
+            fault("ca_file", format!("`outbound.ca_file`: {why}"));
         }
         devices::check(&self.inference, &mut fault);
         if let Err(why) = crate::telemetry::check(&self.server.log) {
@@ -214,8 +242,9 @@ pub(crate) fn help() -> String {
 }
 
 fn origin_of(keys: &[keys::Key], settings: &[Setting], name: &str) -> Origin {
-    let is_it =
-        |s: &&Setting| keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference") && k.name == name);
+    let is_it = |s: &&Setting| {
+        keys.get(s.key).is_some_and(|k| matches!(k.section, "server" | "inference" | "outbound") && k.name == name)
+    };
     settings.iter().rfind(is_it).map_or(Origin::Default, |s| s.origin.clone())
 }
 

@@ -102,7 +102,7 @@ fn unknown_section(keys: &[Key], name: &str) -> String {
     match at_top.as_slice() {
         [section] => format!("`{name}` belongs into [{section}]"),
         _ => format!(
-            "unknown section or key `{name}`{}; the sections are [server], [limits], [inference] and [models]",
+            "unknown section or key `{name}`{}; the sections are [server], [limits], [inference], [models] and [outbound]",
             suggest(nearest(name, keys.iter().map(|k| k.section)))
         ),
     }

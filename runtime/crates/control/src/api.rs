@@ -3,6 +3,7 @@
 mod caller;
 mod extract;
 mod functions;
+mod logs;
 mod memory;
 mod models;
 mod optimise;
@@ -82,6 +83,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(server::push_blob))
         .routes(routes!(functions::list, functions::deploy))
         .routes(routes!(functions::show))
+        .routes(routes!(functions::scale))
+        .routes(routes!(logs::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))
         .routes(routes!(models::label, models::unlabel))

@@ -12,8 +12,10 @@ use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::code::Codes;
 use crate::error::ControlError;
 use crate::forms::Forms;
+use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
 use crate::trial::{TrialConfig, Trials};
 use crate::{keys, metrics, model_metrics};
@@ -60,10 +62,12 @@ pub struct Control {
     pub(crate) config: ControlConfig,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Engine,
+    pub(crate) codes: Arc<Codes>,
     pub(crate) inference: Inference,
     pub(crate) models: Arc<ModelShelf>,
     pub(crate) forms: Arc<Forms>,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
+    pub(crate) logs: Arc<LogShelf>,
     /// One compilation at a time: each takes all cores and much memory by itself.
     pub(crate) compiling: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
@@ -96,14 +100,18 @@ impl Control {
         models.register(registry);
         model_metrics::register(registry, Arc::clone(&models));
         metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
+        let component_max = config.limits.component_bytes.0;
+        let codes = Arc::new(Codes::new(Arc::clone(&parts.store), parts.engine.clone(), component_max));
         let control = Arc::new(Self {
             config,
+            codes,
             store: parts.store,
             engine: parts.engine,
             inference: parts.inference,
             models,
             forms,
             catalog: parts.catalog,
+            logs: Arc::default(),
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),

@@ -1,51 +1,60 @@
 //! From a component to a route that answers. Nothing half-done serves: whatever fails, fails before the swap.
 //!
-//! Read [`deploy`] first: it is the script. [`bind`] resolves the models, [`publish`] makes the catalog.
+//! Read [`deploy`] first: it is the script. [`bind`] resolves the models, [`trial`] links it and calls the guest, [`publish`] makes the
+//! catalog.
 
 mod bind;
 mod publish;
+mod trial;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use modelet_engine::Inspection;
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
+use modelet_store::CompiledRecord;
 
 pub(crate) use bind::{Bound, bind};
-pub(crate) use publish::Draft;
 use publish::publish;
+pub(crate) use publish::{Draft, Shown};
+use trial::Trial;
 
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::wire;
 
-/// What reaches beyond the sandbox: models and the network. Clocks and random numbers do not.
-const POWERS: [&str; 2] = ["wasi:nn", "wasi:http/outgoing-handler"];
+/// How long linking may take: it waits for its turn, and reads one file.
+const LINK_MAX: Duration = Duration::from_secs(60);
 
-/// A component, compiled for the engine that runs.
-pub(crate) struct Code {
-    /// Its digest, uncompiled.
-    pub(crate) component: Digest,
-    /// The machine code.
-    pub(crate) bytes: Arc<Vec<u8>>,
-}
-
-/// Deploys a function: check, compile, bind its models, link, store, serve.
+/// Deploys a function: check, compile, bind its models, link, call it, store, serve.
 pub(crate) async fn deploy(
     control: &Arc<Control>,
     tenant: TenantName,
     request: wire::Deploy,
 ) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
-    let (code, inspection) = compile(control, &tenant, request.component).await?;
+    let (compiled, inspection) = compile(control, &tenant, request.component).await?;
     if !request.allow_new_capabilities {
         refuse_new_powers(control, &tenant, &request.manifest.name, &inspection).await?;
     }
     let bound = bind(control, &tenant, &request.manifest, &request.models).await?;
-    let draft = Draft { tenant, manifest: request.manifest, component: request.component, bound };
-    let (entry, models) = publish(control, draft, code).await?;
-    tracing::info!(tenant = %entry.tenant, function = %entry.function, version = %entry.version, "deployed");
-    Ok(crate::views::function(&entry, models))
+    let mut draft = Draft { tenant, manifest: request.manifest, component: request.component, bound, not_reused: None };
+    let trial = Trial::begin(control, &draft, &compiled);
+    trial.link().await?;
+    draft.not_reused = trial.why_not_reused().await;
+    let (entry, shown, min) = publish(control, draft, compiled).await?;
+    // Before the trial's own copy of the component goes: nothing is read again.
+    let woken = entry.handle.wake(Instant::now() + LINK_MAX).await;
+    drop(trial);
+    tracing::info!(
+        tenant = %entry.tenant, function = %entry.function, version = %entry.version, is_awake = woken.is_ok(),
+        notes = ?shown.notes, "deployed"
+    );
+    let not_kept = crate::scale::keep(&entry, min).await;
+    let mut function = crate::views::function(&entry, shown);
+    function.notes.extend(not_kept);
+    Ok(function)
 }
 
 /// Every model that comes with a deploy must be one that the manifest names.
@@ -59,42 +68,30 @@ fn check_given(
     }
 }
 
-/// Compiles a blob, or takes the code that an earlier deploy of the same bytes left.
+/// Compiles a blob, or takes the code that an earlier deploy of the same bytes left. The code is on the disk then; it counts
+/// once a version records it.
 async fn compile(
     control: &Arc<Control>,
     tenant: &TenantName,
     component: Digest,
-) -> Result<(Code, Inspection), ControlError> {
+) -> Result<(CompiledRecord, Inspection), ControlError> {
     let _permit = control.compiling.acquire().await;
     let (control, tenant) = (Arc::clone(control), tenant.clone());
     blocking(move || {
         if !control.store.holds(&tenant, &component)? {
             return Err(ControlError::NoBlob(component));
         }
-        let wasm = control.component(&tenant, &component)?;
-        if let Some(bytes) = control.store.read_compiled(&component, control.engine.id())? {
-            let inspection = control.engine.inspect(&wasm)?;
-            return Ok((Code { component, bytes: Arc::new(bytes) }, inspection));
+        let wasm = control.codes.component(&tenant, &component)?;
+        if let Some(record) = control.store.compiled(&component, control.engine.id())? {
+            return Ok((record, control.engine.inspect(&wasm)?));
         }
         let started = std::time::Instant::now();
         let compiled = control.engine.compile(&wasm)?;
         tracing::info!(%component, seconds = started.elapsed().as_secs_f64(), "compiled");
-        Ok((Code { component, bytes: Arc::new(compiled.code) }, compiled.inspection))
+        let record = control.store.write_compiled(&component, control.engine.id(), &compiled.code)?;
+        Ok((record, compiled.inspection))
     })
     .await
-}
-
-impl Control {
-    /// The bytes of a component. Blocks.
-    pub(crate) fn component(&self, tenant: &TenantName, digest: &Digest) -> Result<Vec<u8>, ControlError> {
-        // The size first: a blob may be as large as a model, and would be read whole.
-        let bytes = self.store.blob_bytes(tenant, digest).ok_or(ControlError::NoBlob(*digest))?;
-        let limit = self.config.limits.component_bytes.0;
-        if bytes > limit {
-            return Err(ControlError::TooLarge { what: "component", limit, key: "component_bytes" });
-        }
-        Ok(self.store.blob(tenant, digest)?)
-    }
 }
 
 /// Refuses a version that can do more than the one before, unless it was said to be meant.
@@ -107,15 +104,10 @@ async fn refuse_new_powers(
     let (control, tenant, name) = (Arc::clone(control), tenant.clone(), name.clone());
     let before = blocking(move || {
         let Some(version) = control.store.function(&tenant, &name)? else { return Ok(None) };
-        Ok(Some(control.engine.inspect(&control.component(&tenant, &version.component)?)?))
+        Ok(Some(control.engine.inspect(&control.codes.component(&tenant, &version.component)?)?))
     });
     let Some(before) = before.await? else { return Ok(()) };
-    let (before, new) = (powers(&before), powers(new));
-    let gained: Vec<String> = new.into_iter().filter(|p| !before.contains(p)).map(str::to_owned).collect();
+    let before = before.powers();
+    let gained: Vec<String> = new.powers().into_iter().filter(|p| !before.contains(p)).map(str::to_owned).collect();
     if gained.is_empty() { Ok(()) } else { Err(ControlError::NewCapabilities(gained)) }
-}
-
-fn powers(inspection: &Inspection) -> Vec<&'static str> {
-    let has = |power: &&str| inspection.capabilities.iter().any(|import| import.starts_with(*power));
-    POWERS.into_iter().filter(has).collect()
 }

@@ -141,6 +141,9 @@ pub enum ControlError {
     /// The component does not fit what the host links, or its limits.
     #[error(transparent)]
     Link(#[from] modelet_engine::LoadError),
+    /// Instances are not kept warm as they were asked for.
+    #[error(transparent)]
+    Scale(#[from] modelet_engine::ScaleError),
     /// The new version can do more than the one before.
     #[error("the new version has capabilities that the one before had not: {}; deploy with --allow-new-capabilities if that is meant", .0.join(", "))]
     NewCapabilities(Vec<String>),

@@ -10,6 +10,7 @@
 
 mod api;
 mod artifact;
+mod code;
 mod control;
 mod deploy;
 mod description;
@@ -17,6 +18,7 @@ mod error;
 mod forms;
 mod guest_log;
 mod keys;
+mod logs;
 mod memory;
 mod metrics;
 mod model_metrics;
@@ -28,6 +30,7 @@ mod push;
 mod remove;
 mod restore;
 mod sample;
+mod scale;
 mod sweep;
 mod trial;
 mod upload;

@@ -1,12 +1,12 @@
-//! What control counts: instances by function, and what the engine counts for all of them. Read when asked for, so that a
-//! version that is gone leaves no series.
+//! What control counts: instances by function, how far up the ladder of warmth functions are, and what the engine counts for all
+//! of them. Read when asked for, so that a version that is gone leaves no series.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use modelet_catalog::Entry;
-use modelet_engine::{Engine, Function};
+use modelet_engine::{Engine, Function, Warmth};
 use modelet_spec::TenantName;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -37,20 +37,57 @@ impl fmt::Debug for Live {
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let catalog = self.catalog.load();
-        let mut family = encoder.encode_descriptor("modelet_instances", "Live sandboxes", None, MetricType::Gauge)?;
+        let help = "Live sandboxes of the functions that are in memory";
+        let mut family = encoder.encode_descriptor("modelet_instances", help, None, MetricType::Gauge)?;
+        let mut levels = Warmth::ALL.map(|level| (level, 0));
         for entry in catalog.functions() {
-            let live = crate::views::instances(&entry.handle);
+            let warmth = entry.handle.warmth();
+            levels.iter_mut().filter(|(level, _)| *level == warmth).for_each(|(_, count)| *count += 1);
+            let (busy, idle) = entry.handle.instances();
+            // Of ten thousand functions most are on the disk only: they need no lines.
+            if warmth == Warmth::Disk && busy == 0 {
+                continue;
+            }
             let name = function_label(entry);
-            for (state, count) in [("busy", live.busy), ("idle", live.idle)] {
+            for (state, count) in [("busy", busy), ("idle", idle)] {
                 let labels = [("function", name.as_str()), ("state", state)];
-                gauge(count).encode(family.encode_family(&labels)?)?;
+                gauge(count as u64).encode(family.encode_family(&labels)?)?;
             }
         }
+        let help = "Functions by how much of them is in memory";
+        let mut family = encoder.encode_descriptor("modelet_functions", help, None, MetricType::Gauge)?;
+        for (level, count) in levels {
+            gauge(count).encode(family.encode_family(&[("level", level.name())])?)?;
+        }
+        self.encode_memory(&mut encoder)?;
         let copies = "Tensors copied from guests into the host, and from there into guests";
         let mut family = encoder.encode_descriptor("modelet_tensor_copies", copies, None, MetricType::Counter)?;
         let stats = self.engine.stats();
         for (direction, count) in [("in", stats.tensors_in), ("out", stats.tensors_out)] {
             ConstCounter::new(count).encode(family.encode_family(&[("direction", direction)])?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    /// What functions take of memory, what they may take, and why they left it.
+    fn encode_memory(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let stats = self.engine.stats();
+        let gauges = [
+            ("modelet_components", "Components in memory, one for all functions that have the same", stats.components),
+            ("modelet_warm_bytes", "Code and memory of components and warm instances", stats.warm_bytes),
+            ("modelet_warm_bytes_max", "What these may be, but for what is kept on purpose", stats.warm_bytes_max),
+        ];
+        for (name, help, value) in gauges {
+            gauge(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let help = "Functions that left memory, and why";
+        let mut family = encoder.encode_descriptor("modelet_functions_cooled", help, None, MetricType::Counter)?;
+        let reasons =
+            [("idle", stats.gone_idle), ("room", stats.gone_for_room), ("pressure", stats.gone_under_pressure)];
+        for (reason, count) in reasons {
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason)])?)?;
         }
         Ok(())
     }

@@ -1,16 +1,19 @@
-//! The start: every live function of the store is loaded and served again.
+//! The start: every live function of the store is served again, from where it lies.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use modelet_spec::manifest::Manifest;
+use modelet_spec::{Digest, FunctionName, TenantName};
 use modelet_store::FunctionVersion;
 
+use crate::code::Coded;
 use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
 use crate::memory;
 use crate::pinned::Pinned;
-use crate::sweep;
+use crate::{scale, sweep};
 
 impl Control {
     /// Loads all functions of the store and swaps them in. One that cannot be loaded is logged and listed by `/readyz`;
@@ -23,14 +26,26 @@ impl Control {
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         memory::load_pinned(self)?;
-        blocking(move || {
-            let mut builder = control.catalog_builder()?;
-            let mut failed = Vec::new();
-            let functions = control.store.functions(None)?;
-            let total = functions.len();
-            for version in functions {
-                let added = control.restore(&version).and_then(|entry| Ok(builder.add(entry)?));
-                if let Err(error) = added {
+        let kept = blocking(move || control.restore_all()).await?;
+        scale::keep_all(kept);
+        Ok(())
+    }
+
+    /// Swaps all functions in. Returns those with instances that are to be kept warm. Blocks.
+    fn restore_all(&self) -> Result<Vec<(Arc<FunctionEntry>, u32)>, ControlError> {
+        let mut builder = self.catalog_builder()?;
+        let (mut failed, mut seen, mut mins) = (Vec::new(), HashSet::new(), self.said()?);
+        let functions = self.store.functions(None)?;
+        let total = functions.len();
+        for version in functions {
+            let owned = (version.tenant.clone(), version.name.clone());
+            let added = self.restore(&version, &mut seen).and_then(|(entry, min)| {
+                builder.add(entry)?;
+                Ok(min)
+            });
+            match added {
+                Ok(min) => _ = mins.entry(owned).or_insert(min),
+                Err(error) => {
                     tracing::error!(
                         tenant = %version.tenant, function = %version.name, version = %version.version, %error,
                         "a function could not be loaded and does not serve; deploy it again"
@@ -38,33 +53,34 @@ impl Control {
                     failed.push(format!("{}: {error}", version.name));
                 }
             }
-            control.catalog.store(Arc::new(builder.build()));
-            tracing::info!(functions = total - failed.len(), failed = failed.len(), "loaded the functions");
-            control.state.store(Arc::new(State { loaded: true, failed }));
-            Ok(())
-        })
-        .await
-    }
-
-    fn restore(&self, version: &FunctionVersion) -> Result<FunctionEntry, ControlError> {
-        let draft = draft(version)?;
-        let code = self.compiled(version)?;
-        draft.entry(self, version.version, &code)
-    }
-
-    /// The compiled code, made again when there is none for this engine or its bytes are not what was stored.
-    fn compiled(&self, version: &FunctionVersion) -> Result<Vec<u8>, ControlError> {
-        if let Some(code) = self.store.read_compiled(&version.component, self.engine.id())? {
-            return Ok(code);
         }
-        tracing::info!(
-            function = %version.name, version = %version.version, engine = self.engine.id(),
-            "no usable compiled code: compiling again"
-        );
-        let compiled = self.engine.compile(&self.component(&version.tenant, &version.component)?)?;
-        let record = self.store.write_compiled(&version.component, self.engine.id(), &compiled.code)?;
-        self.store.set_compiled(version, &record)?;
-        Ok(compiled.code)
+        let catalog = Arc::new(builder.build());
+        self.catalog.store(Arc::clone(&catalog));
+        tracing::info!(functions = total - failed.len(), failed = failed.len(), "loaded the functions");
+        self.state.store(Arc::new(State { loaded: true, failed }));
+        let min = |entry: &Arc<FunctionEntry>| mins.get(&(entry.tenant.clone(), entry.function.clone())).copied();
+        let kept =
+            catalog.functions().filter_map(|entry| Some((Arc::clone(entry), min(entry).filter(|min| *min > 0)?)));
+        Ok(kept.collect())
+    }
+
+    /// How many instances are kept warm where somebody said so.
+    fn said(&self) -> Result<HashMap<(TenantName, FunctionName), u32>, ControlError> {
+        Ok(self.store.scales()?.into_iter().map(|(tenant, name, min)| ((tenant, name), min)).collect())
+    }
+
+    /// One function, and how many of its instances its manifest keeps warm. Of its code is only looked at whether it is there:
+    /// it is loaded when somebody calls.
+    fn restore(
+        &self,
+        version: &FunctionVersion,
+        seen: &mut HashSet<Digest>,
+    ) -> Result<(FunctionEntry, u32), ControlError> {
+        let draft = draft(version)?;
+        let of = Coded::of(version);
+        self.codes.ensure(&of, seen)?;
+        let code = self.codes.stored(of, &version.compiled);
+        Ok((draft.entry(self, version.version, code), draft.manifest.instances.min))
     }
 }
 
@@ -74,5 +90,11 @@ pub(crate) fn draft(version: &FunctionVersion) -> Result<Draft, ControlError> {
         .map_err(|e| ControlError::Manifest(format!("as stored it cannot be read any more: {e}")))?;
     let pin = |m: &modelet_store::ModelBinding| Ok::<_, ControlError>((m.alias.clone(), Pinned::bound(m)?));
     let bound = version.models.iter().map(pin).collect::<Result<Bound, _>>()?;
-    Ok(Draft { tenant: version.tenant.clone(), manifest, component: version.component, bound })
+    Ok(Draft {
+        tenant: version.tenant.clone(),
+        manifest,
+        component: version.component,
+        bound,
+        not_reused: version.not_reused.clone(),
+    })
 }

@@ -6,13 +6,13 @@ use modelet_spec::EffectiveLimits;
 use modelet_store::{FileEntry, FunctionVersion, ModelVersion};
 
 use crate::control::{Control, FunctionEntry};
-use crate::deploy::Draft;
+use crate::deploy::{Draft, Shown};
 use crate::error::ControlError;
 use crate::pinned::card;
 use crate::wire;
 
 /// A function that serves.
-pub(crate) fn function(entry: &FunctionEntry, models: Vec<wire::BoundModel>) -> wire::Function {
+pub(crate) fn function(entry: &FunctionEntry, shown: Shown) -> wire::Function {
     wire::Function {
         tenant: entry.tenant.clone(),
         name: entry.function.clone(),
@@ -20,9 +20,11 @@ pub(crate) fn function(entry: &FunctionEntry, models: Vec<wire::BoundModel>) -> 
         digest: entry.digest,
         serving: true,
         routes: entry.routes.iter().map(route).collect(),
-        models,
+        models: shown.models,
         limits: limits(&entry.limits),
+        reuse: entry.handle.spec().instances.reuse,
         instances: instances(&entry.handle),
+        notes: shown.notes,
     }
 }
 
@@ -37,14 +39,21 @@ pub(crate) fn not_serving(control: &Control, version: &FunctionVersion, draft: &
         routes: draft.routes(control).iter().map(route).collect(),
         models: draft.models(),
         limits: limits(&draft.limits(control)),
+        reuse: draft.instances().reuse,
         instances: wire::Instances::default(),
+        notes: draft.notes(),
     }
 }
 
 /// The live sandboxes of a function.
 pub(crate) fn instances(function: &Function) -> wire::Instances {
     let (busy, idle) = function.instances();
-    wire::Instances { busy: busy as u64, idle: idle as u64 }
+    wire::Instances {
+        busy: busy as u64,
+        idle: idle as u64,
+        kept: function.kept() as u64,
+        warmth: function.warmth().name().to_owned(),
+    }
 }
 
 /// A model's version.

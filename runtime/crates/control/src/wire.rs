@@ -1,5 +1,6 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod logs;
 mod memory;
 mod models;
 pub mod optimise;
@@ -11,13 +12,14 @@ pub use models::{
     Removed, VersionQuery,
 };
 
-use modelet_spec::manifest::Manifest;
+use modelet_spec::manifest::{Manifest, Reuse};
 use modelet_spec::{Auth, Digest, FunctionName, ModelName, ModelRef, TenantName, Version};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
 
 /// Whose things are meant.
@@ -117,8 +119,22 @@ pub struct Function {
     pub models: Vec<BoundModel>,
     /// The limits it runs under: the minimum of the server's, the tenant's and its own.
     pub limits: Limits,
+    /// `instance`: its sandboxes are kept for further requests; `request`: each request gets a fresh one.
+    #[schema(value_type = String)]
+    pub reuse: Reuse,
     /// Its live sandboxes at this moment.
     pub instances: Instances,
+    /// What its owner should know: where it does not live as its manifest says, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// How many sandboxes of a function are kept warm.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// So many, whether or not anybody calls; 0: none, and the function leaves memory when nobody calls.
+    pub min: u32,
 }
 
 /// All functions that the caller may see.
@@ -179,12 +195,17 @@ pub struct Limits {
 }
 
 /// The live sandboxes of a function.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Instances {
     /// Answering a request.
     pub busy: u64,
     /// Warm and waiting.
     pub idle: u64,
+    /// Kept warm whether or not anybody calls.
+    pub kept: u64,
+    /// How far up the function is: `disk`, `component` (in memory, without a sandbox), `warm` or `busy`; empty when it does
+    /// not serve.
+    pub warmth: String,
 }
 
 /// The server: what it is and where it listens.

@@ -50,7 +50,7 @@ impl Host {
         let parts = Parts {
             trial: TrialConfig { exe: "/nonexistent".into(), limits: none, time: std::time::Duration::ZERO },
             store: Arc::new(Store::open(&data_dir).unwrap()),
-            engine: Engine::new(EngineConfig { limits }).unwrap(),
+            engine: Engine::new(EngineConfig { limits, ..EngineConfig::default() }).unwrap(),
             inference: Inference::Missing("no ONNX Runtime in this test".to_owned()),
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::empty())),
         };

@@ -2,48 +2,97 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use modelet_spec::manifest::{BatchRule, Instances};
-use modelet_spec::{EffectiveLimits, Flow, FunctionName, ServerLimits, TenantName, Version};
-use wasmtime::component::{Component, Linker};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use modelet_spec::outbound::OutboundRules;
+use modelet_spec::{Digest, EffectiveLimits, Flow, FunctionName, ServerLimits, TenantName, Version};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use wasmtime::component::Linker;
 
 use crate::error::{CompileError, EngineError, LoadError};
 use crate::function::Function;
 use crate::inspect::{HANDLER, Inspection};
+use crate::keeper::Keeper;
+use crate::ladder::Ladder;
+use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
-use crate::pool::Pool;
-use crate::ports::{Log, Models, Times};
-use crate::state::GuestState;
+use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
 use crate::ticker::Ticker;
-use crate::{code, host, inspect, settings, ticker};
+use crate::{host, inspect, keeper, settings, ticker};
+
+/// Components that are brought into memory at a time. Each takes a thread that reads the disk, and may compile.
+const LOADS_MAX: usize = 4;
+
+/// Idle instances that go when there is no room for another.
+const ROOM_INSTANCES: usize = 16;
 
 /// What the engine is made with.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct EngineConfig {
-    /// The operator's ceilings; the pooling allocator's totals come from them.
+    /// The operator's ceilings; the pooling allocator's totals and the room for what is kept warm come from them.
     pub limits: ServerLimits,
+    /// How long a component stays in memory after its last instance has gone. Half a second at least.
+    pub component_idle: Duration,
+    /// Tells when the machine is short of memory; nobody does by default.
+    pub memory: Option<Arc<dyn Memory>>,
+    /// Keeps what functions keep.
+    pub keyvalue: Arc<dyn KeyValue>,
+    /// Sends what functions send.
+    pub outbound: Arc<dyn Outbound>,
+    /// The steps in which a guest's clocks go: what it measures is no finer. Zero: as fine as the machine's.
+    pub clock_step: Duration,
+}
+
+impl Default for EngineConfig {
+    /// The default limits, nobody who tells of memory, nothing kept, nothing that leaves, exact clocks.
+    fn default() -> Self {
+        Self {
+            limits: ServerLimits::default(),
+            component_idle: Duration::from_secs(300),
+            memory: None,
+            keyvalue: Arc::new(NoKeyValue),
+            outbound: Arc::new(NoOutbound),
+            clock_step: Duration::ZERO,
+        }
+    }
 }
 
 /// Compiles components and makes functions of them. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
-    linker: Arc<Linker<GuestState>>,
     id: Arc<str>,
     component_max: u64,
 }
 
-/// What functions, the ticker and the engine share.
+/// What functions, the threads and the engine share.
 pub(crate) struct Shared {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ticker: Ticker,
+    pub(crate) keeper: Keeper,
+    pub(crate) shelf: Shelf,
+    pub(crate) ladder: Ladder,
+    /// Turns for bringing components into memory.
+    pub(crate) loads: Arc<Semaphore>,
+    /// Where instances are made that nobody waits for; known once some are to be kept warm.
+    pub(crate) runtime: OnceLock<Handle>,
+    /// Instances of all functions together.
+    pub(crate) instances_total: u32,
+    memory: Option<Arc<dyn Memory>>,
+    pub(crate) keyvalue: Arc<dyn KeyValue>,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) clock_step: Duration,
     times: OnceLock<Arc<dyn Times>>,
-    pools: Mutex<Vec<Weak<Pool>>>,
+    pools: AtomicU64,
 }
+
+/// A guest runs, or is made: the epoch advances until the guard is dropped.
+pub(crate) struct Ticking<'a>(&'a Shared);
 
 /// A compiled component.
 pub struct Compiled {
@@ -73,31 +122,46 @@ pub struct FunctionSpec {
     pub batch: Arc<BTreeMap<String, BatchRule>>,
     /// `wasi:config` values.
     pub config: Arc<BTreeMap<String, String>>,
+    /// Whom it may call.
+    pub outbound: OutboundRules,
     /// Takes the lines it writes.
     pub log: Arc<dyn Log>,
 }
 
 impl Engine {
-    /// Starts the engine and its ticker thread.
+    /// Starts the engine and its two threads.
     ///
     /// # Errors
     /// When the address space for the pool cannot be reserved, or the platform lacks what wasmtime needs.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let wasmtime = wasmtime::Engine::new(&settings::config(&config.limits))?;
+        let EngineConfig { limits, component_idle, memory, keyvalue, outbound, clock_step } = config;
+        let wasmtime = wasmtime::Engine::new(&settings::config(&limits))?;
         let mut linker = Linker::new(&wasmtime);
         host::link(&mut linker)?;
         let mut hash = DefaultHasher::new();
         wasmtime.precompile_compatibility_hash().hash(&mut hash);
         let id = format!("wasmtime-48-{:016x}", hash.finish());
         let shared = Arc::new(Shared {
-            wasmtime,
             counters: Arc::new(Counters::default()),
             ticker: Ticker::default(),
+            keeper: Keeper::default(),
+            shelf: Shelf::new(wasmtime.clone(), linker),
+            ladder: Ladder::new(limits.warm_memory.0, component_idle),
+            loads: Arc::new(Semaphore::new(LOADS_MAX)),
+            runtime: OnceLock::new(),
+            instances_total: limits.instances_total,
+            wasmtime,
+            memory,
+            keyvalue,
+            outbound,
+            clock_step,
             times: OnceLock::new(),
-            pools: Mutex::new(Vec::new()),
+            pools: AtomicU64::new(0),
         });
-        ticker::start(&shared).map_err(|error| EngineError { message: format!("its ticker thread: {error}") })?;
-        Ok(Self { shared, linker: Arc::new(linker), id: id.into(), component_max: config.limits.component_bytes.0 })
+        let no_thread = |error| EngineError { message: format!("one of its threads: {error}") };
+        ticker::start(&shared).map_err(no_thread)?;
+        keeper::start(&shared).map_err(no_thread)?;
+        Ok(Self { shared, id: id.into(), component_max: limits.component_bytes.0 })
     }
 
     /// Names the engine's version and settings. Compiled code fits only the engine with the same id.
@@ -135,19 +199,31 @@ impl Engine {
         Ok(Compiled { code, inspection })
     }
 
-    /// Makes a function of compiled code, linking it.
+    /// Makes a function whose code stays where it is until somebody calls it ([`Function::wake`] asks for it before). Costs a few
+    /// hundred bytes.
+    #[must_use]
+    pub fn function(&self, code: Arc<dyn Code>, spec: FunctionSpec) -> Arc<Function> {
+        Arc::new(Function::new(code, spec, self.shared.clone(), true))
+    }
+
+    /// The same for calls that nobody made: nothing of it is told to [`Times`], its guests find no key-value store, and nothing leaves
+    /// them.
+    #[must_use]
+    pub fn rehearsal(&self, code: Arc<dyn Code>, spec: FunctionSpec) -> Arc<Function> {
+        Arc::new(Function::new(code, spec, self.shared.clone(), false))
+    }
+
+    /// Makes a function of compiled code in memory, linking it at once. Blocks for as long as that takes.
     ///
-    /// `code` must be what [`Self::compile`] returned, verified by its digest on these very bytes: it is machine code.
+    /// `code` must be what [`Self::compile`] returned: it is machine code.
     ///
     /// # Errors
     /// When the code is another engine's, or what it imports is not what is linked.
     pub fn load(&self, code: &[u8], spec: FunctionSpec) -> Result<Arc<Function>, LoadError> {
-        let component =
-            code::component(&self.shared.wasmtime, code).map_err(|error| LoadError::Stale(format!("{error:#}")))?;
-        fits(&component, &spec.limits)?;
-        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
-        let pre = ProxyPre::new(self.linker.instantiate_pre(&component).map_err(link)?).map_err(link)?;
-        Ok(Arc::new(Function::new(pre, spec, self.shared.clone())))
+        let image = CodeImage::Bytes { bytes: code.into(), digest: Digest::of(code) };
+        let function = self.function(Arc::new(InMemory(image)), spec);
+        function.load()?;
+        Ok(function)
     }
 
     /// Tells `times` of what invocations spend their time on, from now on. The first one given stays.
@@ -155,29 +231,40 @@ impl Engine {
         let _ = self.shared.times.set(times);
     }
 
-    /// How many instances live now.
+    /// What lives now.
     #[must_use]
     pub fn stats(&self) -> EngineStats {
-        self.shared.counters.read()
+        let (functions_awake, warm_bytes, warm_bytes_max) = self.shared.ladder.stats();
+        let gone = self.shared.ladder.gone();
+        EngineStats {
+            functions_awake,
+            components: self.shared.shelf.len() as u64,
+            warm_bytes,
+            warm_bytes_max,
+            gone_idle: gone.idle.load(Ordering::Relaxed),
+            gone_for_room: gone.room.load(Ordering::Relaxed),
+            gone_under_pressure: gone.pressure.load(Ordering::Relaxed),
+            ..self.shared.counters.read()
+        }
+    }
+
+    /// Goes once through all that is in memory and lets go of what nobody uses; a thread does that from time to time.
+    pub fn sweep(&self) {
+        keeper::round(&self.shared);
     }
 }
 
-/// Refuses at deploy what could not be instantiated at any request.
-fn fits(component: &Component, limits: &EffectiveLimits) -> Result<(), LoadError> {
-    let Some(needs) = component.resources_required() else {
-        return Ok(());
-    };
-    let memory = needs.max_initial_memory_size.unwrap_or(0);
-    if memory > limits.memory {
-        let limit = limits.memory;
-        return Err(LoadError::Limits(format!("its memory begins with {memory} bytes, the limit is {limit}")));
+/// Code that lies nowhere else.
+struct InMemory(CodeImage);
+
+impl Code for InMemory {
+    fn find(&self) -> Result<CodeImage, LoadError> {
+        Ok(self.0.clone())
     }
-    let table = needs.max_initial_table_size.unwrap_or(0);
-    if table > limits.table_elements {
-        let limit = limits.table_elements;
-        return Err(LoadError::Limits(format!("its table begins with {table} elements, the limit is {limit}")));
+
+    fn remake(&self) -> Result<CodeImage, LoadError> {
+        Err(LoadError::Stale("it was given as it is".to_owned()))
     }
-    Ok(())
 }
 
 impl Shared {
@@ -186,25 +273,41 @@ impl Shared {
         self.times.get().map(|times| &**times)
     }
 
-    /// Lets the sweep see a function's pool for as long as it lives.
-    pub(crate) fn watch(&self, pool: &Arc<Pool>) {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Arc::downgrade(pool));
+    /// How short of memory the machine is.
+    pub(crate) fn pressure(&self) -> Pressure {
+        self.memory.as_ref().map_or(Pressure::None, |memory| memory.pressure())
     }
 
-    /// Puts away what has been idle for too long.
-    pub(crate) fn sweep(&self, now: Instant) {
-        self.pools().iter().for_each(|pool| pool.sweep(now));
+    /// A number that no other pool has.
+    pub(crate) fn pool_id(&self) -> u64 {
+        self.pools.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Puts all idle instances away. Returns whether there were any.
+    /// Puts some idle instances away, of whatever function. Returns whether there were any.
     pub(crate) fn make_room(&self) -> bool {
-        self.pools().iter().map(|pool| pool.clear()).sum::<usize>() > 0
+        self.ladder.make_room(ROOM_INSTANCES)
     }
 
-    fn pools(&self) -> Vec<Arc<Pool>> {
-        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.iter().filter_map(Weak::upgrade).collect()
+    /// Has the epoch advance.
+    pub(crate) fn ticking(&self) -> Ticking<'_> {
+        self.begin();
+        Ticking(self)
+    }
+
+    /// A guest starts.
+    pub(crate) fn begin(&self) {
+        self.counters.busy.fetch_add(1, Ordering::SeqCst);
+        self.ticker.wake();
+    }
+
+    /// A guest has stopped.
+    pub(crate) fn end(&self) {
+        self.counters.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }

@@ -33,6 +33,16 @@ pub enum CompileError {
         /// The limit.
         limit: u64,
     },
+    /// More of something than a compiler should be given.
+    #[error("the component has {found} {what}, {limit} are allowed; leave out what it does not need, or split it")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many, as far as it was counted.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The component does not answer HTTP.
     #[error(
         "the component exports no `wasi:http/incoming-handler@0.2` (it exports: {}); \
@@ -52,8 +62,14 @@ pub enum CompileError {
 }
 
 /// Compiled code could not be turned into a function.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LoadError {
+    /// The code is not there, or its bytes are not what was recorded.
+    #[error("the compiled code cannot be used: {0}")]
+    Unreadable(String),
+    /// There was no usable code, and it could not be compiled again.
+    #[error("the component could not be compiled again: {0}")]
+    Remake(String),
     /// The code was made by another engine version or other settings: compile again.
     #[error("the compiled code does not fit this engine: {0}")]
     Stale(String),
@@ -63,6 +79,45 @@ pub enum LoadError {
     /// The component needs more than an instance may have, before it ran at all.
     #[error("the component needs more than its limits allow: {0}")]
     Limits(String),
+    /// The load panicked, or the server is stopping.
+    #[error("loading ended early")]
+    Cancelled,
+    /// Others are being loaded, or this takes longer than its caller waits.
+    #[error("the component is not in memory yet")]
+    NotYet,
+}
+
+/// A function could not be kept warm.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ScaleError {
+    /// More than could be busy at a time.
+    #[error(
+        "{min} instances are more than the function's limit of {concurrency} at a time: ask for at most {concurrency}, or raise `concurrency` under [limits] in function.toml"
+    )]
+    OverConcurrency {
+        /// What was asked for.
+        min: u32,
+        /// The function's limit.
+        concurrency: u32,
+    },
+    /// Others would find no room.
+    #[error(
+        "{min} instances kept warm would make {sum} of all functions together, and at most {limit} may be: half of the server's limit `instances_total`; the other half is for whoever else is called"
+    )]
+    OverTotal {
+        /// What was asked for.
+        min: u32,
+        /// What all functions would have.
+        sum: u64,
+        /// What they may have.
+        limit: u64,
+    },
+    /// The component could not be brought into memory.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// An instance could not be made. The text is for the operator.
+    #[error("an instance could not be made: {0}")]
+    Instance(String),
 }
 
 fn list(refused: &[Refused]) -> String {

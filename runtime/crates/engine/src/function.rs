@@ -1,40 +1,82 @@
-//! A function that can be invoked: a linked component with its limits, its permits and its warm instances.
+//! A function that can be invoked: its limits, its permits, and where its code is. In memory only while it is asked.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::any::Any;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::admit::{AdmitError, Permit, Permits};
 use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
-use crate::pool::Pool;
-use crate::ports::{ColdStart, Stage, TurnedAway};
-use crate::state::{GuestState, Waited};
+use crate::pool::Seat;
+use crate::ports::{Code, ColdStart, KeyValue, NoKeyValue, NoOutbound, Outbound, Place, Stage, Times, TurnedAway};
+use crate::spans::Spans;
+use crate::state::Waited;
+use crate::wake::Flight;
 
 /// One version of a function, ready to be invoked. Dropping the last handle puts its idle instances away.
 pub struct Function {
-    pre: ProxyPre<GuestState>,
     spec: FunctionSpec,
+    code: Arc<dyn Code>,
+    place: Arc<Place>,
     permits: Permits,
-    pool: Arc<Pool>,
+    seat: Arc<Seat>,
+    flight: Flight,
     shared: Arc<Shared>,
-    busy: AtomicUsize,
+    /// Whether what happens is told, kept and sent: see [`Engine::rehearsal`](crate::Engine::rehearsal).
+    is_real: bool,
+    /// See [`Function::beside`].
+    beside: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+/// How far up the ladder of warmth a function is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Warmth {
+    /// Nothing of it is in memory.
+    Disk,
+    /// Its component is.
+    Component,
+    /// An instance waits for a request.
+    Warm,
+    /// An instance answers one.
+    Busy,
+}
+
+impl Warmth {
+    /// All steps, the coldest first.
+    pub const ALL: [Self; 4] = [Self::Disk, Self::Component, Self::Warm, Self::Busy];
+
+    /// The name in metrics and listings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Component => "component",
+            Self::Warm => "warm",
+            Self::Busy => "busy",
+        }
+    }
 }
 
 impl Function {
-    pub(crate) fn new(pre: ProxyPre<GuestState>, spec: FunctionSpec, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_real: bool) -> Self {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
-        let pool = Arc::new(Pool::new(spec.instances.idle, shared.counters.clone()));
-        shared.watch(&pool);
-        Self { pre, spec, permits, pool, shared, busy: AtomicUsize::new(0) }
+        let (seat, flight) = (Arc::default(), Flight::default());
+        let place = Arc::new(place(&spec));
+        Self { spec, code, place, permits, seat, flight, shared, is_real, beside: OnceLock::new() }
     }
 
     /// What the function was loaded with.
     #[must_use]
     pub fn spec(&self) -> &FunctionSpec {
         &self.spec
+    }
+
+    /// What its caller keeps beside it: made when it is first asked for, there without a look-up afterwards, gone with the
+    /// function. `None`: something of another kind is there already.
+    pub fn beside<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> Arc<T>) -> Option<Arc<T>> {
+        let any = self.beside.get_or_init(|| make());
+        Arc::clone(any).downcast().ok()
     }
 
     /// Waits for the right to run one invocation, not longer than `deadline`.
@@ -48,32 +90,59 @@ impl Function {
     /// How many instances answer a request, and how many are warm and idle.
     #[must_use]
     pub fn instances(&self) -> (usize, usize) {
-        (self.busy.load(Ordering::Relaxed), self.pool.len())
+        let idle = self.seat.pool().map_or(0, |pool| pool.warm.len());
+        (self.seat.busy.load(Ordering::Relaxed), idle)
+    }
+
+    /// How far up the ladder it is now.
+    #[must_use]
+    pub fn warmth(&self) -> Warmth {
+        let Some(pool) = self.seat.pool() else { return Warmth::Disk };
+        match (self.seat.busy.load(Ordering::Relaxed), pool.warm.len()) {
+            (0, 0) => Warmth::Component,
+            (0, _) => Warmth::Warm,
+            _ => Warmth::Busy,
+        }
+    }
+
+    /// How many of its instances are kept warm whether or not anybody calls it.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.seat.pool().map_or(0, |pool| pool.warm.min())
     }
 
     /// A guest starts.
     pub(crate) fn begin(&self) {
-        self.busy.fetch_add(1, Ordering::Relaxed);
-        self.shared.counters.busy.fetch_add(1, Ordering::SeqCst);
-        self.shared.ticker.wake();
+        self.seat.busy.fetch_add(1, Ordering::Relaxed);
+        self.shared.begin();
     }
 
     /// A guest has stopped.
     pub(crate) fn end(&self) {
-        self.busy.fetch_sub(1, Ordering::Relaxed);
-        self.shared.counters.busy.fetch_sub(1, Ordering::SeqCst);
+        self.seat.busy.fetch_sub(1, Ordering::Relaxed);
+        self.shared.end();
+    }
+
+    /// Tells how long a part of an invocation took.
+    pub(crate) fn tell_stage(&self, stage: Stage, took: Duration, spans: Option<&Spans>) {
+        if let Some(times) = self.times() {
+            times.stage(stage, took);
+        }
+        if let Some(spans) = spans {
+            spans.add(stage, took);
+        }
     }
 
     /// Tells what an invocation has waited for models; most wait for none.
-    pub(crate) fn tell_waited(&self, waited: Waited) {
-        let Some(times) = self.shared.times() else { return };
+    pub(crate) fn tell_waited(&self, waited: Waited, spans: Option<&Spans>) {
         if !waited.infer.is_zero() {
-            times.stage(Stage::Infer, waited.infer);
+            self.tell_stage(Stage::Infer, waited.infer, spans);
         }
         if waited.loads > 0 {
-            times.stage(Stage::Load, waited.load);
+            self.tell_stage(Stage::Load, waited.load, spans);
             self.tell_cold_start(ColdStart::Model, waited.load);
         }
+        let Some(times) = self.times() else { return };
         let tenant = &self.spec.tenant;
         (0..waited.queue_full).for_each(|_| times.turned_away(tenant, TurnedAway::Queue));
         (0..waited.memory_full).for_each(|_| times.turned_away(tenant, TurnedAway::Memory));
@@ -81,17 +150,36 @@ impl Function {
 
     /// Tells that something was not there.
     pub(crate) fn tell_cold_start(&self, level: ColdStart, took: Duration) {
-        if let Some(times) = self.shared.times() {
+        if let Some(times) = self.times() {
             times.cold_start((&self.spec.tenant, &self.spec.function), level, took);
         }
     }
 
-    pub(crate) fn pre(&self) -> &ProxyPre<GuestState> {
-        &self.pre
+    pub(crate) fn code(&self) -> &dyn Code {
+        &*self.code
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    pub(crate) fn flight(&self) -> &Flight {
+        &self.flight
+    }
+
+    /// Who calls out of its guests.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    /// Keeps what its guests keep.
+    pub(crate) fn keyvalue(&self) -> Arc<dyn KeyValue> {
+        if self.is_real { self.shared.keyvalue.clone() } else { Arc::new(NoKeyValue) }
+    }
+
+    /// Sends what its guests send.
+    pub(crate) fn outbound(&self) -> Arc<dyn Outbound> {
+        if self.is_real { self.shared.outbound.clone() } else { Arc::new(NoOutbound) }
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -101,11 +189,27 @@ impl Function {
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.shared.counters
     }
+
+    fn times(&self) -> Option<&dyn Times> {
+        if self.is_real { self.shared.times() } else { None }
+    }
+}
+
+fn place(spec: &FunctionSpec) -> Place {
+    Place {
+        tenant: spec.tenant.clone(),
+        function: spec.function.clone(),
+        keyvalue: spec.limits.keyvalue,
+        rules: spec.outbound.clone(),
+        outbound: spec.limits.outbound,
+    }
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
-        self.pool.close();
+        if let Some(pool) = self.seat.pool() {
+            self.shared.ladder.let_go(&pool);
+        }
     }
 }
 

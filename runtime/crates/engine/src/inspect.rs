@@ -2,6 +2,7 @@
 
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::caps::Caps;
 use crate::error::CompileError;
 
 /// What a component asks for and offers.
@@ -13,7 +14,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Imports that are linked but empty: every language's std brings them, they give nothing.
     pub standard: Vec<String>,
-    /// Imports that can do something: answer HTTP, run models, tell the time, give random numbers, send requests.
+    /// Imports that can do something: answer HTTP, run models, keep pairs, tell the time, give random
+    /// numbers, send requests.
     pub capabilities: Vec<String>,
     /// Everything it exports, as written.
     pub exports: Vec<String>,
@@ -43,8 +45,22 @@ const DRAFTS: &[(&str, &str)] = &[
     ("wasi:nn/", "0.2.0-rc-2024-10-28"),
     ("modelet:nn/", "0.1.0"),
     ("wasi:config/", "0.2.0-rc.1"),
+    ("wasi:keyvalue/", "0.2.0-draft"),
     ("wasi:logging/", "0.1.0-draft"),
 ];
+
+/// What reaches beyond the sandbox: a version that gains one of them is asked about. Clocks, random numbers and a log of its
+/// own do not, and any change of a compiler may bring them.
+const POWERS: [&str; 4] = ["wasi:nn", "wasi:http/outgoing-handler", "wasi:keyvalue", "wasi:config"];
+
+impl Inspection {
+    /// Which of its capabilities reach beyond the sandbox, each once.
+    #[must_use]
+    pub fn powers(&self) -> Vec<&'static str> {
+        let has = |power: &&str| self.capabilities.iter().any(|import| import.starts_with(*power));
+        POWERS.into_iter().filter(has).collect()
+    }
+}
 
 pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2";
 
@@ -95,22 +111,23 @@ fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The names that the outermost component imports and exports.
+/// The names that the outermost component imports and exports. All of it is counted on the way, see [`Caps`].
 fn names(wasm: &[u8]) -> Result<(Vec<String>, Vec<String>), CompileError> {
     let invalid = |error: wasmparser::BinaryReaderError| CompileError::NotWasm(one_line(error.message()));
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
-    let mut depth = 0u32;
+    let mut caps = Caps::default();
     for payload in Parser::new(0).parse_all(wasm) {
-        match payload.map_err(invalid)? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(CompileError::CoreModule),
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth = depth.saturating_add(1),
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 0 => {
+        let payload = payload.map_err(invalid)?;
+        let is_outer = caps.depth() == 0;
+        caps.count(&payload)?;
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } if is_outer => return Err(CompileError::CoreModule),
+            Payload::ComponentImportSection(section) if is_outer => {
                 for import in section {
                     imports.push(import.map_err(invalid)?.name.name.to_owned());
                 }
             }
-            Payload::ComponentExportSection(section) if depth == 0 => {
+            Payload::ComponentExportSection(section) if is_outer => {
                 for export in section {
                     exports.push(export.map_err(invalid)?.name.name.to_owned());
                 }
@@ -132,6 +149,66 @@ mod tests {
         assert_eq!(inspect(b"\0asm\x0d\0\x01\0").unwrap().kind, "nothing");
     }
 
+    /// A section of a component or a module: its id, its length, its content.
+    fn section(id: u8, content: &[u8]) -> Vec<u8> {
+        [&[id][..], &leb(content.len()), content].concat()
+    }
+
+    fn leb(mut number: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number >= 0x80 {
+            bytes.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    }
+
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    fn told(wasm: &[u8]) -> String {
+        inspect(wasm).expect_err("it is within the caps").to_string()
+    }
+
+    #[test]
+    fn a_component_within_components_is_looked_into_only_so_deep() {
+        let mut nested = COMPONENT.to_vec();
+        for _ in 0..32 {
+            nested = [COMPONENT, &section(4, &nested)].concat();
+        }
+        assert!(inspect(&nested).is_ok());
+        let deeper = [COMPONENT, &section(4, &nested)].concat();
+        assert!(told(&deeper).contains("33 levels of components within components"), "{}", told(&deeper));
+        let module = section(1, MODULE);
+        let crowded = [COMPONENT, &module.repeat(1001)].concat();
+        assert!(told(&crowded).contains("1001 modules and components"), "{}", told(&crowded));
+    }
+
+    #[test]
+    fn what_a_section_announces_is_held_against_the_caps_before_it_is_read() {
+        // Announced alone, without a single entry behind it: nothing is made room for.
+        for (id, what) in [(1, "types"), (2, "imports"), (3, "functions"), (7, "exports"), (6, "entries")] {
+            let module = [MODULE, &section(id, &leb(2_000_000))].concat();
+            let wasm = [COMPONENT, &section(1, &module)].concat();
+            assert!(told(&wasm).contains("2000000 ") && told(&wasm).contains(what), "{what}: {}", told(&wasm));
+        }
+        let imports = [COMPONENT, &section(10, &leb(30_000))].concat();
+        assert!(told(&imports).contains("30000 imports"), "{}", told(&imports));
+        // Small pieces add up.
+        let types = section(1, &[leb(1000), [0x60, 0, 0].repeat(1000)].concat());
+        let module = section(1, &[MODULE, &types].concat());
+        assert!(told(&[COMPONENT, &module.repeat(101)].concat()).contains("101000 types"));
+    }
+
+    #[test]
+    fn a_function_of_more_bytes_than_any_compiler_likes_is_refused() {
+        let body = [leb(5 << 20), vec![0x01; 5 << 20]].concat();
+        let code = section(10, &[vec![1], body].concat());
+        let module = [MODULE, &section(1, &[1, 0x60, 0, 0]), &section(3, &[1, 0]), &code].concat();
+        assert!(told(&[COMPONENT, &section(1, &module)].concat()).contains("bytes in one function"));
+    }
+
     #[test]
     fn imports_are_offered_by_package_and_version() {
         assert_eq!(why_refused("wasi:cli/environment@0.2.6"), None);
@@ -139,6 +216,8 @@ mod tests {
         assert!(why_refused("wasi:nn/graph@0.2.0-rc-2024-06-25").is_some());
         assert_eq!(why_refused("modelet:nn/models@0.1.0"), None);
         assert!(why_refused("modelet:nn/models@0.2.0").is_some());
+        assert_eq!(why_refused("wasi:keyvalue/store@0.2.0-draft"), None);
+        assert!(why_refused("wasi:keyvalue/store@0.2.0-draft2").is_some());
         assert!(why_refused("wasi:http/types@0.3.0").is_some());
         assert!(why_refused("modelet:test/secret").is_some());
     }

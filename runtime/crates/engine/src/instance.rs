@@ -10,7 +10,9 @@ use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use crate::function::Function;
 use crate::host;
 use crate::outcome::PastDeadline;
+use crate::pool::Pool;
 use crate::state::GuestState;
+use crate::warm::Keep;
 
 /// A store with its instance. Used for one invocation at a time.
 pub(crate) struct Instance {
@@ -18,27 +20,28 @@ pub(crate) struct Instance {
     pub(crate) proxy: Proxy,
     /// Invocations begun.
     pub(crate) served: u32,
+    made: Instant,
 }
 
 impl Instance {
     /// Makes a fresh sandbox and runs the component's start functions, under the epoch like any guest code.
-    pub(crate) async fn new(function: &Function, id: InvocationId, deadline: Instant) -> wasmtime::Result<Box<Self>> {
+    pub(crate) async fn new(
+        function: &Function,
+        pool: &Pool,
+        id: InvocationId,
+        deadline: Instant,
+    ) -> wasmtime::Result<Box<Self>> {
         let spec = function.spec();
-        let state = GuestState::new(spec, id, function.counters().clone());
-        let mut store = Store::try_new(function.pre().engine(), state)?;
+        let state = GuestState::new(function, id);
+        let mut store = Store::try_new(pool.linked.pre.engine(), state)?;
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);
         store.epoch_deadline_callback(yield_or_stop);
         store.set_epoch_deadline(1);
         store.data_mut().begin(id, deadline);
-        let proxy = function.pre().instantiate_async(&mut store).await?;
+        let proxy = pool.linked.pre.instantiate_async(&mut store).await?;
         function.counters().made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Box::new(Self { store, proxy, served: 0 }))
-    }
-
-    /// Bytes of linear memory.
-    pub(crate) fn memory(&self) -> u64 {
-        self.store.data().limiter.memory()
+        Ok(Box::new(Self { store, proxy, served: 0, made: Instant::now() }))
     }
 
     /// Gets ready to wait for the next request. `false`: it cannot.
@@ -51,6 +54,20 @@ impl Instance {
     pub(crate) fn has_unfinished_body(&mut self) -> bool {
         let table = &mut self.store.data_mut().table;
         !table.is_empty() && table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>())
+    }
+}
+
+impl Keep for Box<Instance> {
+    fn memory(&self) -> u64 {
+        self.store.data().limiter.memory()
+    }
+
+    fn made(&self) -> Instant {
+        self.made
+    }
+
+    fn served(&self) -> u32 {
+        self.served
     }
 }
 

@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use modelet_spec::InvocationId;
 
+use crate::error::LoadError;
 use crate::function::Function;
 use crate::outcome::{Ended, Fault, FaultKind, Outcome};
 use crate::request::RequestBody;
 use crate::response::Gather;
 use crate::run::{Answer, End, Run};
+use crate::spans::Spans;
 
 /// One request on its way into a guest.
 pub struct Invocation {
@@ -24,6 +26,8 @@ pub struct Invocation {
     pub https: bool,
     /// Told once how the guest ended; after the answer when there was one.
     pub ended: Option<Box<dyn FnOnce(Ended) + Send + Sync>>,
+    /// Where its time is written down, if anybody wants to know.
+    pub spans: Option<Arc<Spans>>,
 }
 
 impl Function {
@@ -32,7 +36,14 @@ impl Function {
     /// The answer is whole when the guest was done with it in its first turns (then its length is known and no task is
     /// spawned), and streams otherwise, with the guest going on in a task of its own.
     pub async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Outcome {
-        let mut run = Run::start(self.clone(), invocation);
+        let pool = match self.seat().pool() {
+            Some(pool) => pool,
+            None => match self.awake_for(invocation.deadline, invocation.spans.as_deref()).await {
+                Ok(pool) => pool,
+                Err(error) => return asleep(invocation, &error),
+            },
+        };
+        let mut run = Run::start(self.clone(), pool, invocation);
         let limit = self.spec().limits.response_body;
         let (answer, end) = std::future::poll_fn(|cx| poll_answer(&mut run, cx)).await;
         match (answer, end) {
@@ -77,6 +88,21 @@ impl Function {
     }
 }
 
+/// The component is not in memory, so no guest ran.
+fn asleep(invocation: Invocation, error: &LoadError) -> Outcome {
+    let (ended, outcome) = match error {
+        LoadError::NotYet => (Ended::Asleep, Outcome::Asleep),
+        failed => {
+            let fault = Fault::new(FaultKind::Host, "the function could not be loaded", failed.to_string());
+            (Ended::HostFault(fault.clone()), Outcome::HostFault(fault))
+        }
+    };
+    if let Some(told) = invocation.ended {
+        told(ended);
+    }
+    outcome
+}
+
 fn poll_answer(run: &mut Run, cx: &mut Context<'_>) -> Poll<(Option<Answer>, Option<End>)> {
     let end = match run.poll_end(cx) {
         Poll::Ready(end) => Some(end),
@@ -109,6 +135,7 @@ fn failed(mut run: Run, end: End) -> Outcome {
         Ended::HostFault(fault) => (Ended::HostFault(fault.clone()), Outcome::HostFault(fault)),
         Ended::TimedOut(fault) => (Ended::TimedOut(fault), Outcome::TimedOut),
         Ended::Exhausted => (Ended::Exhausted, Outcome::Exhausted),
+        Ended::Asleep => (Ended::Asleep, Outcome::Asleep),
         Ended::Cancelled => (Ended::Cancelled, Outcome::Cancelled),
     };
     run.tell(ended);

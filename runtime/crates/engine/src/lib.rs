@@ -3,11 +3,13 @@
 //! What it is not: it has never heard of a socket, a store or a catalog. What it needs from outside are the ports in
 //! [`ports`]; what it hands out is an [`Outcome`], never a status code.
 //!
-//! Where to begin: [`Engine::compile`] at deploy, [`Engine::load`] to get a [`Function`], [`Function::invoke`] for each
+//! Where to begin: [`Engine::compile`] at deploy, [`Engine::function`] to get a [`Function`], [`Function::invoke`] for each
 //! request. Inside, `invoke` → `pool` → `instance` → `run` → `response` is the way of one invocation, and `host/nn` is
-//! where a guest meets a model.
+//! where a guest meets a model. A function is in memory only while it is asked: `wake` brings it there, `keeper` and `ladder` let
+//! it go.
 
 mod admit;
+mod caps;
 mod code;
 mod engine;
 mod error;
@@ -16,25 +18,34 @@ mod host;
 mod inspect;
 mod instance;
 mod invoke;
+mod keeper;
+mod ladder;
 mod limiter;
+mod linked;
 mod metrics;
 mod outcome;
 mod pool;
 pub mod ports;
+mod prepare;
 mod request;
 mod response;
 mod run;
+mod scale;
 mod settings;
+mod spans;
 mod state;
 mod ticker;
+mod wake;
+mod warm;
 
 pub use admit::{AdmitError, Permit};
 pub use engine::{Compiled, Engine, EngineConfig, FunctionSpec};
-pub use error::{CompileError, EngineError, LoadError};
-pub use function::Function;
+pub use error::{CompileError, EngineError, LoadError, ScaleError};
+pub use function::{Function, Warmth};
 pub use inspect::{Inspection, Refused};
 pub use invoke::Invocation;
 pub use metrics::EngineStats;
 pub use outcome::{Ended, Fault, FaultKind, Outcome};
 pub use request::{RequestBody, RequestBodyError, no_body, request_body};
 pub use response::{ResponseBody, ResponseError};
+pub use spans::Spans;

@@ -2,10 +2,25 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many instances live now, over all functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What lives now, over all functions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineStats {
-    /// Instances answering a request.
+    /// Function versions whose component is in memory.
+    pub functions_awake: u64,
+    /// Components in memory: one for all functions that have the same.
+    pub components: u64,
+    /// What the function versions in memory weigh: code and memory of warm instances, in bytes. A component that several have
+    /// counts for each.
+    pub warm_bytes: u64,
+    /// What they may weigh, but for those that are kept warm on purpose.
+    pub warm_bytes_max: u64,
+    /// Function versions that left memory because nobody asked.
+    pub gone_idle: u64,
+    /// Those that left for another's room.
+    pub gone_for_room: u64,
+    /// Those that left because the machine was short of memory.
+    pub gone_under_pressure: u64,
+    /// Instances answering a request, or being made.
     pub instances_busy: u64,
     /// Instances kept warm.
     pub instances_idle: u64,
@@ -39,6 +54,7 @@ impl Counters {
             idle_memory_bytes: self.idle_memory.load(Ordering::Relaxed),
             tensors_in: self.tensors_in.load(Ordering::Relaxed),
             tensors_out: self.tensors_out.load(Ordering::Relaxed),
+            ..EngineStats::default()
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Outcome {
     HostFault(Fault),
     /// The engine has no room for another instance: the server's limit, not the function's.
     Exhausted,
+    /// The function's component did not come into memory before the deadline.
+    Asleep,
 }
 
 /// How the guest ended, told once per invocation and after the answer when there was one.
@@ -39,6 +41,8 @@ pub enum Ended {
     OverLimit(Fault),
     /// It never began: the engine had no room for an instance.
     Exhausted,
+    /// It never began: its component was not in memory in time.
+    Asleep,
     /// Its caller went away and it was stopped.
     Cancelled,
     /// The host failed.

@@ -1,9 +1,98 @@
 //! What the engine needs from outside, as traits that the assembly implements.
 
+mod keyvalue;
+mod outbound;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use modelet_inference::{LoadError, ModelHandle};
-use modelet_spec::{FunctionName, InvocationId, TenantName};
+use modelet_spec::limits::{KeyValueQuota, OutboundLimits};
+use modelet_spec::outbound::OutboundRules;
+use modelet_spec::{Digest, FunctionName, InvocationId, TenantName};
+
+pub use keyvalue::{Bucket, KeyPage, KeyValue, KeyValueError, NoKeyValue};
+pub use outbound::{NoOutbound, Outbound, OutboundBody, OutboundCall, OutboundError, OutboundFault, OutboundTimes};
+
+/// What a port does while a guest waits, without keeping the executor's thread. Dropped when the guest is stopped.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Who calls out of a guest, and within what: the same for all instances of a function's version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The function's owner.
+    pub tenant: TenantName,
+    /// The function.
+    pub function: FunctionName,
+    /// What its tenant may keep.
+    pub keyvalue: KeyValueQuota,
+    /// Whom it may call.
+    pub rules: OutboundRules,
+    /// What its requests may take.
+    pub outbound: OutboundLimits,
+}
+
+/// Where a function's machine code is. Called where blocking is allowed.
+pub trait Code: Send + Sync {
+    /// The code that was recorded for the function.
+    ///
+    /// # Errors
+    /// When nothing is recorded.
+    fn find(&self) -> Result<CodeImage, crate::LoadError>;
+
+    /// Makes it again, since what was found is not there, is damaged, or was made by another version of the server.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn remake(&self) -> Result<CodeImage, crate::LoadError>;
+}
+
+/// Machine code, by its digest. It must be what [`Engine::compile`](crate::Engine::compile) returned: it is run as it is.
+#[derive(Debug, Clone)]
+pub enum CodeImage {
+    /// A file that nobody changes once it is there. Its bytes are compared with the digest before they are used.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What was recorded.
+        digest: Digest,
+    },
+    /// Bytes in memory.
+    Bytes {
+        /// The code.
+        bytes: Arc<[u8]>,
+        /// Its digest.
+        digest: Digest,
+    },
+}
+
+impl CodeImage {
+    pub(crate) fn digest(&self) -> Digest {
+        match self {
+            Self::File { digest, .. } | Self::Bytes { digest, .. } => *digest,
+        }
+    }
+}
+
+/// Whether the machine is short of memory.
+pub trait Memory: Send + Sync {
+    /// Asked a few times a second while anything is kept warm: it must be quick.
+    fn pressure(&self) -> Pressure;
+}
+
+/// How short of memory the machine is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// There is enough.
+    #[default]
+    None,
+    /// Little is left: what is kept warm goes after a tenth of its time.
+    High,
+    /// Nearly nothing is left: all that nobody uses goes now.
+    Critical,
+}
 
 /// Resolves the names of a function's manifest to models.
 pub trait Models: Send + Sync {
@@ -54,6 +143,10 @@ pub trait Log: Send + Sync {
 /// A part of an invocation's time that only the engine sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// Waiting for the component that was not in memory: its code is mapped and linked.
+    Compile,
+    /// Making an instance.
+    Instantiate,
     /// Waiting for models that were not in memory.
     Load,
     /// Waiting for models to answer.
@@ -63,6 +156,8 @@ pub enum Stage {
 /// What was not there yet when an invocation wanted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColdStart {
+    /// The component was on the disk only.
+    Component,
     /// No warm instance.
     Instance,
     /// A model that was not in memory.

@@ -19,13 +19,19 @@ use crate::function::Function;
 use crate::instance::Instance;
 use crate::invoke::Invocation;
 use crate::outcome::{Ended, Fault, FaultKind, ended_by};
-use crate::ports::ColdStart;
+use crate::pool::Pool;
+use crate::ports::{ColdStart, Stage};
+use crate::prepare;
+use crate::spans::Spans;
 
 /// What the guest set as its answer.
 pub(crate) type Answer = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 
 type Call = Pin<Box<dyn Future<Output = (Option<Box<Instance>>, wasmtime::Result<()>)> + Send>>;
 type Told = Box<dyn FnOnce(Ended) + Send + Sync>;
+
+/// How often room is made for one instance.
+const ROOM_TRIES: usize = 3;
 
 /// How a guest ended, and whether it left a body unfinished.
 pub(crate) struct End {
@@ -36,6 +42,8 @@ pub(crate) struct End {
 /// A running call. Dropping it stops the guest at once; the instance goes with it.
 pub(crate) struct Run {
     function: Arc<Function>,
+    pool: Arc<Pool>,
+    spans: Option<Arc<Spans>>,
     call: Option<Call>,
     answer: oneshot::Receiver<Answer>,
     deadline: Instant,
@@ -53,16 +61,13 @@ impl End {
 
 impl Run {
     /// Hands the request over. Nothing runs until the first poll.
-    pub(crate) fn start(function: Arc<Function>, invocation: Invocation) -> Self {
+    pub(crate) fn start(function: Arc<Function>, pool: Arc<Pool>, invocation: Invocation) -> Self {
         let (sender, answer) = oneshot::channel();
-        let deadline = invocation.deadline;
+        let Invocation { id, deadline, request, https, ended: told, spans } = invocation;
         function.begin();
-        let told = invocation.ended;
-        let call = Box::pin(call(
-            function.clone(),
-            Handover { id: invocation.id, deadline, request: invocation.request, https: invocation.https, sender },
-        ));
-        Self { function, call: Some(call), answer, deadline, sleep: None, told, broken: None }
+        let handover = Handover { id, deadline, request, https, sender, spans: spans.clone() };
+        let call = Some(Box::pin(call(function.clone(), pool.clone(), handover)) as Call);
+        Self { function, pool, spans, call, answer, deadline, sleep: None, told, broken: None }
     }
 
     /// The answer, once the guest has set it.
@@ -123,7 +128,7 @@ impl Run {
                     self.break_off();
                 }
                 instance.store.data().log.finish();
-                self.function.tell_waited(instance.store.data().waited);
+                self.function.tell_waited(instance.store.data().waited, self.spans.as_deref());
                 match result {
                     Ok(()) if !end.unfinished_body => self.keep(instance),
                     Ok(()) => {}
@@ -138,9 +143,9 @@ impl Run {
     }
 
     fn keep(&self, mut instance: Box<Instance>) {
-        let instances = &self.function.spec().instances;
-        if instances.reuse == Reuse::Instance && instance.served < instances.max_requests && instance.rest() {
-            self.function.pool().put(instance);
+        if self.function.spec().instances.reuse == Reuse::Instance && instance.rest() {
+            // What is not kept goes here.
+            drop(self.pool.warm.put(instance, Instant::now()));
         }
     }
 
@@ -177,17 +182,27 @@ struct Handover {
     request: http::Request<crate::RequestBody>,
     https: bool,
     sender: oneshot::Sender<Answer>,
+    spans: Option<Arc<Spans>>,
 }
 
 /// Takes a warm instance or makes one, and calls it.
-async fn call(function: Arc<Function>, handover: Handover) -> (Option<Box<Instance>>, wasmtime::Result<()>) {
-    let warm = function.pool().take();
+async fn call(
+    function: Arc<Function>,
+    pool: Arc<Pool>,
+    handover: Handover,
+) -> (Option<Box<Instance>>, wasmtime::Result<()>) {
+    let warm = pool.take();
+    if function.spec().instances.reuse == Reuse::Request {
+        prepare::next(&function, &pool);
+    }
     let made = match warm {
         Some(instance) => Ok(instance),
         None => {
             let asked = Instant::now();
-            let made = make(&function, handover.id, handover.deadline).await;
-            function.tell_cold_start(ColdStart::Instance, asked.elapsed());
+            let made = make(&function, &pool, handover.id, handover.deadline).await;
+            let took = asked.elapsed();
+            function.tell_stage(Stage::Instantiate, took, handover.spans.as_deref());
+            function.tell_cold_start(ColdStart::Instance, took);
             made
         }
     };
@@ -199,14 +214,21 @@ async fn call(function: Arc<Function>, handover: Handover) -> (Option<Box<Instan
     (Some(instance), result)
 }
 
-/// A new instance; when the engine is full, once more after every idle instance of every function has gone.
-async fn make(function: &Function, id: InvocationId, deadline: Instant) -> wasmtime::Result<Box<Instance>> {
-    match Instance::new(function, id, deadline).await {
-        Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() && function.shared().make_room() => {
-            Instance::new(function, id, deadline).await
+/// A new instance; when the engine is full, again after those that have been idle longest have gone. Others may be quicker to take
+/// their places, so a few times.
+async fn make(
+    function: &Function,
+    pool: &Pool,
+    id: InvocationId,
+    deadline: Instant,
+) -> wasmtime::Result<Box<Instance>> {
+    for _ in 0..ROOM_TRIES {
+        match Instance::new(function, pool, id, deadline).await {
+            Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() && function.shared().make_room() => {}
+            result => return result,
         }
-        result => result,
     }
+    Instance::new(function, pool, id, deadline).await
 }
 
 async fn handle(instance: &mut Instance, handover: Handover) -> wasmtime::Result<()> {

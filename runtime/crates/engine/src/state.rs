@@ -11,13 +11,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::engine::FunctionSpec;
+use crate::function::Function;
+use crate::host::clocks;
 use crate::host::http::Hooks;
 use crate::host::log::{GuestLog, GuestStream};
 use crate::host::nn::Tensors;
 use crate::limiter::Limiter;
 use crate::metrics::Counters;
-use crate::ports::{Models, Stream};
+use crate::ports::{KeyValue, Models, Place, Stream};
 
 /// The data of a store. One per instance, used for one invocation at a time.
 pub(crate) struct GuestState {
@@ -30,6 +31,8 @@ pub(crate) struct GuestState {
     pub(crate) models: Arc<dyn Models>,
     pub(crate) batch: Arc<BTreeMap<String, BatchRule>>,
     pub(crate) config: Arc<BTreeMap<String, String>>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) keyvalue: Arc<dyn KeyValue>,
     pub(crate) flow: Flow,
     pub(crate) deadline: Instant,
     pub(crate) counters: Arc<Counters>,
@@ -80,7 +83,8 @@ impl Waited {
 
 impl GuestState {
     /// A state without arguments, variables, files, sockets or input.
-    pub(crate) fn new(spec: &FunctionSpec, invocation: InvocationId, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(function: &Function, invocation: InvocationId) -> Self {
+        let (spec, shared) = (function.spec(), function.shared());
         let limits = &spec.limits;
         let log = Arc::new(GuestLog::new(spec.log.clone(), invocation));
         let mut table = ResourceTable::new();
@@ -88,18 +92,20 @@ impl GuestState {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(limits.header_bytes);
         Self {
-            wasi: wasi(&log, limits),
+            wasi: wasi(&log, limits, shared.clock_step),
             http,
-            hooks: Hooks::default(),
+            hooks: Hooks::new(function, &log),
             table,
             limiter: Limiter::new(limits.memory, limits.table_elements),
             tensors: Tensors::new(limits.tensor_bytes),
             models: spec.models.clone(),
             batch: spec.batch.clone(),
             config: spec.config.clone(),
+            place: function.place().clone(),
+            keyvalue: function.keyvalue(),
             flow: spec.flow,
             deadline: Instant::now(),
-            counters,
+            counters: function.counters().clone(),
             log,
             waited: Waited::default(),
             log_bytes: limits.log_bytes,
@@ -109,6 +115,7 @@ impl GuestState {
     /// Makes the state that of this invocation.
     pub(crate) fn begin(&mut self, invocation: InvocationId, deadline: Instant) {
         self.deadline = deadline;
+        self.hooks.deadline = deadline;
         self.flow.deadline = Some(deadline);
         self.waited = Waited::default();
         self.log.begin(invocation, self.log_bytes);
@@ -116,7 +123,7 @@ impl GuestState {
     }
 }
 
-fn wasi(log: &Arc<GuestLog>, limits: &EffectiveLimits) -> WasiCtx {
+fn wasi(log: &Arc<GuestLog>, limits: &EffectiveLimits, clock_step: Duration) -> WasiCtx {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(GuestStream { log: log.clone(), stream: Stream::Out })
         .stderr(GuestStream { log: log.clone(), stream: Stream::Err })
@@ -124,6 +131,7 @@ fn wasi(log: &Arc<GuestLog>, limits: &EffectiveLimits) -> WasiCtx {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .max_random_size(limits.random_bytes);
+    clocks::coarsen(&mut wasi, clock_step);
     wasi.build()
 }
 

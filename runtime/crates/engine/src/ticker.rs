@@ -1,9 +1,9 @@
-//! One thread that advances the epoch while guests run, and puts idle instances away. It sleeps when there is neither.
+//! One thread that advances the epoch while guests run. It sleeps when there are none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::engine::Shared;
 
@@ -14,8 +14,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// microseconds; to fall asleep in each of these pauses cost a wake-up per request, 2 of 16 µs.
 const QUIET_TICKS: u32 = 20;
 
-/// How often idle instances are looked at.
-const SWEEP: Duration = Duration::from_millis(250);
+/// How often the thread looks whether the engine is still there.
+const ASLEEP: Duration = Duration::from_secs(1);
 
 /// Wakes the ticker when the first guest starts after a quiet time.
 #[derive(Default)]
@@ -44,14 +44,9 @@ pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
 }
 
 fn run(shared: &Weak<Shared>) {
-    let mut swept = Instant::now();
     let mut quiet_ticks = 0;
     while let Some(engine) = shared.upgrade() {
         engine.wasmtime.increment_epoch();
-        if swept.elapsed() >= SWEEP {
-            swept = Instant::now();
-            engine.sweep(swept);
-        }
         let is_busy = engine.counters.read().instances_busy > 0;
         quiet_ticks = if is_busy { 0 } else { quiet_ticks + 1 };
         let pause = if quiet_ticks < QUIET_TICKS { None } else { fall_asleep(&engine) };
@@ -73,14 +68,9 @@ fn run(shared: &Weak<Shared>) {
 fn fall_asleep(engine: &Shared) -> Option<Duration> {
     engine.ticker.asleep.store(true, Ordering::SeqCst);
     // A guest that started just before the store did not see it, and would run without ticks: look once more.
-    let stats = engine.counters.read();
-    let pause = match (stats.instances_busy, stats.instances_idle) {
-        (0, 0) => Duration::from_secs(1),
-        (0, _) => SWEEP,
-        _ => {
-            engine.ticker.asleep.store(false, Ordering::SeqCst);
-            return None;
-        }
-    };
-    Some(pause)
+    if engine.counters.read().instances_busy == 0 {
+        return Some(ASLEEP);
+    }
+    engine.ticker.asleep.store(false, Ordering::SeqCst);
+    None
 }

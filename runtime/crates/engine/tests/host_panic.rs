@@ -14,6 +14,7 @@ use modelet_engine::{
 };
 use modelet_inference::ModelHandle;
 use modelet_spec::manifest::Instances;
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{EffectiveLimits, Flow, FunctionLimits, InvocationId, TenantLimits, TenantName, Version};
 
 /// A port that fails as badly as Rust code can.
@@ -55,6 +56,7 @@ fn function(engine: &Engine, name: &str) -> Arc<Function> {
         models: Arc::new(Panicking),
         batch: Arc::new(BTreeMap::new()),
         config: Arc::new(BTreeMap::new()),
+        outbound: OutboundRules::default(),
         log: Arc::new(Silent),
     };
     engine.load(&compiled.code, spec).unwrap()
@@ -65,7 +67,7 @@ async fn invoke(function: &Arc<Function>) -> Outcome {
     let request = http::Request::get("http://modelet.test/").body(request_body(body)).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let id = InvocationId::new(7);
-    function.invoke(Invocation { id, deadline, request, https: false, ended: None }).await
+    function.invoke(Invocation { id, deadline, request, https: false, ended: None, spans: None }).await
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
             request: invocation.request.map(limited),
             https: false,
             ended: Some(Box::new(move |ended| watch.ended(ended))),
+            spans: record.spans(),
         })
         .await;
     record.stage(Stage::Guest);

@@ -1,11 +1,12 @@
 //! The counters of one function's version.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
 use crate::histogram::Seconds;
+use crate::meters::Living;
 use crate::metrics::{BytesLabels, Families, FunctionLabels, RejectedLabels, RequestLabels, TrapLabels};
 use crate::respond::OK;
 
@@ -24,11 +25,13 @@ pub(crate) struct Meter {
     seconds: Seconds,
     received: Counter,
     sent: Counter,
+    /// Who else counts under the same names; `None` for one whose series stay.
+    living: Option<Arc<Living>>,
 }
 
 impl Meter {
     /// Makes the series that every function has.
-    pub(crate) fn new(labels: FunctionLabels, families: Families) -> Self {
+    pub(crate) fn new(labels: FunctionLabels, families: Families, living: Option<Arc<Living>>) -> Self {
         let bytes = |direction| {
             let labels = BytesLabels { tenant: labels.tenant.clone(), direction };
             families.bytes.get_or_create(&labels).clone()
@@ -36,12 +39,8 @@ impl Meter {
         let ok = families.requests.get_or_create(&request_labels(&labels, OK, ANSWERED)).clone();
         let seconds = families.seconds.get_or_create(&labels).clone();
         let (received, sent) = (bytes("in"), bytes("out"));
-        Self { labels, families, ok, others: RwLock::default(), kinds: RwLock::default(), seconds, received, sent }
-    }
-
-    /// Whose counters these are.
-    pub(crate) fn labels(&self) -> &FunctionLabels {
-        &self.labels
+        let (others, kinds) = (RwLock::default(), RwLock::default());
+        Self { labels, families, ok, others, kinds, seconds, received, sent, living }
     }
 
     /// Counts one request, at its end.
@@ -82,7 +81,7 @@ impl Meter {
     }
 
     /// Takes the series of a removed version out of the registry; `is_last`: no other version of this function is left.
-    pub(crate) fn remove_series(&self, is_last: bool) {
+    fn remove_series(&self, is_last: bool) {
         self.families.seconds.remove(&self.labels);
         self.families.requests.remove(&request_labels(&self.labels, OK, ANSWERED));
         for (labels, _) in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -121,6 +120,14 @@ impl Meter {
     }
 }
 
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if let Some(living) = self.living.take() {
+            living.leave(&self.labels, |is_last| self.remove_series(is_last));
+        }
+    }
+}
+
 fn request_labels(function: &FunctionLabels, status: &'static str, reason: &'static str) -> RequestLabels {
     let FunctionLabels { tenant, function, version } = function.clone();
     RequestLabels { tenant, function, version, status, reason }
@@ -139,7 +146,7 @@ mod tests {
         registry.register("seconds", "", families.seconds.clone());
         registry.register("traps", "", families.traps.clone());
         let labels = FunctionLabels { tenant: "t".into(), function: "f".into(), version: "1".into() };
-        let meter = Meter::new(labels, families);
+        let meter = Meter::new(labels, families, None);
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request(OK, ANSWERED, Duration::from_millis(1));

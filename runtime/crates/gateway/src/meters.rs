@@ -1,107 +1,109 @@
-//! Finds the counters of a function without a lock and without hashing a name.
+//! Makes the counters of functions, and knows which series nobody counts in any more.
 //!
-//! The key is the address of the function's handle. A weak handle is kept beside it, so the address cannot be given to
-//! another function while the key is there. A function that is seen for the first time makes a new map, which is also when
-//! those that are gone leave.
+//! A function that is called has its counters at hand ([`Function::beside`](modelet_engine::Function::beside)); they go with it,
+//! and the series of a version go with the last that counts in them.
 
-use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use arc_swap::ArcSwap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::meter::Meter;
 use crate::metrics::{Families, FunctionLabels};
 
-type Handle = Weak<dyn Any + Send + Sync>;
-type Map = HashMap<usize, (Handle, Arc<Meter>)>;
-
-/// The counters of all functions that were called.
+/// Makes the counters of all functions that are called.
 #[derive(Debug)]
 pub(crate) struct Meters {
-    map: ArcSwap<Map>,
-    /// Held while a new map is made: once per deploy, never by a request for a known function.
-    writing: Mutex<()>,
     families: Families,
+    living: Arc<Living>,
 }
+
+/// How many count in the series of each version. Looked at when a function is first called, and when it goes.
+#[derive(Debug, Default)]
+pub(crate) struct Living(Mutex<HashMap<(String, String), HashMap<String, usize>>>);
 
 impl Meters {
     /// No function has been called.
     pub(crate) fn new(families: Families) -> Self {
-        Self { map: ArcSwap::from_pointee(Map::new()), writing: Mutex::default(), families }
+        Self { families, living: Arc::default() }
     }
 
-    /// The counters of `function`; two handles with the same labels share them.
-    pub(crate) fn of<F>(&self, function: &Arc<F>, labels: impl FnOnce() -> FunctionLabels) -> Arc<Meter>
-    where
-        F: Send + Sync + 'static,
-    {
-        let key = Arc::as_ptr(function).addr();
-        if let Some((_, meter)) = self.map.load().get(&key) {
-            return meter.clone();
-        }
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.map.load_full();
-        if let Some((_, meter)) = old.get(&key) {
-            return meter.clone();
-        }
-        let labels = labels();
-        let known = old.values().find(|(_, meter)| *meter.labels() == labels).map(|(_, meter)| meter.clone());
-        let meter = known.unwrap_or_else(|| Arc::new(Meter::new(labels, self.families.clone())));
-        let function: Arc<dyn Any + Send + Sync> = function.clone();
-        let mut new: Map = old
-            .iter()
-            .filter(|(_, (handle, _))| handle.strong_count() > 0)
-            .map(|(key, entry)| (*key, entry.clone()))
-            .collect();
-        new.insert(key, (Arc::downgrade(&function), meter.clone()));
-        remove_series(&old, &new);
-        self.map.store(Arc::new(new));
-        meter
+    /// Counters under these names; two with the same names count in the same series.
+    pub(crate) fn make(&self, labels: FunctionLabels) -> Arc<Meter> {
+        // Under the lock: the series that are made here must not be those that another's end removes.
+        let mut functions = self.living.lock();
+        *functions.entry(name(&labels)).or_default().entry(labels.version.clone()).or_default() += 1;
+        let meter = Meter::new(labels, self.families.clone(), Some(Arc::clone(&self.living)));
+        drop(functions);
+        Arc::new(meter)
     }
 }
 
-/// Removes from the registry what is in `old` and under no handle in `new`.
-fn remove_series(old: &Map, new: &Map) {
-    for (_, meter) in old.values() {
-        if new.values().any(|(_, kept)| Arc::ptr_eq(kept, meter)) {
-            continue;
+impl Living {
+    /// One that counted is gone. `remove` is called when nobody else counts for the version, with whether nobody does for the
+    /// function.
+    pub(crate) fn leave(&self, labels: &FunctionLabels, remove: impl FnOnce(bool)) {
+        let mut functions = self.lock();
+        let Some(versions) = functions.get_mut(&name(labels)) else { return };
+        let Some(count) = versions.get_mut(&labels.version) else { return };
+        *count = count.saturating_sub(1);
+        if *count > 0 {
+            return;
         }
-        let function = &meter.labels().function;
-        meter.remove_series(!new.values().any(|(_, kept)| kept.labels().function == *function));
+        versions.remove(&labels.version);
+        let is_last = versions.is_empty();
+        if is_last {
+            functions.remove(&name(labels));
+        }
+        remove(is_last);
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), HashMap<String, usize>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn name(labels: &FunctionLabels) -> (String, String) {
+    (labels.tenant.clone(), labels.function.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn labels(version: &str) -> impl FnOnce() -> FunctionLabels + use<> {
-        let version = version.to_owned();
-        move || FunctionLabels { tenant: "t".into(), function: "f".into(), version }
+    fn labels(tenant: &str, version: &str) -> FunctionLabels {
+        FunctionLabels { tenant: tenant.into(), function: "f".into(), version: version.into() }
     }
 
     #[test]
-    fn a_function_keeps_its_counters_and_a_new_handle_of_the_same_version_shares_them() {
-        let meters = Meters::new(Families::default());
-        let (one, again, two) = (Arc::new(1), Arc::new(1), Arc::new(2));
-        let first = meters.of(&one, labels("1"));
-        assert!(Arc::ptr_eq(&first, &meters.of(&one, || panic!("the labels are known"))));
-        assert!(Arc::ptr_eq(&first, &meters.of(&again, labels("1"))));
-        assert!(!Arc::ptr_eq(&first, &meters.of(&two, labels("2"))));
-    }
-
-    #[test]
-    fn a_function_that_is_gone_leaves_when_the_next_comes() {
+    fn series_go_with_the_last_that_counts_in_them() {
         let families = Families::default();
         let meters = Meters::new(families.clone());
-        let (one, two) = (Arc::new(1), Arc::new(2));
-        meters.of(&one, labels("1"));
-        assert!(families.seconds.get(&labels("1")()).is_some());
+        let is_there = |tenant: &str, version: &str| families.seconds.get(&labels(tenant, version)).is_some();
+        let (one, again, two) =
+            (meters.make(labels("t", "1")), meters.make(labels("t", "1")), meters.make(labels("t", "2")));
+        let other = meters.make(labels("another", "1"));
         drop(one);
-        meters.of(&two, labels("2"));
-        assert_eq!(meters.map.load().len(), 1);
-        assert!(families.seconds.get(&labels("1")()).is_none());
-        assert!(families.seconds.get(&labels("2")()).is_some());
+        assert!(is_there("t", "1"), "somebody else counts in them");
+        drop(again);
+        assert!(!is_there("t", "1") && is_there("t", "2"));
+        drop(two);
+        assert!(!is_there("t", "2") && is_there("another", "1"));
+        drop(other);
+        assert!(meters.living.lock().is_empty());
+    }
+
+    #[test]
+    fn what_all_versions_of_a_function_share_goes_with_the_last_of_them() {
+        let families = Families::default();
+        let meters = Meters::new(families.clone());
+        let (one, two, other) =
+            (meters.make(labels("t", "1")), meters.make(labels("t", "2")), meters.make(labels("another", "1")));
+        one.trap("unreachable");
+        let traps =
+            || families.traps.get(&crate::metrics::TrapLabels { function: "f".into(), kind: "unreachable" }).is_some();
+        drop(two);
+        assert!(traps());
+        drop(one);
+        assert!(!traps(), "another tenant's function of that name has none of it");
+        drop(other);
     }
 }

@@ -123,14 +123,21 @@ impl Metrics {
         families.cold.register(registry);
         let named = |stage| stages.get_or_create(&StageLabels { stage }).clone();
         let (cold, rejected) = (families.cold.clone(), families.rejected.clone());
-        let inside = GuestTimes { load: named("load"), infer: named("infer"), cold, rejected };
+        let inside = GuestTimes {
+            compile: named("compile"),
+            instantiate: named("instantiate"),
+            load: named("load"),
+            infer: named("infer"),
+            cold,
+            rejected,
+        };
         let stage = |stage: Stage| named(stage.name());
         Self {
             inside,
             route: stage(Stage::Route),
             queue: stage(Stage::Queue),
             guest: stage(Stage::Guest),
-            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone())),
+            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone(), None)),
             meters: Meters::new(families),
         }
     }
@@ -154,15 +161,16 @@ impl Metrics {
         &self.unrouted
     }
 
-    /// The counters of a function's version.
-    pub(crate) fn meter(&self, function: &Arc<Function>) -> Arc<Meter> {
-        self.meters.of(function, || {
+    /// The counters of a function's version; the function itself has them at hand.
+    pub(crate) fn meter(&self, function: &Function) -> Arc<Meter> {
+        let make = || {
             let spec = function.spec();
-            FunctionLabels {
+            self.meters.make(FunctionLabels {
                 tenant: spec.tenant.to_string(),
                 function: spec.function.to_string(),
                 version: spec.version.to_string(),
-            }
-        })
+            })
+        };
+        function.beside(make).unwrap_or_else(make)
     }
 }

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use modelet_engine::Spans;
+use modelet_engine::ports;
 use modelet_spec::InvocationId;
 
 use crate::body::Intake;
@@ -28,6 +30,8 @@ pub(crate) struct Record {
     /// When the last stage ended.
     marked: Instant,
     stages: Vec<(Stage, Duration)>,
+    /// What the engine adds to them; none unless `server_timing` is on.
+    spans: Option<Arc<Spans>>,
     meter: Option<Arc<Meter>>,
     intake: Option<Arc<Intake>>,
     status: &'static str,
@@ -50,6 +54,7 @@ impl Record {
             arrived,
             marked: arrived,
             stages: Vec::new(),
+            spans: None,
             meter: None,
             intake: None,
             // What stands when nothing else is written: the future was dropped.
@@ -90,9 +95,31 @@ impl Record {
         self.marked
     }
 
-    /// The stages so far; empty unless `server_timing` is on.
-    pub(crate) fn stages(&self) -> &[(Stage, Duration)] {
-        &self.stages
+    /// Where the engine writes its times down, if anybody is to be told.
+    pub(crate) fn spans(&mut self) -> Option<Arc<Spans>> {
+        if self.connection.gateway.config.server_timing {
+            self.spans = Some(Arc::default());
+        }
+        self.spans.clone()
+    }
+
+    /// The stages so far, in the order of the contract; empty unless `server_timing` is on. What the engine spent before and
+    /// inside of the guest is part of `guest`, too.
+    pub(crate) fn stages(&self) -> Vec<(&'static str, Duration)> {
+        let inside = |stages: &[(&'static str, ports::Stage)]| {
+            let spans = self.spans.as_deref();
+            let of = |(name, stage): &(&'static str, ports::Stage)| Some((*name, spans?.of(*stage)));
+            stages.iter().filter_map(of).filter(|(_, took)| !took.is_zero()).collect::<Vec<_>>()
+        };
+        let mut all = Vec::new();
+        for (stage, took) in &self.stages {
+            if *stage == Stage::Guest {
+                all.extend(inside(&[("compile", ports::Stage::Compile), ("instantiate", ports::Stage::Instantiate)]));
+            }
+            all.push((stage.name(), *took));
+        }
+        all.extend(inside(&[("load", ports::Stage::Load), ("infer", ports::Stage::Infer)]));
+        all
     }
 
     /// No guest sees the request.

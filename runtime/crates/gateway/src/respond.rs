@@ -8,7 +8,6 @@ use modelet_engine::{Outcome, ResponseBody};
 
 use crate::error::Refusal;
 use crate::headers;
-use crate::metrics::Stage;
 use crate::problem::{self, Problem};
 use crate::record::Record;
 use crate::reply::{Content, ReplyBody, drain};
@@ -47,7 +46,7 @@ pub(crate) async fn respond(
             relay(parts, body, record, is_head).await
         }
         Ok(outcome) => {
-            if matches!(outcome, Outcome::Exhausted) {
+            if matches!(outcome, Outcome::Exhausted | Outcome::Asleep) {
                 record.rejected(of_outcome(&outcome).code);
             }
             own(of_outcome(&outcome), detail_of(&outcome), extra_of_outcome(&outcome), record, is_head)
@@ -83,6 +82,7 @@ fn of_outcome(outcome: &Outcome) -> Line {
         Outcome::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "function-timed-out"),
         Outcome::HostFault(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         Outcome::Exhausted => (StatusCode::SERVICE_UNAVAILABLE, "server-exhausted"),
+        Outcome::Asleep => (StatusCode::SERVICE_UNAVAILABLE, "function-asleep"),
         // Whoever asked has gone; if something still listens, it is told that nobody is served.
         Outcome::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
     };
@@ -99,6 +99,7 @@ fn detail_of(outcome: &Outcome) -> &str {
         Outcome::HostFault(_) => "an internal error; the operator finds it in the log under this invocation",
         Outcome::TimedOut => "the function did not answer in its time",
         Outcome::Exhausted => "the server has no room for another instance; try again",
+        Outcome::Asleep => "the function is still being brought into memory; try again",
         Outcome::Cancelled => "the request was given up",
     }
 }
@@ -124,7 +125,7 @@ fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
 
 fn extra_of_outcome(outcome: &Outcome) -> HeaderMap {
     let mut extra = HeaderMap::new();
-    if matches!(outcome, Outcome::Exhausted) {
+    if matches!(outcome, Outcome::Exhausted | Outcome::Asleep) {
         extra.insert(header::RETRY_AFTER, RETRY_AFTER_S);
     }
     extra
@@ -180,7 +181,7 @@ fn finish(status: StatusCode, mut headers: HeaderMap, content: Content, record: 
     if let Ok(id) = HeaderValue::from_bytes(&record.id().text()) {
         headers.insert(headers::INVOCATION, id);
     }
-    if let Some(timing) = server_timing(record.stages()) {
+    if let Some(timing) = server_timing(&record.stages()) {
         headers.insert(headers::SERVER_TIMING, timing);
     }
     let mut response = Response::new(ReplyBody::new(content, record));
@@ -189,14 +190,12 @@ fn finish(status: StatusCode, mut headers: HeaderMap, content: Content, record: 
     response
 }
 
-fn server_timing(stages: &[(Stage, std::time::Duration)]) -> Option<HeaderValue> {
+fn server_timing(stages: &[(&'static str, std::time::Duration)]) -> Option<HeaderValue> {
     if stages.is_empty() {
         return None;
     }
-    let parts: Vec<String> = stages
-        .iter()
-        .map(|(stage, duration)| format!("{};dur={:.3}", stage.name(), duration.as_secs_f64() * 1e3))
-        .collect();
+    let parts: Vec<String> =
+        stages.iter().map(|(stage, duration)| format!("{stage};dur={:.3}", duration.as_secs_f64() * 1e3)).collect();
     HeaderValue::try_from(parts.join(", ")).ok()
 }
 

@@ -34,19 +34,21 @@ pub(crate) struct ColdStarts {
 /// What the engine tells.
 #[derive(Debug, Clone)]
 pub(crate) struct GuestTimes {
+    pub(crate) compile: Seconds,
+    pub(crate) instantiate: Seconds,
     pub(crate) load: Seconds,
     pub(crate) infer: Seconds,
     pub(crate) cold: ColdStarts,
     pub(crate) rejected: Family<RejectedLabels, Counter>,
 }
 
-const LEVELS: [ColdStart; 2] = [ColdStart::Instance, ColdStart::Model];
+const LEVELS: [ColdStart; 3] = [ColdStart::Component, ColdStart::Instance, ColdStart::Model];
 
 impl ColdStarts {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "modelet_cold_starts",
-            "Invocations that waited for a new instance, or for a model that was not in memory",
+            "Invocations that waited for a component or a model that was not in memory, or for a new instance",
             self.starts.clone(),
         );
         registry.register("modelet_cold_start_seconds", "How long they waited for that", self.seconds.clone());
@@ -63,6 +65,8 @@ impl ColdStarts {
 impl Times for GuestTimes {
     fn stage(&self, stage: Stage, took: Duration) {
         match stage {
+            Stage::Compile => self.compile.observe(took),
+            Stage::Instantiate => self.instantiate.observe(took),
             Stage::Load => self.load.observe(took),
             Stage::Infer => self.infer.observe(took),
         }
@@ -90,6 +94,7 @@ fn labels(tenant: &str, function: &str, level: ColdStart) -> ColdLabels {
 
 fn name(level: ColdStart) -> &'static str {
     match level {
+        ColdStart::Component => "component",
         ColdStart::Instance => "instance",
         ColdStart::Model => "model",
     }
@@ -105,7 +110,8 @@ mod tests {
         let cold = ColdStarts::default();
         cold.register(&mut registry);
         let (load, infer, rejected) = (Seconds::default(), Seconds::default(), Family::default());
-        let times = GuestTimes { load, infer, cold: cold.clone(), rejected };
+        let (compile, instantiate) = (Seconds::default(), Seconds::default());
+        let times = GuestTimes { compile, instantiate, load, infer, cold: cold.clone(), rejected };
         let (tenant, function) = (TenantName::default_tenant(), "f".parse().unwrap());
         times.cold_start((&tenant, &function), ColdStart::Model, Duration::from_millis(3));
         times.cold_start((&"acme".parse().unwrap(), &function), ColdStart::Instance, Duration::from_millis(1));

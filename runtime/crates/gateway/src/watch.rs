@@ -52,7 +52,7 @@ impl<'a> Bad<'a> {
         let guest =
             |what, fault: &'a Fault| Self { kind: fault.kind.name(), what, detail: &fault.detail, is_ours: false };
         match ended {
-            Ended::Finished | Ended::Exhausted | Ended::Cancelled => None,
+            Ended::Finished | Ended::Exhausted | Ended::Asleep | Ended::Cancelled => None,
             Ended::NoAnswer(fault) => Some(guest("the function gave no answer", fault)),
             Ended::Trapped(fault) => Some(guest("the function trapped", fault)),
             Ended::OverLimit(fault) => Some(guest("the function went over a limit", fault)),

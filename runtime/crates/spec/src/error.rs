@@ -125,6 +125,18 @@ pub struct PathError {
     pub reason: String,
 }
 
+/// A text is not a rule of `[outbound] allow`.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{text:?} is not an origin: {reason}; write scheme, host and, where it is not the usual one, port: \"https://api.example.com\""
+)]
+pub struct OutboundRuleError {
+    /// The text as found, cut to 200 characters.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// At most `chars_max` characters of a text, for a message: what a stranger sent may be long.
 pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod manifest;
 mod model_ref;
 mod name;
+pub mod outbound;
 mod path;
 mod size;
 pub mod span;
@@ -34,8 +35,8 @@ pub use card::{CardError, ModelCard};
 pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
-    DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, PathError, SizeError,
-    SpanError, VersionError,
+    DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, OutboundRuleError, PathError,
+    SizeError, SpanError, VersionError,
 };
 pub use file_path::FilePath;
 pub use flow::Flow;

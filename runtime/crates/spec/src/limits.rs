@@ -10,7 +10,7 @@ mod function;
 mod server;
 mod tenant;
 
-pub use effective::EffectiveLimits;
+pub use effective::{EffectiveLimits, KeyValueQuota, OutboundLimits};
 pub use function::FunctionLimits;
 pub use server::ServerLimits;
 pub use tenant::TenantLimits;

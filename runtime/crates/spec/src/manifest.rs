@@ -16,6 +16,7 @@ use crate::auth::Auth;
 use crate::document::{self, Document, Fault, Faults};
 use crate::limits::FunctionLimits;
 use crate::name::FunctionName;
+use crate::outbound::OutboundRule;
 use crate::path::PathPattern;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -100,11 +101,22 @@ pub struct Instances {
     pub idle: Duration,
     /// After so many requests it is replaced. Default 10,000: a slow leak in a guest then costs little, and a fresh sandbox nothing.
     pub max_requests: u32,
+    /// After so long it is replaced, however few its requests. Default 1 h: what a guest has read of the world ages.
+    #[serde(with = "crate::span")]
+    pub max_age: Duration,
+    /// So many are kept warm, idle or not; `modelet function scale` says otherwise. Default 0: an unused function costs nothing.
+    pub min: u32,
 }
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { reuse: Reuse::Instance, idle: Duration::from_secs(30), max_requests: 10_000 }
+        Self {
+            reuse: Reuse::Instance,
+            idle: Duration::from_secs(30),
+            max_requests: 10_000,
+            max_age: Duration::from_secs(3600),
+            min: 0,
+        }
     }
 }
 
@@ -156,7 +168,7 @@ pub enum Share {
 #[serde(default, deny_unknown_fields)]
 pub struct Outbound {
     /// Origins such as `https://api.example.com`; empty: nothing leaves.
-    pub allow: Vec<String>,
+    pub allow: Vec<OutboundRule>,
 }
 
 /// All faults of a manifest.

@@ -31,6 +31,8 @@ queue = 64
 reuse = "request"
 idle = "30s"
 max_requests = 10000
+max_age = "10m"
+min = 2
 [batch]
 magika = { max = 32, wait = "0ms", share = "all" }
 [outbound]
@@ -62,6 +64,7 @@ fn the_whole_manifest_is_read() {
     assert_eq!(manifest.limits.cpu, Some(Duration::from_millis(500)));
     assert_eq!(manifest.limits.tensors, None);
     assert_eq!(manifest.instances.reuse, Reuse::Request);
+    assert_eq!((manifest.instances.max_age, manifest.instances.min), (Duration::from_secs(600), 2));
     assert_eq!(manifest.batch["magika"].share, Share::All);
     assert_eq!(manifest.config["threshold"], "0.5");
     assert_eq!(manifest.case[0].expect.json.as_ref().unwrap()["ids"][1], 2);
@@ -73,6 +76,7 @@ fn a_name_alone_is_a_manifest() {
     let manifest = Manifest::parse("name = \"x\"", "function.toml").unwrap();
     assert!(manifest.route.is_empty() && !manifest.inline_models);
     assert_eq!(manifest.instances.idle, Duration::from_secs(30));
+    assert_eq!(manifest.instances.min, 0);
 }
 
 #[test]
@@ -94,6 +98,8 @@ fn json_is_held_to_the_same_rules() {
         (r#"{"name": "x", "models": {"inline": "a"}}"#, "switch"),
         (r#"{"name": "x", "models": {"m": 1}}"#, "model reference"),
         (r#"{"name": "x", "limits": {"time": "0ms"}}"#, "limits.time"),
+        (r#"{"name": "x", "instances": {"max_age": "0ms"}}"#, "instances.max_age"),
+        (r#"{"name": "x", "limits": {"concurrency": 2}, "instances": {"min": 3}}"#, "instances.min"),
     ];
     for (json, reason) in cases {
         let message = serde_json::from_str::<Manifest>(json).unwrap_err().to_string();

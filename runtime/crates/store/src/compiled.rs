@@ -7,9 +7,8 @@ use crate::db::parsed;
 use crate::error::{StoreError, io_at};
 use crate::events::note;
 use crate::files::{self, Aside};
-use crate::functions::FunctionVersion;
 use crate::store::Store;
-use modelet_spec::Digest;
+use modelet_spec::{Digest, FunctionName, TenantName, Version};
 use rusqlite::params;
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,15 +31,27 @@ impl Store {
     pub fn write_compiled(&self, component: &Digest, engine: &str, code: &[u8]) -> Result<CompiledRecord, StoreError> {
         let mut aside = Aside::begin(self.data_dir())?;
         aside.file.write_all(code).map_err(io_at("write", aside.path()))?;
-        aside.keep(&self.compiled_path(component, engine))?;
+        aside.keep(&self.compiled_file(component, engine))?;
         Ok(CompiledRecord { digest: Digest::of(code), engine: engine.to_owned() })
+    }
+
+    /// Where the code that an engine made from a component lies, if it is there. Whoever uses the file compares its bytes with
+    /// the digest that a version of a function records.
+    ///
+    /// The engine's id may have any characters; in a file's name it is cut and tamed. Should two ids meet there, the digest
+    /// tells them apart.
+    #[must_use]
+    pub fn compiled_file(&self, component: &Digest, engine: &str) -> PathBuf {
+        let tame = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let engine: String = engine.chars().take(64).map(tame).collect();
+        self.data_dir().join("compiled").join(format!("{}-{engine}.cwasm", component.hex()))
     }
 
     /// The code that this engine made from a component; `None` if there is none whose bytes are what was recorded.
     ///
     /// # Errors
     /// When the file or the metadata cannot be read.
-    pub fn read_compiled(&self, component: &Digest, engine: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn compiled(&self, component: &Digest, engine: &str) -> Result<Option<CompiledRecord>, StoreError> {
         let recorded: Vec<Digest> = self.db.read(|tx| {
             let mut query = tx.prepare_cached(
                 "SELECT DISTINCT compiled_digest FROM function_version WHERE component = ?1 AND compiled_engine = ?2",
@@ -51,41 +62,33 @@ impl Store {
         if recorded.is_empty() {
             return Ok(None);
         }
-        let code = files::read(&self.compiled_path(component, engine))?;
-        Ok(code.filter(|code| recorded.contains(&Digest::of(code))))
+        let code = files::read(&self.compiled_file(component, engine))?;
+        let digest = code.map(|code| Digest::of(&code)).filter(|digest| recorded.contains(digest));
+        Ok(digest.map(|digest| CompiledRecord { digest, engine: engine.to_owned() }))
     }
 
     /// Records that the component of a version was compiled again.
     ///
     /// # Errors
-    /// When the metadata cannot be written.
-    pub fn set_compiled(&self, version: &FunctionVersion, compiled: &CompiledRecord) -> Result<(), StoreError> {
+    /// When there is no such version, or the metadata cannot be written.
+    pub fn set_compiled(
+        &self,
+        tenant: &TenantName,
+        name: &FunctionName,
+        version: Version,
+        compiled: &CompiledRecord,
+    ) -> Result<(), StoreError> {
         self.db.write(|tx| {
             let changed = tx.execute(
                 "UPDATE function_version SET compiled_digest = ?4, compiled_engine = ?5
                  WHERE tenant = ?1 AND name = ?2 AND version = ?3",
-                params![
-                    version.tenant.as_str(),
-                    version.name.as_str(),
-                    version.version.get(),
-                    compiled.digest.to_string(),
-                    compiled.engine
-                ],
+                params![tenant.as_str(), name.as_str(), version.get(), compiled.digest.to_string(), compiled.engine],
             )?;
             if changed == 0 {
                 return Err(rusqlite::Error::QueryReturnedNoRows.into());
             }
-            let subject = format!("{}@{}", version.name, version.version);
-            note(tx, "function.compile", &version.tenant, &subject, &compiled.engine)?;
+            note(tx, "function.compile", tenant, &format!("{name}@{version}"), &compiled.engine)?;
             Ok(())
         })
-    }
-
-    /// The engine's id may have any characters; in a file's name it is cut and tamed. Should two ids meet there, the digest
-    /// tells them apart.
-    fn compiled_path(&self, component: &Digest, engine: &str) -> PathBuf {
-        let tame = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-        let engine: String = engine.chars().take(64).map(tame).collect();
-        self.data_dir().join("compiled").join(format!("{}-{engine}.cwasm", component.hex()))
     }
 }

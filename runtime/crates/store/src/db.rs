@@ -1,9 +1,10 @@
-//! The metadata: how the database is opened, brought up to date, read and written.
+//! The databases: how one is opened, brought up to date, read and written.
 
 mod columns;
 mod schema;
 
 pub(crate) use columns::{parsed, to_i64, unsigned};
+pub(crate) use schema::{KEY_VALUE, METADATA, Schema};
 
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -20,18 +21,30 @@ pub(crate) struct Db {
     connection: Mutex<Connection>,
 }
 
+/// What an acknowledged change survives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Durability {
+    /// A power failure: it is on the disk.
+    Power,
+    /// The end of the process. After a power failure the last changes may be missing, never a part of one.
+    Process,
+}
+
 impl Db {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, schema: Schema, durability: Durability) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_MAX)?;
-        schema::check_origin(&connection, path)?;
-        // FULL: a commit that was acknowledged survives a power failure.
+        schema::check_origin(&connection, path, schema)?;
+        let synchronous = match durability {
+            Durability::Power => "FULL",
+            Durability::Process => "NORMAL",
+        };
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
-        schema::bring_up_to_date(&mut connection, path)?;
+        schema::bring_up_to_date(&mut connection, path, schema)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -45,7 +58,7 @@ impl Db {
         work(&transaction)
     }
 
-    /// Changes all or nothing. On the disk when it returns.
+    /// Changes all or nothing; kept as the database's durability has it when it returns.
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,

@@ -133,7 +133,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// SQLite refused.
-    #[error("the metadata (modelet.db in the data directory) cannot be read or written")]
+    #[error("a database (modelet.db or keyvalue.db in the data directory) cannot be read or written")]
     Database(#[from] rusqlite::Error),
     /// A number does not fit the database's.
     #[error("{0} is too large to be kept")]

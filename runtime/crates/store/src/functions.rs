@@ -25,6 +25,8 @@ pub struct NewFunctionVersion {
     pub manifest_json: String,
     /// The models that it may load; of the same tenant.
     pub models: Vec<NewModelBinding>,
+    /// Why an instance of it serves one request only, although its manifest has instances reused.
+    pub not_reused: Option<String>,
 }
 
 /// What a new version of a function means by an alias.
@@ -57,6 +59,8 @@ pub struct FunctionVersion {
     pub manifest_json: String,
     /// The models that it may load, sorted by alias.
     pub models: Vec<ModelBinding>,
+    /// Why an instance of it serves one request only, although its manifest has instances reused.
+    pub not_reused: Option<String>,
     /// Whether routes use this version.
     pub is_live: bool,
     /// When it was deployed, in milliseconds since 1970.
@@ -83,14 +87,15 @@ pub struct ModelBinding {
 impl From<FunctionVersion> for NewFunctionVersion {
     /// The same as a new deploy.
     fn from(version: FunctionVersion) -> Self {
-        let FunctionVersion { tenant, name, component, compiled, manifest_json, models, .. } = version;
+        let FunctionVersion { tenant, name, component, compiled, manifest_json, models, not_reused, .. } = version;
         let binding = |model: ModelBinding| NewModelBinding {
             alias: model.alias,
             name: model.name,
             version: model.version,
             digest: model.digest,
         };
-        Self { tenant, name, component, compiled, manifest_json, models: models.into_iter().map(binding).collect() }
+        let models = models.into_iter().map(binding).collect();
+        Self { tenant, name, component, compiled, manifest_json, models, not_reused }
     }
 }
 
@@ -175,8 +180,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
     let at_ms = note(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
     tx.execute(
         "INSERT INTO function_version
-         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             new.tenant.as_str(),
             new.name.as_str(),
@@ -185,7 +190,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
             new.compiled.digest.to_string(),
             new.compiled.engine,
             new.manifest_json,
-            at_ms
+            at_ms,
+            new.not_reused
         ],
     )?;
     let function = tx.last_insert_rowid();
@@ -225,6 +231,7 @@ fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
         compiled: CompiledRecord { digest: parsed(row, "compiled_digest")?, engine: row.get("compiled_engine")? },
         manifest_json: row.get("manifest")?,
         models: Vec::new(),
+        not_reused: row.get("not_reused")?,
         is_live: row.get("is_live")?,
         created_ms: unsigned(row, "created_ms")?,
     })

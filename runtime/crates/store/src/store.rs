@@ -2,7 +2,7 @@
 
 use crate::blobs::Dedupe;
 use crate::data_dir::DataDir;
-use crate::db::Db;
+use crate::db::{Db, Durability, KEY_VALUE, METADATA};
 use crate::error::StoreError;
 use crate::uploads::InFlight;
 use std::path::Path;
@@ -12,6 +12,8 @@ use std::path::Path;
 pub struct Store {
     // Before the directory: the database closes before the lock is given back.
     pub(crate) db: Db,
+    /// What functions keep.
+    pub(crate) pairs: Db,
     pub(crate) dedupe: Dedupe,
     pub(crate) in_flight: InFlight,
     dir: DataDir,
@@ -24,8 +26,9 @@ impl Store {
     /// It belongs to another user, is open to others, is in use, has a newer schema, or cannot be read or written.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let dir = DataDir::open(data_dir)?;
-        let db = Db::open(&dir.path().join("modelet.db"))?;
-        Ok(Self { db, dedupe: Dedupe::All, in_flight: InFlight::default(), dir })
+        let db = Db::open(&dir.path().join("modelet.db"), METADATA, Durability::Power)?;
+        let pairs = Db::open(&dir.path().join("keyvalue.db"), KEY_VALUE, Durability::Process)?;
+        Ok(Self { db, pairs, dedupe: Dedupe::All, in_flight: InFlight::default(), dir })
     }
 
     /// The same store, which keeps new contents apart as said. Those that are there stay where they are.

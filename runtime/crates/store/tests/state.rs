@@ -60,7 +60,12 @@ fn deploy(store: &Store, owner: &str, name: &str, models: &[(&str, &ModelVersion
         compiled: store.write_compiled(&component, ENGINE, b"code").expect("code"),
         manifest_json: "{}".to_owned(),
         models: models.iter().map(binding).collect(),
+        not_reused: None,
     }
+}
+
+fn digest(compiled: Option<CompiledRecord>) -> Option<Digest> {
+    compiled.map(|compiled| compiled.digest)
 }
 
 fn pick(store: &Store, name: &ModelName, pick: &str) -> Option<u32> {
@@ -176,22 +181,22 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
     let Host { store, _dir } = &host();
     let new = deploy(store, "default", "f", &[]);
     let component = new.component;
-    assert_eq!(store.read_compiled(&component, ENGINE).unwrap(), None);
+    assert_eq!(store.compiled(&component, ENGINE).unwrap(), None);
     let version = store.put_function(&new).unwrap();
-    assert_eq!(store.read_compiled(&component, ENGINE).unwrap().as_deref(), Some(b"code".as_slice()));
-    assert_eq!(store.read_compiled(&component, "another engine").unwrap(), None);
+    assert_eq!(digest(store.compiled(&component, ENGINE).unwrap()), Some(Digest::of(b"code")));
+    assert_eq!(store.compiled(&component, "another engine").unwrap(), None);
 
     let folder = store.data_dir().join("compiled");
     let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     fs::write(&file, b"evil").unwrap();
-    assert_eq!(store.read_compiled(&component, ENGINE).unwrap(), None);
+    assert_eq!(store.compiled(&component, ENGINE).unwrap(), None);
     fs::remove_file(&file).unwrap();
-    assert_eq!(store.read_compiled(&component, ENGINE).unwrap(), None);
+    assert_eq!(store.compiled(&component, ENGINE).unwrap(), None);
 
     let record = store.write_compiled(&component, "newer", b"newer code").unwrap();
     assert_eq!(record, CompiledRecord { digest: Digest::of(b"newer code"), engine: "newer".to_owned() });
-    store.set_compiled(&version, &record).unwrap();
-    assert_eq!(store.read_compiled(&component, "newer").unwrap().as_deref(), Some(b"newer code".as_slice()));
+    store.set_compiled(&version.tenant, &version.name, version.version, &record).unwrap();
+    assert_eq!(digest(store.compiled(&component, "newer").unwrap()), Some(Digest::of(b"newer code")));
     assert_eq!(store.function(&version.tenant, &version.name).unwrap().unwrap().compiled, record);
 }
 
@@ -217,7 +222,7 @@ fn every_change_is_an_event_and_listings_are_none() {
     let model = pushed(store, "acme", "m", b"one", Some("stable"));
     pushed(store, "acme", "m", b"one", Some("stable"));
     let function = store.put_function(&deploy(store, "acme", "f", &[("m", &model)])).unwrap();
-    store.set_compiled(&function, &function.compiled).unwrap();
+    store.set_compiled(&function.tenant, &function.name, function.version, &function.compiled).unwrap();
     let events = store.events(0, 100).unwrap();
     let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.subject.as_str())).collect();
     let expected = [

@@ -20,6 +20,8 @@ pub(crate) struct ComponentReport {
     pub(crate) bytes: u64,
     digest: Digest,
     kind: String,
+    /// What of its capabilities reaches beyond the sandbox.
+    powers: Vec<&'static str>,
     capabilities: Vec<String>,
     standard: Vec<String>,
     exports: Vec<String>,
@@ -72,10 +74,12 @@ impl ComponentReport {
     /// Reads a component's imports and exports.
     pub(crate) fn of(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Self> {
         let inspection: Inspection = engine.inspect(wasm)?;
+        let powers = inspection.powers();
         let refused = inspection.refused.into_iter();
         Ok(Self {
             bytes: inspection.bytes,
             digest: Digest::of(wasm),
+            powers,
             kind: inspection.kind,
             capabilities: inspection.capabilities,
             standard: inspection.standard,
@@ -101,6 +105,9 @@ impl ComponentReport {
                 output::line(&format!("{:13} {name}", if n == 0 { title } else { "" }));
             }
         };
+        let none = ["none: it only computes, and answers".to_owned()];
+        let powers: Vec<String> = self.powers.iter().map(|power| (*power).to_owned()).collect();
+        list("powers", if powers.is_empty() { &none } else { &powers });
         list("capabilities", &self.capabilities);
         list("linked empty", &self.standard);
         list("exports", &self.exports);

@@ -1,5 +1,6 @@
-//! Functions: deploy, list, show.
+//! Functions: deploy, list, show, scale.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,12 +11,12 @@ use modelet_store::FunctionVersion;
 use super::caller::Caller;
 use super::extract::{Json, Name, Params};
 use super::{Api, respond};
-use crate::control::{Control, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::deploy;
 use crate::error::ControlError;
 use crate::restore::draft;
 use crate::views;
-use crate::wire::{Deploy, Function, Functions, Problem, TenantQuery};
+use crate::wire::{Deploy, Function, Functions, Problem, Scale, TenantQuery};
 
 /// Deploy a function
 ///
@@ -61,7 +62,11 @@ pub(super) async fn list(
     let tenant = caller.tenant(&api, query.tenant).await?;
     let functions = blocking(move || {
         let versions = api.control.store.functions(Some(&tenant))?;
-        versions.iter().map(|version| view(&api.control, version)).collect::<Result<Vec<_>, _>>()
+        let catalog = api.control.catalog.load();
+        let own = catalog.functions().filter(|entry| entry.tenant == tenant);
+        let serving: HashMap<&FunctionName, &Arc<FunctionEntry>> = own.map(|entry| (&entry.function, entry)).collect();
+        let view = |version: &FunctionVersion| view(&api.control, version, serving.get(&version.name).copied());
+        versions.iter().map(view).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(Functions { functions: functions.await? }))
 }
@@ -86,16 +91,62 @@ pub(super) async fn show(
     let function = blocking(move || {
         let version = api.control.store.function(&tenant, &name)?;
         let version = version.ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
-        view(&api.control, &version)
+        live(&api.control, &version)
     });
     Ok(axum::Json(function.await?))
 }
 
+/// Keep so many instances of a function warm
+///
+/// They are there before the answer. What is said here beats the manifest and holds for versions to come, until it is said
+/// otherwise; 0 keeps none.
+#[utoipa::path(
+    put, path = "/v1/functions/{name}/scale", tag = "functions", request_body = Scale,
+    params(("name" = String, Path, description = "The function"), TenantQuery),
+    responses(
+        (status = 200, body = Function),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such function"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "All functions together would keep too many"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "More than the function's concurrency"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "They cannot be made"),
+    )
+)]
+pub(super) async fn scale(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<FunctionName>,
+    Params(query): Params<TenantQuery>,
+    Json(scale): Json<Scale>,
+) -> Result<axum::Json<Function>, ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
+    let control = Arc::clone(&api.control);
+    // A task of its own: a client that goes away must not stop it between the instances and the word that is kept.
+    let task = tokio::spawn(async move {
+        crate::scale::scale(&control, tenant.clone(), name.clone(), scale.min).await?;
+        blocking(move || {
+            let version = control.store.function(&tenant, &name)?;
+            live(&control, &version.ok_or_else(|| ControlError::NoFunction(name.to_string()))?)
+        })
+        .await
+    });
+    Ok(axum::Json(task.await??))
+}
+
 /// A stored version; what serves is asked of the catalog.
-fn view(control: &Arc<Control>, version: &FunctionVersion) -> Result<Function, ControlError> {
+fn live(control: &Arc<Control>, version: &FunctionVersion) -> Result<Function, ControlError> {
+    view(control, version, control.serving(&version.tenant, &version.name).as_ref())
+}
+
+/// A stored version, beside what serves of its function.
+fn view(
+    control: &Arc<Control>,
+    version: &FunctionVersion,
+    serving: Option<&Arc<FunctionEntry>>,
+) -> Result<Function, ControlError> {
     let draft = draft(version)?;
-    match control.serving(&version.tenant, &version.name) {
-        Some(entry) if entry.version == version.version => Ok(views::function(&entry, draft.models())),
+    match serving {
+        Some(entry) if entry.version == version.version => Ok(views::function(entry, draft.shown())),
         _ => Ok(views::not_serving(control, version, &draft)),
     }
 }

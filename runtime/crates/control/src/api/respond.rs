@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use modelet_engine::CompileError;
+use modelet_engine::{CompileError, LoadError, ScaleError};
 
 use crate::error::ControlError;
 use crate::wire::{Problem, Readiness};
@@ -82,7 +82,14 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Drift { .. } => (StatusCode::CONFLICT, "drift"),
         E::Component(CompileError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-component"),
-        E::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-link"),
+        E::Link(LoadError::NotYet | LoadError::Cancelled) => (StatusCode::SERVICE_UNAVAILABLE, "not-loaded"),
+        E::Link(LoadError::Unreadable(_) | LoadError::Remake(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "not-loaded"),
+        E::Link(LoadError::Stale(_) | LoadError::Link(_) | LoadError::Limits(_)) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "no-link")
+        }
+        E::Scale(ScaleError::OverConcurrency { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "over-concurrency"),
+        E::Scale(ScaleError::OverTotal { .. }) => (StatusCode::CONFLICT, "over-total"),
+        E::Scale(ScaleError::Load(_) | ScaleError::Instance(_)) => (StatusCode::SERVICE_UNAVAILABLE, "not-scaled"),
         E::NewCapabilities(_) => (StatusCode::CONFLICT, "new-capabilities"),
         E::Route(_) => (StatusCode::CONFLICT, "bad-route"),
         E::Pinned(_) => (StatusCode::CONFLICT, "model-pinned"),

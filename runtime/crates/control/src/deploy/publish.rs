@@ -1,14 +1,17 @@
-//! From compiled code to a catalog that has it: link, check the routes, store, swap.
+//! From a draft to a catalog that has it: check the routes, store, swap.
 
 use std::sync::Arc;
 
 use modelet_catalog::{Entry, Route};
 use modelet_engine::FunctionSpec;
-use modelet_spec::manifest::Manifest;
+use modelet_engine::ports::Code;
+use modelet_spec::manifest::{Instances, Manifest, Reuse};
+use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
-use modelet_store::{NewFunctionVersion, NewModelBinding};
+use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 
-use super::{Bound, Code};
+use super::Bound;
+use crate::code::Coded;
 use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::guest_log::GuestLog;
@@ -27,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) component: Digest,
     /// Its models.
     pub(crate) bound: Bound,
+    /// Why its instances serve one request each, although its manifest has them reused.
+    pub(crate) not_reused: Option<String>,
 }
 
 impl Draft {
@@ -41,37 +46,56 @@ impl Draft {
         self.bound.iter().map(view).collect()
     }
 
-    /// Links the code and makes what a catalog holds. Blocks for as long as mapping the code takes.
-    pub(crate) fn entry(
-        &self,
-        control: &Control,
-        version: Version,
-        code: &[u8],
-    ) -> Result<FunctionEntry, ControlError> {
-        let limits = self.limits(control);
+    /// Makes what a catalog holds. Nothing is loaded: that is for whoever calls the function.
+    pub(crate) fn entry(&self, control: &Control, version: Version, code: Arc<dyn Code>) -> FunctionEntry {
+        Entry {
+            tenant: self.tenant.clone(),
+            function: self.manifest.name.clone(),
+            version,
+            digest: self.component,
+            limits: self.limits(control),
+            routes: self.routes(control),
+            handle: control.engine.function(code, self.spec(control, version)),
+        }
+    }
+
+    /// What the engine makes the function with.
+    pub(crate) fn spec(&self, control: &Control, version: Version) -> FunctionSpec {
         let function = self.manifest.name.clone();
-        let spec = FunctionSpec {
+        FunctionSpec {
             tenant: self.tenant.clone(),
             function: function.clone(),
             version,
-            limits: limits.clone(),
-            instances: self.manifest.instances.clone(),
+            limits: self.limits(control),
+            instances: self.instances(),
             flow: flow(&self.tenant, &function),
             models: Arc::new(FunctionModels::new(&control.models, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
-            log: Arc::new(GuestLog { tenant: self.tenant.clone(), function: function.clone(), version }),
+            outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
+            log: Arc::new(GuestLog::new(&control.logs, &self.tenant, &function, version)),
+        }
+    }
+
+    /// How its instances live: as the manifest says, unless its guest cannot take that.
+    pub(crate) fn instances(&self) -> Instances {
+        let instances = self.manifest.instances.clone();
+        if self.not_reused.is_some() { Instances { reuse: Reuse::Request, ..instances } } else { instances }
+    }
+
+    /// What the API shows of it beside its entry.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown { models: self.models(), notes: self.notes() }
+    }
+
+    /// What its owner should know of it.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let not_reused = |why: &String| {
+            format!(
+                "reuse = \"instance\" does not work here: {why}. Each request gets a fresh instance, as with reuse = \"request\""
+            )
         };
-        let handle = control.engine.load(code, spec)?;
-        Ok(Entry {
-            tenant: self.tenant.clone(),
-            function,
-            version,
-            digest: self.component,
-            limits,
-            routes: self.routes(control),
-            handle,
-        })
+        self.not_reused.iter().map(not_reused).collect()
     }
 
     /// What holds for it. Tenants have no limits of their own yet.
@@ -93,35 +117,45 @@ impl Draft {
     }
 }
 
-/// Puts a draft into service. One at a time: each sees the catalog that the one before made.
+/// Puts a draft into service. One at a time: each sees the catalog that the one before made. Returns the entry with what the API
+/// shows of it, and how many of its instances are to be kept warm.
 pub(super) async fn publish(
     control: &Arc<Control>,
     draft: Draft,
-    code: Code,
-) -> Result<(FunctionEntry, Vec<wire::BoundModel>), ControlError> {
+    compiled: CompiledRecord,
+) -> Result<(FunctionEntry, Shown, u32), ControlError> {
     let _publishing = control.publishing.lock().await;
     if !control.state.load().loaded {
         return Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()));
     }
     let control = Arc::clone(control);
     blocking(move || {
-        let models = draft.models();
+        let shown = draft.shown();
         let name = &draft.manifest.name;
         let newest = control.store.function_versions(&draft.tenant, name)?.into_iter().next();
         let expected = newest.map_or(Version::FIRST, |newest| newest.version.next());
-        let entry = draft.entry(&control, expected, &code.bytes)?;
+        let of =
+            Coded { tenant: draft.tenant.clone(), name: name.clone(), version: expected, component: draft.component };
+        let entry = draft.entry(&control, expected, control.codes.stored(of, &compiled));
         // Built before anything is stored: a route that cannot be served must leave no version behind.
         let next = with(&control, copy(&entry))?;
-        let stored = control.store.put_function(&stored_form(&draft, &control, &code)?)?;
+        let stored = control.store.put_function(&stored_form(&draft, &compiled)?)?;
         if stored.version != expected {
             // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.
             let text = format!("version {} was stored where {expected} was expected", stored.version);
             return Err(ControlError::Internal(text));
         }
         control.catalog.store(Arc::new(next));
-        Ok((entry, models))
+        let said = control.store.scale(&draft.tenant, name)?;
+        Ok((entry, shown, said.unwrap_or(draft.manifest.instances.min)))
     })
     .await
+}
+
+/// What the API shows of a version beside its entry.
+pub(crate) struct Shown {
+    pub(crate) models: Vec<wire::BoundModel>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// The catalog that serves, with this entry in the place of the same function's version before.
@@ -149,10 +183,9 @@ fn copy(entry: &FunctionEntry) -> FunctionEntry {
     }
 }
 
-fn stored_form(draft: &Draft, control: &Control, code: &Code) -> Result<NewFunctionVersion, ControlError> {
+fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVersion, ControlError> {
     let manifest = serde_json::to_string(&draft.manifest);
     let manifest_json = manifest.map_err(|e| ControlError::Internal(format!("a manifest as JSON: {e}")))?;
-    let compiled = control.store.write_compiled(&code.component, control.engine.id(), &code.bytes)?;
     let binding = |(alias, pinned): (&String, &Pinned)| NewModelBinding {
         alias: alias.clone(),
         name: pinned.name.clone(),
@@ -163,9 +196,10 @@ fn stored_form(draft: &Draft, control: &Control, code: &Code) -> Result<NewFunct
         tenant: draft.tenant.clone(),
         name: draft.manifest.name.clone(),
         component: draft.component,
-        compiled,
+        compiled: compiled.clone(),
         manifest_json,
         models: draft.bound.iter().map(binding).collect(),
+        not_reused: draft.not_reused.clone(),
     })
 }
 

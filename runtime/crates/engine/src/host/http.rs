@@ -1,6 +1,7 @@
-//! `wasi:http`: which headers exist for a guest, and that nothing leaves.
+//! `wasi:http`: which headers exist for a guest, and how its own requests leave, if any do.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use http::HeaderName;
 use http::header::{TE, TRAILER};
@@ -11,13 +12,33 @@ use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
+use super::log::GuestLog;
+use super::outbound::{self, Sent};
+use crate::function::Function;
+use crate::ports::{Outbound, Place};
 use crate::state::GuestState;
 
 /// What wasmtime asks about the headers and requests of one instance.
-#[derive(Default)]
 pub(crate) struct Hooks {
     /// Set while the host hands a request in: `modelet-caller` is ours to give and never the guest's to set.
     pub(crate) admitting: bool,
+    /// When the invocation ends.
+    pub(crate) deadline: Instant,
+    port: Arc<dyn Outbound>,
+    place: Arc<Place>,
+    log: Arc<GuestLog>,
+}
+
+impl Hooks {
+    pub(crate) fn new(function: &Function, log: &Arc<GuestLog>) -> Self {
+        Self {
+            admitting: false,
+            deadline: Instant::now(),
+            port: function.outbound(),
+            place: function.place().clone(),
+            log: log.clone(),
+        }
+    }
 }
 
 static FORBIDDEN_TO_GUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(forbidden_to_guests));
@@ -32,8 +53,6 @@ fn forbidden_to_guests(name: &HeaderName) -> bool {
     name.as_str().starts_with("modelet-") || name.as_str() == "server-timing" || hop_by_hop(name)
 }
 
-type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
-
 impl WasiHttpHooks for Hooks {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
         if self.admitting { hop_by_hop(name) } else { forbidden_to_guests(name) }
@@ -45,11 +64,12 @@ impl WasiHttpHooks for Hooks {
 
     fn send_request(
         &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+        let call = outbound::call(&self.place, request, options, self.deadline);
+        Box::new(outbound::send(self.port.clone(), call, self.log.clone()))
     }
 }
 
@@ -74,6 +94,9 @@ fn error_code(
 ) -> wasmtime::Result<(Option<ErrorCode>,)> {
     Ok((match store.data().table.get(&error)?.downcast_ref::<Error>() {
         Some(Error::HttpRequestBodySize(limit)) => Some(ErrorCode::HttpRequestBodySize(*limit)),
+        Some(Error::HttpResponseBodySize(limit)) => Some(ErrorCode::HttpResponseBodySize(*limit)),
+        Some(Error::HttpResponseIncomplete) => Some(ErrorCode::HttpResponseIncomplete),
+        Some(Error::ConnectionReadTimeout) => Some(ErrorCode::ConnectionReadTimeout),
         Some(_) => Some(ErrorCode::HttpProtocolError),
         None => store.data().table.get(&error)?.downcast_ref::<ErrorCode>().cloned(),
     },))
@@ -86,17 +109,16 @@ mod tests {
     #[test]
     fn a_guest_cannot_speak_for_modelet() {
         for name in ["modelet-invocation", "modelet-x", "server-timing", "connection", "te", "trailer"] {
-            assert!(Hooks::default().is_forbidden_header(&HeaderName::from_static(name)), "{name}");
+            assert!(forbidden_to_guests(&HeaderName::from_static(name)), "{name}");
         }
         for name in ["content-type", "content-length", "x-modelet", "set-cookie"] {
-            assert!(!Hooks::default().is_forbidden_header(&HeaderName::from_static(name)), "{name}");
+            assert!(!forbidden_to_guests(&HeaderName::from_static(name)), "{name}");
         }
     }
 
     #[test]
     fn the_host_may_hand_in_the_caller() {
-        let mut hooks = Hooks { admitting: true };
-        assert!(!hooks.is_forbidden_header(&HeaderName::from_static("modelet-caller")));
-        assert!(hooks.is_forbidden_header(&HeaderName::from_static("connection")));
+        assert!(!hop_by_hop(&HeaderName::from_static("modelet-caller")));
+        assert!(hop_by_hop(&HeaderName::from_static("connection")));
     }
 }

@@ -1,10 +1,13 @@
-//! What a guest can call: standard interfaces from wasmtime's crates, `wasi:nn` of our own.
+//! What a guest can call: standard interfaces from wasmtime's crates, `wasi:nn` and `wasi:keyvalue` of our own.
 
+pub(crate) mod clocks;
 mod config;
 pub(crate) mod http;
+mod keyvalue;
 pub(crate) mod log;
 mod logging;
 pub(crate) mod nn;
+mod outbound;
 
 use wasmtime::component::Linker;
 
@@ -15,6 +18,7 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     http::link(linker)?;
     config::link(linker)?;
+    keyvalue::link(linker)?;
     logging::link(linker)?;
     nn::link(linker)
 }

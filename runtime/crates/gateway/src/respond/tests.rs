@@ -12,6 +12,7 @@ use super::*;
 use crate::activity::Activity;
 use crate::connection::Connection;
 use crate::error::BadRequest;
+use crate::metrics::Stage;
 use crate::{Gateway, GatewayConfig};
 
 fn gateway(server_timing: bool, registry: &mut Registry) -> Arc<Connection> {
@@ -68,6 +69,7 @@ fn every_outcome_without_an_answer_has_its_line() {
         (Outcome::TimedOut, 504, "function-timed-out"),
         (Outcome::HostFault(fault()), 500, "internal"),
         (Outcome::Exhausted, 503, "server-exhausted"),
+        (Outcome::Asleep, 503, "function-asleep"),
         (Outcome::Cancelled, 503, "cancelled"),
     ] {
         let line = of_outcome(&outcome);
@@ -100,7 +102,8 @@ async fn the_operators_part_of_a_fault_never_reaches_the_client() {
 
 #[tokio::test]
 async fn limits_say_when_to_come_again_and_others_do_not() {
-    for end in [Err(Refusal::FunctionFull), Err(Refusal::ServerFull), Ok(Outcome::Exhausted)] {
+    let full = [Err(Refusal::FunctionFull), Err(Refusal::ServerFull), Ok(Outcome::Exhausted), Ok(Outcome::Asleep)];
+    for end in full {
         assert_eq!(answer(end, Method::GET).await.1["retry-after"], "1");
     }
     let others =
@@ -131,6 +134,8 @@ async fn server_timing_is_sent_only_when_it_is_on() {
         let mut record = record(gateway(on, &mut Registry::default()));
         record.stage(Stage::Route);
         record.stage(Stage::Queue);
+        record.spans();
+        record.stage(Stage::Guest);
         let response = respond(Err(Refusal::ServerFull), record, &Method::GET).await;
         let timing = response.headers().get("server-timing").map(|value| value.to_str().unwrap().to_owned());
         match timing {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelet_inference::{LoadError, Loader, ModelHandle, ModelOptions, RunError, Tensor};
-use modelet_spec::Flow;
 use modelet_spec::card::PadRule;
 use modelet_spec::manifest::{BatchRule, Share};
+use modelet_spec::{Device, Flow};
 use proptest::prelude::*;
 
 use crate::staged::Staged;
@@ -24,7 +24,7 @@ const FILE: &str = "tiny_encoder.onnx";
 /// Rows of different content, and the longest of them.
 const ROWS: usize = 10;
 const WORDS: usize = 5;
-const DEVICES: [&str; 2] = ["cpu", "cuda:0"];
+const DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda(0)];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -89,7 +89,7 @@ impl World {
         world.host = Host::of(budget, |config| {
             (config.idle, config.loads_max) = (Duration::from_millis(50), loads_max);
             (config.room_wait, config.back_off) = (Duration::from_millis(5), Duration::ZERO);
-            config.budgets.insert(DEVICES[1].to_owned(), budget);
+            config.budgets.push((DEVICES[1], budget));
         });
         world.budget = budget;
         let loader = |_| Staged::made(&world.host.runtime, model_bytes(FILE), options()).expecting(one);

@@ -34,6 +34,34 @@ pub struct EffectiveLimits {
     pub log_bytes: u64,
     /// Tensors that the host holds for one instance.
     pub tensor_bytes: u64,
+    /// What is kept by `wasi:keyvalue`.
+    pub keyvalue: KeyValueQuota,
+    /// What leaves by `wasi:http`.
+    pub outbound: OutboundLimits,
+}
+
+/// What a function's tenant keeps by `wasi:keyvalue`, in all its functions together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyValueQuota {
+    /// Keys.
+    pub keys: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
+    /// Bytes of one value.
+    pub value_bytes: u64,
+}
+
+/// What a function's own requests may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboundLimits {
+    /// Connections out of the function at a time.
+    pub function: u32,
+    /// Connections out of all functions of its tenant at a time.
+    pub tenant: u32,
+    /// The body of an answer, in bytes.
+    pub response_bytes: u64,
+    /// The head of an answer, in bytes.
+    pub header_bytes: usize,
 }
 
 impl EffectiveLimits {
@@ -58,7 +86,26 @@ impl EffectiveLimits {
             random_bytes: server.random_bytes.0,
             log_bytes: least(server.log_bytes, tenant.log_bytes, wish.log).0,
             tensor_bytes: least(server.tensor_bytes, tenant.tensor_bytes, wish.tensors).0,
+            keyvalue: KeyValueQuota {
+                keys: lesser(server.keyvalue_keys, tenant.keyvalue_keys),
+                bytes: lesser(server.keyvalue_bytes, tenant.keyvalue_bytes).0,
+                value_bytes: server.keyvalue_value.0,
+            },
+            outbound: OutboundLimits {
+                function: server.outbound_function,
+                tenant: lesser(server.outbound_tenant, tenant.outbound),
+                response_bytes: lesser(server.outbound_response, tenant.outbound_response).0,
+                header_bytes: server.header_bytes.as_len(),
+            },
         }
+    }
+}
+
+/// For what a function has no wish of its own.
+fn lesser<T: Ord>(server: T, tenant: Option<T>) -> T {
+    match tenant {
+        Some(tenant) => server.min(tenant),
+        None => server,
     }
 }
 

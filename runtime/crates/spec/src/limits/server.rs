@@ -45,6 +45,9 @@ pub struct ServerLimits {
     pub concurrency_total: u32,
     /// Instances of all functions, busy and warm: slots of the pooling allocator. Default 1,000, wasmtime's own total.
     pub instances_total: u32,
+    /// Components in memory and their warm instances, of all functions: the code, and the memory that the instances have. What
+    /// was used longest ago goes first; what is kept warm on purpose does not count. Default 2 GiB.
+    pub warm_memory: ByteSize,
     /// A component (.wasm) at deploy. Default 64 MiB: Python guests have about 40.
     pub component_bytes: ByteSize,
     /// A model at push. Default 2 GiB: what one protobuf message can hold.
@@ -65,6 +68,20 @@ pub struct ServerLimits {
     /// Wall-clock time of loading one session of a model that stood its trial. Default 2 min.
     #[serde(with = "crate::span")]
     pub load_time: Duration,
+    /// Keys that all functions of one tenant keep by `wasi:keyvalue`. Default 100,000.
+    pub keyvalue_keys: u64,
+    /// Bytes of the keys and values that all functions of one tenant keep. Default 64 MiB.
+    pub keyvalue_bytes: ByteSize,
+    /// One value. Default 1 MiB: what is larger is a file, not a value.
+    pub keyvalue_value: ByteSize,
+    /// Connections out of one function at a time. Default 64.
+    pub outbound_function: u32,
+    /// Connections out of all functions of one tenant at a time. Default 256.
+    pub outbound_tenant: u32,
+    /// Connections out of all functions at a time. Default 1,024: a descriptor each, beside those of [`Self::connections`].
+    pub outbound_total: u32,
+    /// The body of an answer to a function's own request. Default 64 MiB.
+    pub outbound_response: ByteSize,
 }
 
 impl Default for ServerLimits {
@@ -87,6 +104,7 @@ impl Default for ServerLimits {
             connections: 10_000,
             concurrency_total: 2048,
             instances_total: 1000,
+            warm_memory: ByteSize::mib(2048),
             component_bytes: ByteSize::mib(64),
             model_bytes: ByteSize::mib(2048),
             tenant_model_bytes: ByteSize::mib(50 << 10),
@@ -95,6 +113,13 @@ impl Default for ServerLimits {
             trial_cpu: Duration::from_secs(120),
             trial_time: Duration::from_secs(300),
             load_time: Duration::from_secs(120),
+            keyvalue_keys: 100_000,
+            keyvalue_bytes: ByteSize::mib(64),
+            keyvalue_value: ByteSize::mib(1),
+            outbound_function: 64,
+            outbound_tenant: 256,
+            outbound_total: 1024,
+            outbound_response: ByteSize::mib(64),
         }
     }
 }

@@ -38,4 +38,16 @@ pub struct TenantLimits {
     /// The models that it keeps, and what it has uploaded for the next ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_bytes: Option<ByteSize>,
+    /// Keys that all its functions keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyvalue_keys: Option<u64>,
+    /// Bytes of the keys and values that all its functions keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyvalue_bytes: Option<ByteSize>,
+    /// Connections out of all its functions at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<u32>,
+    /// The body of an answer to a function's own request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbound_response: Option<ByteSize>,
 }

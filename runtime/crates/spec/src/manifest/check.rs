@@ -2,6 +2,7 @@
 
 use super::{Case, Manifest, ModelSource, RouteSpec};
 use crate::name::ModelName;
+use crate::outbound::OutboundRule;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ const BATCH_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The most calls in one run, and the most routes of one function: beyond what anyone needs, and a bound.
 const BATCH_MAX: u32 = 4096;
 const ROUTES_MAX: usize = 1000;
+
+/// The most origins of one function: each request looks at all of them.
+const ORIGINS_MAX: usize = 100;
 
 /// Told of each fault: the key's path, and the message.
 type Report<'r> = &'r mut dyn FnMut(&str, String);
@@ -79,9 +83,15 @@ fn limits(manifest: &Manifest, report: Report<'_>) {
         ("limits.cpu", limits.cpu.is_some_and(|span| span.is_zero())),
         ("limits.concurrency", limits.concurrency == Some(0)),
         ("instances.max_requests", manifest.instances.max_requests == 0),
+        ("instances.max_age", manifest.instances.max_age.is_zero()),
     ];
     for (path, _) in zeros.iter().filter(|(_, is_zero)| *is_zero) {
         report(path, "with 0 the function could never answer; write more, or leave it out for the default".to_owned());
+    }
+    let (min, concurrency) = (manifest.instances.min, limits.concurrency);
+    if let Some(concurrency) = concurrency.filter(|concurrency| min > *concurrency) {
+        let fix = format!("write at most {concurrency}, or a larger concurrency");
+        report("instances.min", format!("more than limits.concurrency are never used at a time; {fix}"));
     }
 }
 
@@ -101,10 +111,17 @@ fn batch(manifest: &Manifest, report: Report<'_>) {
     }
 }
 
-fn outbound(allow: &[String], report: Report<'_>) {
-    for (index, origin) in allow.iter().enumerate().filter(|(_, origin)| !is_origin(origin)) {
-        let fix = "write scheme, host and, where it is not the usual one, port: \"https://api.example.com\"";
-        report(&format!("outbound.allow[{index}]"), format!("{origin:?} is not an origin; {fix}"));
+fn outbound(allow: &[OutboundRule], report: Report<'_>) {
+    if allow.len() > ORIGINS_MAX {
+        report(
+            "outbound.allow",
+            format!("a function has at most {ORIGINS_MAX} origins; use *.example.com or a network"),
+        );
+    }
+    for (index, rule) in allow.iter().enumerate() {
+        if allow.iter().take(index).any(|earlier| earlier == rule) {
+            report(&format!("outbound.allow[{index}]"), format!("\"{rule}\" stands above; remove one"));
+        }
     }
 }
 
@@ -149,15 +166,4 @@ fn is_host(host: &str) -> bool {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => host.len() <= 253 && host.split('.').all(label),
     }
-}
-
-fn is_origin(origin: &str) -> bool {
-    let Some(rest) = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")) else {
-        return false;
-    };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    is_host(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
 }

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 
 /// Stand-ins that parse; a manifest that holds one is never returned.
 const SOME_NAME: &str = "unnamed";
-const SOME_ORIGIN: &str = "https://unnamed";
 
 pub(super) fn manifest(mut root: Section<'_, '_>) -> Manifest {
     let name = root.required("name", "name = \"my-function\"").and_then(|value| value.text());
@@ -96,6 +95,8 @@ fn instances(mut section: Section<'_, '_>) -> Instances {
         reuse: section.value("reuse").and_then(|value| value.one_of(&reuse)).unwrap_or(default.reuse),
         idle: section.value("idle").and_then(|value| value.span()).unwrap_or(default.idle),
         max_requests: section.value("max_requests").and_then(|value| value.number(1)).unwrap_or(default.max_requests),
+        max_age: section.value("max_age").and_then(|value| value.span()).unwrap_or(default.max_age),
+        min: section.value("min").and_then(|value| value.number(0)).unwrap_or(default.min),
     };
     section.finish();
     instances
@@ -121,7 +122,7 @@ fn batch_rule(mut section: Section<'_, '_>) -> BatchRule {
 fn outbound(mut section: Section<'_, '_>) -> Outbound {
     let origins = section.value("allow").map(|value| value.list());
     let origins = origins.unwrap_or_default().into_iter();
-    let allow = origins.map(|origin| origin.string().unwrap_or(SOME_ORIGIN).to_owned()).collect();
+    let allow = origins.filter_map(|origin| origin.text()).collect();
     section.finish();
     Outbound { allow }
 }

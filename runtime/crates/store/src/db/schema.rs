@@ -1,23 +1,36 @@
-//! The schema: its steps, and which of them a database has had.
+//! The schemas: their steps, and which of them a database has had.
 
 use crate::error::StoreError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::path::Path;
 
-/// Marks a file as ours: "MLET".
-const APPLICATION_ID: i32 = 0x4d4c_4554;
+/// What a database holds: its mark and its steps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schema {
+    /// Marks a file as ours and of this kind.
+    application: i32,
+    steps: &'static [&'static str],
+}
+
+/// The metadata: "MLET".
+pub(crate) const METADATA: Schema = Schema { application: 0x4d4c_4554, steps: &STEPS };
+
+/// What functions keep: "MLKV".
+pub(crate) const KEY_VALUE: Schema =
+    Schema { application: 0x4d4c_4b56, steps: &[include_str!("schema/keyvalue-01.sql")] };
 
 /// The steps, oldest first; the schema's number is how many a database has had. A step that was released is never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema/01-start.sql"),
     include_str!("schema/02-optimised.sql"),
     include_str!("schema/03-pins.sql"),
     include_str!("schema/04-model-repository.sql"),
     include_str!("schema/05-rewrites.sql"),
+    include_str!("schema/06-instances.sql"),
 ];
 
 /// Refuses a file that is no database, or not ours, before anything is written to it.
-pub(super) fn check_origin(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn check_origin(connection: &Connection, path: &Path, schema: Schema) -> Result<(), StoreError> {
     let foreign = |reason: String| StoreError::ForeignDatabase { path: path.to_owned(), reason };
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = match number("application_id") {
@@ -32,10 +45,10 @@ pub(super) fn check_origin(connection: &Connection, path: &Path) -> Result<(), S
     if is_fresh {
         return Ok(());
     }
-    if application != i64::from(APPLICATION_ID) {
+    if application != i64::from(schema.application) {
         return Err(foreign(format!("its application id is {application:#x}")));
     }
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(schema.steps.len()).unwrap_or(i64::MAX);
     match version {
         version if version > known => Err(StoreError::NewerSchema { path: path.to_owned(), found: version, known }),
         version if version < 1 => Err(foreign(format!("it has the schema {version}"))),
@@ -44,17 +57,17 @@ pub(super) fn check_origin(connection: &Connection, path: &Path) -> Result<(), S
 }
 
 /// Takes the steps that are missing; each one whole or not at all.
-pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    for (done, step) in (0_i64..).zip(STEPS) {
+pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path, schema: Schema) -> Result<(), StoreError> {
+    for (done, step) in (0_i64..).zip(schema.steps) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > done {
             continue;
         }
         transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "application_id", schema.application)?;
         transaction.pragma_update(None, "user_version", done + 1)?;
         transaction.commit()?;
     }
-    check_origin(connection, path)
+    check_origin(connection, path, schema)
 }

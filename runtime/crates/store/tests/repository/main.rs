@@ -74,6 +74,7 @@ fn bind(store: &Store, owner: &str, function: &str, to: &ModelVersion) -> Result
         compiled: store.write_compiled(&component, "engine", b"code")?,
         manifest_json: "{}".to_owned(),
         models: vec![binding],
+        not_reused: None,
     };
     store.put_function(&new).map(drop)
 }

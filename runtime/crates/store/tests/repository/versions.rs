@@ -1,6 +1,7 @@
 //! Versions of several files, their labels and cards.
 
 use super::*;
+use modelet_store::{Bucket, KeyValueLimits};
 
 #[test]
 fn a_version_is_its_files_and_its_card() {
@@ -66,7 +67,8 @@ fn a_models_folder_is_made_of_its_contents_and_each_is_compared() {
     let folder = store.model_folder(&owner, &content, &files).unwrap();
     assert_eq!(std::fs::read(folder.join("w/0.bin")).unwrap(), b"weights");
     assert_eq!(on_disk(&folder), (2, 10), "a sample is not loaded");
-    assert_eq!(on_disk(store.data_dir()).0, 3 + 4, "links: three contents, the database with its two files, the lock");
+    let links = "links: three contents, two databases with two files each beside them, the lock";
+    assert_eq!(on_disk(store.data_dir()).0, 3 + 2 * 3 + 1, "{links}");
     // Sent again, a content is another file; the folder follows it.
     store.put_blob(&owner, b"weights", u64::MAX).unwrap();
     assert_eq!(store.model_folder(&owner, &content, &files).unwrap(), folder);
@@ -89,7 +91,8 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     connection
         .execute_batch(
             "DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; DROP TABLE model_rewrite; ALTER TABLE model_version DROP COLUMN card;
-             ALTER TABLE model_version DROP COLUMN removed_ms; PRAGMA user_version = 1;",
+             ALTER TABLE model_version DROP COLUMN removed_ms; DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
+             PRAGMA user_version = 1;",
         )
         .unwrap();
     drop(connection);
@@ -97,4 +100,29 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     let after = store.model(&before.tenant, &before.name, &pick("latest")).unwrap().unwrap();
     assert_eq!(after, ModelVersion { created: false, ..before });
     assert!(!push(&store, "default", "m", b"old").created);
+}
+
+#[test]
+fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
+    let Host { store, dir } = host();
+    drop(store);
+    let data = dir.path().join("data");
+    let connection = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused; PRAGMA user_version = 5;",
+        )
+        .unwrap();
+    drop(connection);
+    std::fs::remove_file(data.join("keyvalue.db")).unwrap();
+    let (tenant, name) = (TenantName::default_tenant(), "f".parse().unwrap());
+    let bucket = Bucket { tenant: tenant.clone(), name: "b".to_owned() };
+    let room = KeyValueLimits { keys: 1, bytes: 10 };
+    let store = Store::open(&data).unwrap();
+    store.set_scale(&tenant, &name, 2).unwrap();
+    store.pairs_set(&bucket, &[("k".to_owned(), b"v".to_vec())], room).unwrap();
+    drop(store);
+    let store = Store::open(&data).unwrap();
+    assert_eq!(store.scale(&tenant, &name).unwrap(), Some(2));
+    assert_eq!(store.pairs_get(&bucket, &["k".to_owned()], 10).unwrap(), [Some(b"v".to_vec())]);
 }
