@@ -1,5 +1,6 @@
 //! From the disk to an answer and back: what is in memory of a function, when, and what its owner may say about it.
 
+use modelet_tests::raw::Wire;
 use modelet_tests::{Function, TestHost, until};
 use serde_json::Value;
 
@@ -93,6 +94,22 @@ fn instances_that_are_kept_warm_are_there_after_a_restart_and_a_deploy() {
     until("they go as others do", || (idle(&host, "count") == 0).then_some(()));
     host.restart();
     assert_eq!(show(&host, "count")["instances"]["kept"], 0);
+    host.stop();
+}
+
+#[test]
+fn a_new_version_takes_the_kept_instances_over_while_the_old_one_still_runs() {
+    let host = TestHost::configured("[limits]\ninstances_total = 8\n");
+    let trap = Function::guest("trap").with("[instances]\nmin = 4\n");
+    host.deploy(&trap);
+    let mut wire = Wire::connect(&host.data_url);
+    wire.send(b"GET /trap?pause_ms=60000 HTTP/1.1\r\nhost: x\r\n\r\n");
+    until("a request runs", || (show(&host, "trap")["instances"]["busy"] == 1).then_some(()));
+    let said = host.try_deploy(&trap).done();
+    assert!(!said.contains("note"), "{said}");
+    let shown = show(&host, "trap");
+    assert_eq!((&shown["version"], &shown["instances"]["kept"]), (&2.into(), &4.into()), "{shown}");
+    drop(wire);
     host.stop();
 }
 

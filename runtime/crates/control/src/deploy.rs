@@ -43,7 +43,12 @@ pub(crate) async fn deploy(
     let trial = Trial::begin(control, &draft, &compiled);
     trial.link().await?;
     draft.not_reused = trial.why_not_reused().await;
+    let before = control.serving(&draft.tenant, &draft.manifest.name);
     let (entry, shown, min) = publish(control, draft, compiled).await?;
+    if let Some(before) = before {
+        // It may have requests for a while; what is kept warm is the new version's from now on.
+        before.handle.scale(0).await?;
+    }
     // Before the trial's own copy of the component goes: nothing is read again.
     let woken = entry.handle.wake(Instant::now() + LINK_MAX).await;
     drop(trial);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
@@ -48,8 +48,8 @@ pub(crate) struct Stored {
     code: Arc<[u8]>,
     pub(crate) found: AtomicUsize,
     pub(crate) remade: AtomicUsize,
-    /// Held, it keeps whoever asks waiting.
-    pub(crate) gate: Mutex<()>,
+    /// Closed, it keeps whoever asks waiting.
+    pub(crate) gate: Gate,
     /// Why there is none.
     pub(crate) broken: Mutex<Option<LoadError>>,
 }
@@ -61,7 +61,7 @@ impl Stored {
             code: code(guest),
             found: AtomicUsize::new(0),
             remade: AtomicUsize::new(0),
-            gate: Mutex::default(),
+            gate: Gate::default(),
             broken: Mutex::default(),
         };
         std::fs::write(stored.path(), &*stored.code).unwrap();
@@ -84,7 +84,7 @@ impl Stored {
 impl Code for Stored {
     fn find(&self) -> Result<CodeImage, LoadError> {
         self.found.fetch_add(1, Ordering::SeqCst);
-        drop(self.gate.lock().unwrap());
+        self.gate.pass();
         match &*self.broken.lock().unwrap() {
             Some(why) => Err(why.clone()),
             None => Ok(self.image()),
@@ -98,6 +98,30 @@ impl Code for Stored {
         std::fs::write(&aside, &*self.code).unwrap();
         std::fs::rename(aside, self.path()).unwrap();
         Ok(self.image())
+    }
+}
+
+/// Open until it is closed.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_closed: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn close(&self) {
+        *self.is_closed.lock().unwrap() = true;
+    }
+
+    pub(crate) fn open(&self) {
+        *self.is_closed.lock().unwrap() = false;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_closed = self.is_closed.lock().unwrap();
+        // Bounded, so that a test that fails before it opens the gate ends.
+        drop(self.opened.wait_timeout_while(is_closed, BOUND, |is_closed| *is_closed).unwrap());
     }
 }
 

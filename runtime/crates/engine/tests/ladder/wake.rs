@@ -26,8 +26,7 @@ async fn many_callers_wait_for_one_load_and_it_goes_on_when_its_caller_leaves() 
     let engine = Engine::new(config()).unwrap();
     let code = Stored::new("hello");
     let hello = function(&engine, &code, "hello", long());
-    let gate = code.clone();
-    let held = gate.gate.lock().unwrap();
+    code.gate.close();
     let first = tokio::spawn({
         let hello = hello.clone();
         async move { invoke_until(&hello, far()).await }
@@ -41,7 +40,7 @@ async fn many_callers_wait_for_one_load_and_it_goes_on_when_its_caller_leaves() 
         .collect();
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    drop(held);
+    code.gate.open();
     for other in others {
         assert_eq!(other.await.unwrap(), "hello\n");
     }
@@ -53,13 +52,12 @@ async fn nobody_waits_for_a_load_past_the_deadline() {
     let engine = Engine::new(config()).unwrap();
     let code = Stored::new("hello");
     let hello = function(&engine, &code, "hello", long());
-    let gate = code.clone();
-    let held = gate.gate.lock().unwrap();
+    code.gate.close();
     for _ in 0..2 {
         let outcome = invoke_until(&hello, Instant::now() + Duration::from_millis(20)).await;
         assert!(matches!(outcome, Outcome::Asleep), "{outcome:?}");
     }
-    drop(held);
+    code.gate.open();
     assert_eq!(answer(&hello).await, "hello\n", "the load that they gave up is the one that serves the next");
     assert_eq!(code.times_found(), 1);
 }
