@@ -66,11 +66,15 @@ fn a_models_folder_is_made_of_its_contents_and_each_is_compared() {
     let folder = store.model_folder(&owner, &content, &files).unwrap();
     assert_eq!(std::fs::read(folder.join("w/0.bin")).unwrap(), b"weights");
     assert_eq!(on_disk(&folder), (2, 10), "a sample is not loaded");
-    assert_eq!(on_disk(store.data_dir()).0, 3 + 4, "links: three contents, the database with its two files, the lock");
+    assert_eq!(
+        on_disk(store.data_dir()).0,
+        3 + 7,
+        "links: three contents, two databases with two files each beside them, the lock"
+    );
     // Sent again, a content is another file; the folder follows it.
     store.put_blob(&owner, b"weights", u64::MAX).unwrap();
     assert_eq!(store.model_folder(&owner, &content, &files).unwrap(), folder);
-    assert_eq!(on_disk(store.data_dir()).0, 3 + 4);
+    assert_eq!(on_disk(store.data_dir()).0, 3 + 7);
     std::fs::write(store.blob_path(&owner, &files[1].digest), b"weighty").unwrap();
     let damaged = store.model_folder(&owner, &content, &files).unwrap_err();
     assert!(matches!(damaged, StoreError::DamagedBlob { .. }), "{damaged}");
