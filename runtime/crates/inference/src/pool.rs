@@ -75,12 +75,18 @@ impl Pool {
         if state.waiting.len() == 0 { state.idle.pop() } else { None }
     }
 
-    /// Hands in a call. If its rule lets it wait for company, and it has found enough, it waits no longer.
+    /// Hands in a call. If its rule lets it wait for company, and it has found enough, it waits no longer. One that was stopped on
+    /// its caller's thread always finds a place.
     pub(crate) fn push(&self, mut call: Call) -> Queued {
         let mut state = self.lock();
         // A caller who gathers looks by itself in a moment.
         let is_enough = |call: &Call| !call.gathers && former::is_enough(&state.waiting, call, &self.terms);
         call.is_held = call.is_held && !is_enough(&call);
+        if call.is_suspect {
+            // It had a session before, and needed no place: who came meanwhile must not keep it from being run again.
+            state.waiting.put_back(&call.flow.clone(), call.rows, call);
+            return Queued::In;
+        }
         match state.waiting.push(&call.flow.clone(), call.rows, call) {
             Ok(None) => Queued::In,
             Ok(Some(other)) => Queued::InsteadOf(other),
