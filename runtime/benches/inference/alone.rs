@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::Mode;
 use crate::baseline;
 use crate::support::Request;
+use crate::support::mode::Mode;
 use crate::support::places;
 use crate::support::race::{self, Pace};
 use crate::support::rows::{Bar, Rows, why};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::Mode;
 use crate::functions;
 use crate::support::metrics::Metrics;
+use crate::support::mode::Mode;
 use crate::support::race::{self, Pace, Runner};
 use crate::support::rows::{Bar, Rows, why};
 use crate::support::sample::Sample;

@@ -10,8 +10,8 @@ use modelet_inference::{Facts, Model, ModelFile, ModelOptions, OptimisedFile, Ru
 use modelet_spec::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::Mode;
 use crate::ours::{self, OTHER, Question, Told, caller};
+use crate::support::mode::Mode;
 use crate::support::race::{self, Pace};
 use crate::support::rows::{Bar, Rows, why};
 use crate::support::sample::Sample;

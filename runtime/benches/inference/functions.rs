@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 
-use crate::Mode;
+use crate::support::mode::Mode;
 use crate::support::race::{self, Laps, Pace, Runner};
 use crate::support::rows::{Bar, Rows, why};
 use crate::support::sample::Sample;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::Mode;
 use crate::baseline::ort::Threads;
 use crate::baseline::upstream;
 use crate::ours::{self, Question};
 use crate::support::callers::Heard;
+use crate::support::mode::Mode;
 use crate::support::race::{self, Pace};
 use crate::support::rows::{Bar, Figures, Rows, why};
 use crate::support::sample::Sample;

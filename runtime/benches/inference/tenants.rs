@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::Mode;
+use crate::support::mode::Mode;
 
 use crate::ours::{self, Question, Told};
 use crate::support::places;

@@ -10,12 +10,13 @@ use modelet_spec::manifest::Manifest;
 use modelet_store::{NewFunctionVersion, Store};
 
 use crate::components::numbered;
+use crate::quantile;
 use crate::support::Request;
 use crate::support::load::Caller;
+use crate::support::mode::Mode;
 use crate::support::race;
 use crate::support::rows::{Bar, Figures, Rows, median, why};
 use crate::support::site::{Site, manifest};
-use crate::{Mode, quantile};
 
 const ROUNDS: usize = 5;
 const FUNCTIONS: u32 = 10_000;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::Mode;
 use crate::baseline::work::{self, Epochs, Work, Worker};
+use crate::support::mode::Mode;
 use crate::support::race::{self, Pace};
 use crate::support::rows::{Bar, Rows, why};
 

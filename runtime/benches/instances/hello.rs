@@ -5,9 +5,9 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::Mode;
 use crate::baseline::{self, wasmtime};
 use crate::support::child::Server;
+use crate::support::mode::Mode;
 use crate::support::race::{self, Laps, Pace, Runner};
 use crate::support::rows::{Bar, Figures, Rows, why};
 use crate::support::site::Site;

@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 
-use crate::Mode;
 use crate::baseline::bare::{self, Question};
+use crate::support::mode::Mode;
 use crate::support::places;
 use crate::support::race;
 use crate::support::rows::{Bar, Rows, why};

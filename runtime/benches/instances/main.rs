@@ -28,36 +28,15 @@ mod woken;
 use anyhow::{Context, Result};
 
 use support::child;
-use support::race::Pace;
+use support::mode::Mode;
 use support::rows::Rows;
-
-/// Whether rows are only tried.
-#[derive(Debug, Clone, Copy)]
-struct Mode {
-    is_short: bool,
-}
-
-impl Mode {
-    /// How long a race of this pace takes in this mode.
-    fn pace(self, pace: Pace) -> Pace {
-        if self.is_short { pace.short() } else { pace }
-    }
-
-    /// How many there are in this mode.
-    fn count(self, count: u32, short: u32) -> u32 {
-        if self.is_short { short } else { count }
-    }
-}
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(done) = baseline::run(&arguments) {
         return done;
     }
-    let mode = Mode { is_short: arguments.iter().any(|argument| argument == "--short") };
-    if mode.is_short {
-        eprintln!("bench: --short: the figures mean nothing");
-    }
+    let mode = Mode::of(&arguments);
     child::pin_self();
     let mut rows = Rows::default();
     hello::measure(mode, &mut rows);

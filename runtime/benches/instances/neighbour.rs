@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::Mode;
 use crate::support::load::run_beside;
+use crate::support::mode::Mode;
 use crate::support::race::{self, Pace};
 use crate::support::rows::{Bar, Rows, why};
 use crate::support::site::Site;

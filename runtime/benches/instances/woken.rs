@@ -7,14 +7,15 @@ use anyhow::{Result, ensure};
 
 use crate::baseline::ort;
 use crate::components::numbered;
+use crate::quantile;
 use crate::support::load::Caller;
 use crate::support::metrics::Metrics;
+use crate::support::mode::Mode;
 use crate::support::race;
 use crate::support::rows::{Bar, Rows, why};
 use crate::support::sample::Sample;
 use crate::support::site::Site;
 use crate::support::{Request, places};
-use crate::{Mode, quantile};
 
 const ROUNDS: usize = 5;
 
