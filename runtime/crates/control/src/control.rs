@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
 use modelet_engine::{Engine, Function};
 use modelet_spec::{FunctionName, ServerLimits, TenantLimits, TenantName};
-use modelet_store::Store;
+use modelet_store::{FunctionVersion, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -128,6 +128,14 @@ impl Control {
             builder.key(KeyRecord { id: key.id, tenant: key.tenant, scopes, hash: key.hash });
         }
         Ok(builder)
+    }
+
+    /// The live version of a function, as it is stored. Blocks.
+    ///
+    /// # Errors
+    /// There is no such function, or the store cannot be read.
+    pub(crate) fn stored(&self, tenant: &TenantName, name: &FunctionName) -> Result<FunctionVersion, ControlError> {
+        self.store.function(tenant, name)?.ok_or_else(|| ControlError::NoFunction(name.to_string()))
     }
 
     /// The entry of a function in the catalog that serves now.

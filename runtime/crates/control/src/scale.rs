@@ -13,15 +13,14 @@ pub(crate) async fn scale(
     tenant: TenantName,
     name: FunctionName,
     min: u32,
-) -> Result<Arc<FunctionEntry>, ControlError> {
+) -> Result<(), ControlError> {
     // No version may come into service between the instances and the word that is kept.
     let _publishing = control.publishing.lock().await;
     let entry = control.serving(&tenant, &name).ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
     // Made before it is kept: what cannot be there is no wish that fails at each start.
     entry.handle.scale(min).await?;
     let store = Arc::clone(&control.store);
-    blocking(move || Ok(store.set_scale(&tenant, &name, min)?)).await?;
-    Ok(entry)
+    blocking(move || Ok(store.set_scale(&tenant, &name, min)?)).await
 }
 
 /// Makes the instances of a version that has just come into service. What hinders that is logged and returned: it serves all the

@@ -88,11 +88,7 @@ pub(super) async fn show(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let function = blocking(move || {
-        let version = api.control.store.function(&tenant, &name)?;
-        let version = version.ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
-        live(&api.control, &version)
-    });
+    let function = blocking(move || live(&api.control, &api.control.stored(&tenant, &name)?));
     Ok(axum::Json(function.await?))
 }
 
@@ -124,11 +120,7 @@ pub(super) async fn scale(
     // A task of its own: a client that goes away must not stop it between the instances and the word that is kept.
     let task = tokio::spawn(async move {
         crate::scale::scale(&control, tenant.clone(), name.clone(), scale.min).await?;
-        blocking(move || {
-            let version = control.store.function(&tenant, &name)?;
-            live(&control, &version.ok_or_else(|| ControlError::NoFunction(name.to_string()))?)
-        })
-        .await
+        blocking(move || live(&control, &control.stored(&tenant, &name)?)).await
     });
     Ok(axum::Json(task.await??))
 }

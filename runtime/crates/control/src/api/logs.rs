@@ -35,10 +35,7 @@ pub(super) async fn show(
 ) -> Result<axum::Json<LogPage>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let control = api.control.clone();
-    let found = blocking(move || match control.store.function(&tenant, &name)? {
-        Some(_) => Ok(control.logs.ring(&tenant, &name)),
-        None => Err(ControlError::NoFunction(name.to_string())),
-    });
+    let found = blocking(move || control.stored(&tenant, &name).map(|_| control.logs.ring(&tenant, &name)));
     let wait = Duration::from_millis(query.wait_ms).min(WAIT_MAX);
     Ok(axum::Json(found.await?.page(query.after, query.invocation, wait).await))
 }
