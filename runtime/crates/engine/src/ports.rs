@@ -103,6 +103,16 @@ pub trait Models: Send + Sync {
     fn load(&self, name: &str) -> Result<ModelHandle, ModelsError>;
 }
 
+/// The port of a function without models.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoModels;
+
+impl Models for NoModels {
+    fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
+        Err(ModelsError::NotFound(name.to_owned()))
+    }
+}
+
 /// Why a model name led nowhere.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ModelsError {
@@ -138,6 +148,14 @@ impl Stream {
 pub trait Log: Send + Sync {
     /// One line, without its line end, cut at the invocation's log budget.
     fn line(&self, invocation: InvocationId, stream: Stream, text: &str);
+}
+
+/// The port of a function whose lines nobody reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLog;
+
+impl Log for NoLog {
+    fn line(&self, _: InvocationId, _: Stream, _: &str) {}
 }
 
 /// A part of an invocation's time that only the engine sees.

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use modelet_engine::ports::{Log, Models, ModelsError, Stream};
+use modelet_engine::ports::{NoLog, NoModels};
 use modelet_engine::{Ended, Function, Invocation, Outcome, RequestBody, RequestBodyError, request_body};
-use modelet_inference::ModelHandle;
 use modelet_spec::manifest::{CaseRequest, Reuse};
 use modelet_spec::{InvocationId, Version};
 use modelet_store::CompiledRecord;
@@ -54,8 +53,8 @@ impl Trial {
         let case = requests.find(|request| request.body_file.is_none()).cloned();
         let mut spec = draft.spec(control, Version::FIRST);
         if case.is_none() {
-            spec.models = Arc::new(Nothing);
-            spec.log = Arc::new(Nothing);
+            spec.models = Arc::new(NoModels);
+            spec.log = Arc::new(NoLog);
         }
         let code = Arc::new(NewCode(control.codes.given(draft.component, compiled)));
         Self { function: control.engine.rehearsal(code, spec), reuse: draft.manifest.instances.reuse, case }
@@ -151,17 +150,4 @@ fn request(case: Option<&CaseRequest>) -> Option<http::Request<RequestBody>> {
 
 fn body(bytes: Vec<u8>) -> RequestBody {
     request_body(Full::new(Bytes::from(bytes)).map_err(|never| -> RequestBodyError { match never {} }))
-}
-
-/// No model, and no log.
-struct Nothing;
-
-impl Models for Nothing {
-    fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
-        Err(ModelsError::NotFound(name.to_owned()))
-    }
-}
-
-impl Log for Nothing {
-    fn line(&self, _: InvocationId, _: Stream, _: &str) {}
 }

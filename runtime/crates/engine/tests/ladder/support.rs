@@ -7,9 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
-use modelet_engine::ports::{Code, CodeImage, Log, Models, ModelsError, Stream};
+use modelet_engine::ports::{Code, CodeImage, NoLog, NoModels};
 use modelet_engine::{Engine, EngineConfig, Function, FunctionSpec, Invocation, LoadError, Outcome, no_body};
-use modelet_inference::ModelHandle;
 use modelet_spec::manifest::Instances;
 use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{
@@ -125,18 +124,6 @@ impl Gate {
     }
 }
 
-struct Nothing;
-
-impl Models for Nothing {
-    fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
-        Err(ModelsError::NotFound(name.to_owned()))
-    }
-}
-
-impl Log for Nothing {
-    fn line(&self, _: InvocationId, _: Stream, _: &str) {}
-}
-
 /// Instances that stay for as long as a test runs.
 pub(crate) fn long() -> Instances {
     Instances { idle: Duration::from_secs(3600), ..Instances::default() }
@@ -152,11 +139,11 @@ pub(crate) fn function(engine: &Engine, code: &Arc<Stored>, name: &str, instance
         limits,
         instances,
         flow: Flow::new(1, 1),
-        models: Arc::new(Nothing),
+        models: Arc::new(NoModels),
         batch: Arc::new(BTreeMap::new()),
         config: Arc::new(BTreeMap::new()),
         outbound: OutboundRules::default(),
-        log: Arc::new(Nothing),
+        log: Arc::new(NoLog),
     };
     engine.function(code.clone(), spec)
 }
