@@ -1,6 +1,6 @@
 //! Models that are made when a test wants them: too slow, too large or too dangerous to lie in the repository.
 
-use crate::build::{Attr, BOOL, F32, Graph, I64, Message, floats, node, raw, value, zeros};
+use crate::build::{Attr, BOOL, F32, Graph, Message, floats, node, raw, value, zeros};
 
 /// `x` f32 [1] → `y` f32 [1]. Takes seconds to load, each time: a chain of `products` of matrices that ONNX Runtime works out
 /// while it loads (some 20 ms for each), and a part of the answer that is drawn anew by each run, so that no optimised form, in
@@ -44,17 +44,8 @@ pub(crate) fn crashes() -> Message {
 
 /// `x` f32 [1] → `y` f32 [1], after a loop without a count that goes on while its body says so: for ever.
 pub(crate) fn endless() -> Message {
-    let body = Graph::default()
-        .named("body")
-        .node("Identity", &["go"], &["go_on"], vec![])
-        .node("Add", &["sum", "one"], &["next"], vec![])
-        .input("i", I64, &[])
-        .input("go", BOOL, &[])
-        .input("sum", F32, &[1])
-        .output_of("go_on", BOOL, &[])
-        .output_of("next", F32, &[1]);
     Graph::default()
-        .node("Loop", &["", "yes", "x"], &["y"], vec![("body", Attr::Graph(body.0))])
+        .node("Loop", &["", "yes", "x"], &["y"], vec![("body", Attr::Graph(Graph::adding_body().0))])
         .constant(floats("one", &[1], &[1.0]))
         .constant(raw("yes", BOOL, &[], &[1]))
         .input("x", F32, &[1])

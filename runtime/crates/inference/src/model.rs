@@ -35,7 +35,7 @@ use crate::runtime::Shared;
 use crate::tensor::Tensor;
 use crate::threads::ThreadRule;
 use crate::tuning::Tuning;
-use crate::waiting::{Waiting, held_until};
+use crate::waiting::held_until;
 use crate::warm_up::WarmUp;
 
 /// A model, ready to run. Dropping the last handle unloads it.
@@ -245,7 +245,6 @@ impl Model {
         // Whoever is not alone gathers too, if only its own turn: else a worker would take the calls one by one as they
         // come, and once it does all others would find a queue and wait for it too.
         let gathers = held_until.is_none() && !is_suspect && self.may_run_here(&feeds, now);
-        let waiting = Waiting { held_until, gathers };
         let (reply, answer) = oneshot::channel();
         let is_held = gathers || held_until.is_some();
         let meter = meter.cloned();
@@ -266,7 +265,7 @@ impl Model {
             ticket,
             meter,
         };
-        self.run_queued(call, waiting, answer).await
+        self.run_queued(call, held_until, answer).await
     }
 
     pub(crate) fn new(

@@ -16,22 +16,15 @@ use crate::pool::Queued;
 /// a short model's run on another thread, and than the two thread switches that a worker costs.
 const PATIENCE: Duration = Duration::from_micros(100);
 
-/// How a call waits.
-pub(crate) struct Waiting {
-    /// For company, until then.
-    pub(crate) held_until: Option<Instant>,
-    /// It lets the other tasks of its thread go first, and then runs what has come together.
-    pub(crate) gathers: bool,
-}
-
 impl Model {
-    /// Puts a call into the queue and waits for its answer.
+    /// Puts a call into the queue and waits for its answer; for company, until `held_until`.
     pub(crate) async fn run_queued(
         self: &Arc<Self>,
         call: Call,
-        waiting: Waiting,
+        held_until: Option<Instant>,
         mut answer: oneshot::Receiver<Answer>,
     ) -> Answer {
+        let gathers = call.gathers;
         let place = Place {
             model: self,
             flow: call.flow,
@@ -47,14 +40,14 @@ impl Model {
             }
             Queued::Full(call) => return Err(self.turn_away(&call.flow)),
         }
-        if waiting.gathers {
+        if gathers {
             if let Some(answer) = self.gather(&place, &mut answer).await {
                 return answer;
             }
             self.pool.release(&place.flow, &place.ticket);
         }
         self.dispatch();
-        let answered = self.wait_for(&place, waiting.held_until, answer);
+        let answered = self.wait_for(&place, held_until, answer);
         match place.flow.deadline {
             None => answered.await,
             Some(deadline) => timeout_at(deadline.into(), answered).await.unwrap_or(Err(RunError::Timeout)),

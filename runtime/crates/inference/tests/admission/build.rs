@@ -132,6 +132,19 @@ impl Graph {
         Self(self.0.bytes(12, Message::default().bytes(1, name)))
     }
 
+    /// The body of a loop that adds `one` of the graph around it, f32 [1], at each turn, and goes on.
+    pub(crate) fn adding_body() -> Self {
+        Self::default()
+            .named("body")
+            .node("Identity", &["go"], &["go_on"], vec![])
+            .node("Add", &["sum", "one"], &["next"], vec![])
+            .input("i", I64, &[])
+            .input("go", BOOL, &[])
+            .input("sum", F32, &[1])
+            .output_of("go_on", BOOL, &[])
+            .output_of("next", F32, &[1])
+    }
+
     /// What ONNX Runtime asks of a graph inside another.
     pub(crate) fn named(self, name: &str) -> Self {
         Self(self.0.bytes(2, name))

@@ -156,17 +156,8 @@ fn bytes_of_a_model_that_is_still_used_count_until_it_is_gone() {
 /// product with 8 MiB of weights, which each session lays out for itself: what one of a small model takes is lost among the
 /// crumbs that the arena has left.
 fn slow_and_large() -> Vec<u8> {
-    let body = Graph::default()
-        .named("body")
-        .node("Identity", &["go"], &["go_on"], vec![])
-        .node("Add", &["sum", "one"], &["next"], vec![])
-        .input("i", I64, &[])
-        .input("go", BOOL, &[])
-        .input("sum", F32, &[1])
-        .output_of("go_on", BOOL, &[])
-        .output_of("next", F32, &[1]);
     Graph::default()
-        .node("Loop", &["n", "yes", "zero"], &["total"], vec![("body", Attr::Graph(body.0))])
+        .node("Loop", &["n", "yes", "zero"], &["total"], vec![("body", Attr::Graph(Graph::adding_body().0))])
         .node("MatMul", &["x", "w"], &["product"], vec![])
         .node("ReduceMax", &["product"], &["most"], vec![("keepdims", Attr::Int(0))])
         .node("Add", &["total", "most"], &["y"], vec![])
