@@ -7,6 +7,7 @@ use crate::baseline::fastapi;
 use crate::support::child::Server;
 use crate::support::race::{self, Laps, Pace, Runner};
 use crate::support::rows::{Bar, Figures, Rows, why};
+use crate::support::sample;
 use crate::support::site::Site;
 use crate::support::{Request, places};
 
@@ -41,7 +42,7 @@ struct Rivals<'a> {
 
 impl<'a> Rivals<'a> {
     fn start(site: &'a Site, form: &str) -> Result<Self> {
-        let request = Request::post("/digits", &one_picture()?);
+        let request = Request::post("/digits", &sample::one_picture()?);
         let rivals = Self { ours: &site.server, fastapi: fastapi::start(&places::digits()?, form)?, request };
         let [ours, theirs] = [rivals.ours, &rivals.fastapi].map(|server| rivals.ask(server));
         same(&ours?, &theirs?)?;
@@ -60,14 +61,6 @@ impl<'a> Rivals<'a> {
         let runners = [runner("modelet digits", self.ours), runner("FastAPI digits", &self.fastapi)];
         race::run(&runners, connections, Pace::USUAL)?.try_into().map_err(|_| anyhow!("not two"))
     }
-}
-
-/// The first of the function's own three pictures.
-fn one_picture() -> Result<String> {
-    let three = std::fs::read_to_string(places::root().join("functions/digits/cases/three.json"))?;
-    let three: Value = serde_json::from_str(&three)?;
-    let first = three.pointer("/instances/0").context("no picture in three.json")?;
-    Ok(serde_json::json!({ "instances": [first] }).to_string())
 }
 
 /// Servers that do not say the same have not done the same work.

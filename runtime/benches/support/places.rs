@@ -76,6 +76,14 @@ pub(crate) fn guest(name: &str) -> Result<PathBuf> {
     there(wasm()?.join("examples").join(format!("{name}.wasm")))
 }
 
+/// The component of a function of this repository, built by `cargo xtask bench` before this.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn function(name: &str) -> Result<PathBuf> {
+    there(wasm()?.join(format!("{name}.wasm")))
+}
+
 /// The digits model, laid by setup.
 ///
 /// # Errors

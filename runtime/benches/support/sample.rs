@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::frame::{Frame, Kind, Part};
 use super::places;
@@ -14,6 +15,17 @@ const WORDS: [i64; 8] = [101, 1037, 2158, 2003, 5983, 2833, 1012, 102];
 
 /// Values of one picture.
 const PIXELS: u32 = 64;
+
+/// One picture as the function `digits` takes it: the first of its own three.
+///
+/// # Errors
+/// When its file does not have one.
+pub(crate) fn one_picture() -> Result<String> {
+    let three = std::fs::read_to_string(places::root().join("functions/digits/cases/three.json"))?;
+    let three: Value = serde_json::from_str(&three)?;
+    let first = three.pointer("/instances/0").context("no picture in three.json")?;
+    Ok(serde_json::json!({ "instances": [first] }).to_string())
+}
 
 /// A model and how much it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -101,7 +101,15 @@ impl Site {
     /// # Errors
     /// When the deploy fails.
     pub(crate) fn deploy_guest(&self, guest: &str, name: &str, extra: &str) -> Result<()> {
-        self.deploy(&fs::read(places::guest(guest)?)?, name, &[extra, ROOMY].concat())
+        self.deploy_roomy(&fs::read(places::guest(guest)?)?, name, extra)
+    }
+
+    /// The same of any component.
+    ///
+    /// # Errors
+    /// When the deploy fails.
+    pub(crate) fn deploy_roomy(&self, component: &[u8], name: &str, extra: &str) -> Result<()> {
+        self.deploy(component, name, &[extra, ROOMY].concat())
     }
 
     /// Deploys a component under the route `/NAME`. `sections` is what its manifest says besides.
