@@ -152,13 +152,14 @@ impl Runtime {
         let path = config.library.find()?;
         let shared_threads = config.shared_threads.then_some(config.workers);
         let environment = Environment::open(&path, config.arena_max_bytes, shared_threads)?;
+        // Before all other sessions, which are to have the caches that it brings.
+        let keeper = Keeper::new(&environment);
+        let keeper = keeper.inspect_err(|error| tracing::warn!(%error, "the arena cannot be shrunk")).ok();
         let devices = Devices::open(&config.devices, |device, memory| onnx::probe(&environment, device, memory))?;
         if let Some(cache) = &config.engine_cache {
             engines::prune(cache, engines::BYTES_MAX);
         }
         let start = |error: std::io::Error| OpenError::Start(format!("no thread: {error}"));
-        let keeper = Keeper::new(&environment);
-        let keeper = keeper.inspect_err(|error| tracing::warn!(%error, "the arena cannot be shrunk")).ok();
         let shared = Shared {
             environment,
             devices,
@@ -225,6 +226,7 @@ impl Runtime {
     /// Gives what the arena has free back to the system, in whole regions: to be called after models went, or after a run
     /// that needed much. Runs of other models wait for it for as long as freeing takes.
     pub fn shrink_arena(&self) {
+        onnx::ffi::flush();
         if let Some(keeper) = &self.shared.keeper {
             keeper.shrink();
         }

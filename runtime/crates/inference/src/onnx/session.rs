@@ -95,14 +95,16 @@ impl Session {
         })
     }
 
-    /// A session whose runs shrink the arena.
+    /// A session whose runs shrink the arena: the one that allocates from the arena itself, and not from its thread's cache of it.
     pub(super) fn load_shrinking(
         environment: &Environment,
         file: &ModelFile,
         settings: &SessionSettings,
     ) -> Result<Self, LoadError> {
         let control = Arc::new(Control::shrinking().map_err(refuse)?);
-        Ok(Self { control, ..Self::load(environment, file, settings, &LoadStop::default())? })
+        let session = Self::load(environment, file, settings, &LoadStop::default())?;
+        environment.cache_arena(&session.handle).map_err(refuse)?;
+        Ok(Self { control, ..session })
     }
 
     /// The same, with its bytes on an account.

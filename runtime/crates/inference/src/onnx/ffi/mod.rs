@@ -1,5 +1,5 @@
-//! The only code here that speaks ONNX Runtime's C interface by raw pointers: the environment's arena (this file),
-//! sessions, runs by binding, providers, values, and what has to be done before the library's own end; and the map of a file
+//! The only code here that speaks ONNX Runtime's C interface by raw pointers: the environment's arena (this file) and the
+//! threads' caches in front of it, sessions, runs by binding, providers, values, and what has to be done before the library's own end; and the map of a file
 //! that sessions use in place. Everything above sees owned types that cannot be misused.
 //!
 //! Why not `ort`'s own types: they panic on a model whose inputs are of a kind they do not know, read an unknown
@@ -8,10 +8,12 @@
 #![allow(unsafe_code, reason = "the one place that calls ONNX Runtime's C interface")]
 
 mod binding;
+mod blocks;
 mod exit;
 mod mapping;
 mod provider;
 mod session;
+mod thread_cache;
 mod value;
 
 use std::ffi::{CStr, c_char, c_int};
@@ -27,6 +29,7 @@ pub(crate) use exit::Inside;
 pub(crate) use mapping::Mapping;
 pub(crate) use provider::{built_in, register_device_arena};
 pub(crate) use session::{Names, PortKind, RawPort, SessionHandle, without_threads};
+pub(crate) use thread_cache::{cache_arena, flush};
 pub(crate) use value::{InputValue, OutputValue};
 
 /// Registers the arena that all sessions allocate from, so that together they never hold more than `max_bytes`.
