@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::ours::{self, Ours, Question, Told};
+use crate::forms;
+use crate::ours::{self, Form, Ours, Question, Told};
 use crate::support::mode::Mode;
 use crate::support::race::{self, Pace};
 use crate::support::rows::{Bar, Rows, why};
@@ -25,10 +26,14 @@ const ROWS_MAX: u32 = 32;
 
 /// All rows.
 pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
+    let made = forms::make().map_err(why);
+    let optimised = made.as_ref().map(|(path, _)| Form::Optimised(path.clone())).map_err(Clone::clone);
     for (name, sample) in [("MiniLM S=16", TEXT), ("digits", PICTURE)] {
-        let figures = beside_loads(sample, mode.pace(LOADS)).map_err(why);
-        let name = format!("{name} p99, beside a 90 MB model that loads and unloads / alone");
-        rows.add(&name, "ms", figures, Bar::RatioTo(1.25));
+        for (from, form) in [("its ONNX file", Ok(Form::Onnx)), ("its optimised form", optimised.clone())] {
+            let figures = form.and_then(|form| beside_loads(sample, &form, mode.pace(LOADS)).map_err(why));
+            let name = format!("{name} p99, beside a 90 MB model that loads from {from} and unloads / alone");
+            rows.add(&name, "ms", figures, Bar::RatioTo(1.25));
+        }
     }
     let flood = flood(mode.pace(FLOOD)).map_err(why);
     let of = |figure: fn(&Flood) -> [f64; 3]| flood.as_ref().map(figure).map_err(Clone::clone);
@@ -42,18 +47,17 @@ pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
     rows.add("calls of the flood that are shed / its calls", "/s", of(|flood| flood.shed), Bar::Over(0.0));
 }
 
-fn beside_loads(sample: Sample, pace: Pace) -> Result<[f64; 3]> {
-    let question =
-        |beside_loads| Question::Calls { callers: 1, rows_max: 1, span_ms: milliseconds(pace), beside_loads };
+fn beside_loads(sample: Sample, form: &Form, pace: Pace) -> Result<[f64; 3]> {
+    let question = |beside| Question::Calls { callers: 1, rows_max: 1, span_ms: milliseconds(pace), beside };
     let (mut beside, mut alone) = (ours::start(sample)?, ours::start(sample)?);
     let ours = || {
-        let told = beside.ask(&question(true))?;
+        let told = beside.ask(&question(Some(form.clone())))?;
         ensure!(told.loads > 0, "the other model was never loaded within {:?}", pace.span);
         eprintln!("bench: {} p99 {:.0} us beside {} loads", sample.name(), told.heard.p99_us, told.loads);
         Ok(told)
     };
     let theirs = || {
-        let told = alone.ask(&question(false))?;
+        let told = alone.ask(&question(None))?;
         eprintln!("bench: {} p99 {:.0} us alone", sample.name(), told.heard.p99_us);
         Ok(told)
     };

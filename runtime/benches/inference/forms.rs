@@ -1,7 +1,7 @@
 //! The optimised form of a model, used where it lies, against its ONNX file at the level `All`: how long a load takes, with
 //! the digest of the very bytes compared, and what four sessions take.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use modelet_inference::{Facts, Model, ModelFile, ModelOptions, OptimisedFile, Runtime, Trial};
 use modelet_spec::Digest;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::ours::{self, OTHER, Question, Told, caller};
 use crate::support::mode::Mode;
@@ -29,19 +30,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Both rows.
 pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
-    let folder = tempfile::tempdir();
-    let form = folder.map_err(anyhow::Error::from).and_then(|folder| {
-        let to = folder.path().join("minilm.ort");
-        small()?.ask(&Question::Optimise { to: to.clone() })?;
-        Ok((to, folder))
-    });
-    let form = form.map_err(why);
+    let form = make().map_err(why);
     let of = |race: fn(&Path, Pace) -> Result<[f64; 3]>, pace: Pace| match &form {
         Ok((form, _)) => race(form, mode.pace(pace)).map_err(why),
         Err(why) => Err(why.clone()),
     };
     rows.add("load of MiniLM, optimised form in place / ONNX file", "ms", of(loads, LOADS), HALF);
     rows.add("memory of 4 sessions of MiniLM, optimised form in place / ONNX file", "MB", of(memory, MEMORY), HALF);
+}
+
+/// The optimised form of MiniLM, for as long as its folder is kept.
+///
+/// # Errors
+/// When the trial fails, or gives none.
+pub(crate) fn make() -> Result<(PathBuf, TempDir)> {
+    let folder = tempfile::tempdir()?;
+    let to = folder.path().join("minilm.ort");
+    small()?.ask(&Question::Optimise { to: to.clone() })?;
+    Ok((to, folder))
 }
 
 /// A child with a small model of its own.
@@ -113,7 +119,11 @@ pub(crate) async fn sessions(runtime: &Runtime, optimised: Option<&Path>, sessio
     Ok(Told { bytes, load_ms, ..Told::default() })
 }
 
-fn bring(runtime: &Runtime, optimised: Option<&Path>, options: ModelOptions) -> Result<Arc<Model>> {
+/// Loads the other model.
+///
+/// # Errors
+/// When it is not there, or is refused.
+pub(crate) fn bring(runtime: &Runtime, optimised: Option<&Path>, options: ModelOptions) -> Result<Arc<Model>> {
     let file: ModelFile = match optimised {
         Some(path) => {
             let note: Note = serde_json::from_slice(&std::fs::read(path.with_extension("json"))?)?;

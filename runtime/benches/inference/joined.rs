@@ -54,7 +54,7 @@ fn tell(name: &str, heard: Heard) -> Result<Heard> {
 }
 
 fn calls(rows_max: u32, pace: Pace) -> Question {
-    Question::Calls { callers: CALLERS, rows_max, span_ms: milliseconds(pace), beside_loads: false }
+    Question::Calls { callers: CALLERS, rows_max, span_ms: milliseconds(pace), beside: None }
 }
 
 fn milliseconds(pace: Pace) -> u64 {

@@ -35,7 +35,7 @@ pub(crate) enum Question {
         rows_max: u32,
         span_ms: u64,
         /// Another model of 90 MB is loaded and unloaded meanwhile, over and over.
-        beside_loads: bool,
+        beside: Option<Form>,
     },
     /// A caller of a steady rate, alone or beside another group that calls `times` as often, both with runs of at most
     /// `rows_max` rows.
@@ -50,6 +50,15 @@ pub(crate) enum Question {
     Load { optimised: Option<PathBuf> },
     /// The other model, loaded so, in as many sessions as calls come at once.
     Sessions { optimised: Option<PathBuf>, sessions: usize },
+}
+
+/// What the other model is loaded from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Form {
+    /// Its ONNX file, read anew each time.
+    Onnx,
+    /// Its optimised form, as a server loads what was pushed to it.
+    Optimised(PathBuf),
 }
 
 /// What it says; what was not asked for is 0.
@@ -103,8 +112,8 @@ struct Served {
 impl Served {
     async fn answer(&self, question: Question) -> Result<Told> {
         match question {
-            Question::Calls { callers, rows_max, span_ms, beside_loads } => {
-                let loads = if beside_loads { Some(Loads::start(&self.runtime)?) } else { None };
+            Question::Calls { callers, rows_max, span_ms, beside } => {
+                let loads = beside.map(|form| Loads::start(&self.runtime, form)).transpose()?;
                 let call = caller(&self.model, self.sample, rows_max);
                 let heard = callers::run(callers, Duration::from_millis(span_ms), call).await?;
                 let loads = loads.map_or(Ok(0), Loads::stop)?;
@@ -135,7 +144,7 @@ impl Served {
 
     async fn owners(&self, owners: u32) -> Result<Told> {
         let residency = residency(&self.runtime)?;
-        let other = Other::read(&self.runtime)?;
+        let other = Other::read(&self.runtime, Form::Onnx)?;
         let before = child::memory("self")?;
         let handles: Vec<ModelHandle> = (0..owners).map(|_| other.handle(&residency)).collect();
         // The same number of calls, whoever makes them: a model learns from its calls how many threads it is worth.
@@ -273,9 +282,9 @@ struct Loads {
 }
 
 impl Loads {
-    fn start(runtime: &Runtime) -> Result<Self> {
+    fn start(runtime: &Runtime, form: Form) -> Result<Self> {
         let residency = residency(runtime)?;
-        let handle = Other::read(runtime)?.handle(&residency);
+        let handle = Other::read(runtime, form)?.handle(&residency);
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
         let thread = thread::spawn(move || {
@@ -295,10 +304,10 @@ impl Loads {
     }
 }
 
-/// The other model, as a server's store has it: its file is read anew for each load.
+/// The other model, as a server's store has it.
 struct Other {
     runtime: Runtime,
-    path: PathBuf,
+    form: Form,
     bytes: u64,
     digest: Digest,
 }
@@ -306,11 +315,10 @@ struct Other {
 pub(crate) const OTHER: Sample = Sample::MiniLm { rows: 1, words: 16 };
 
 impl Other {
-    fn read(runtime: &Runtime) -> Result<Arc<Self>> {
-        let path = OTHER.file()?;
-        let file = std::fs::read(&path)?;
+    fn read(runtime: &Runtime, form: Form) -> Result<Arc<Self>> {
+        let file = std::fs::read(OTHER.file()?)?;
         let (bytes, digest) = (file.len() as u64, Digest::of(&file));
-        Ok(Arc::new(Self { runtime: runtime.clone(), path, bytes, digest }))
+        Ok(Arc::new(Self { runtime: runtime.clone(), form, bytes, digest }))
     }
 
     fn handle(self: &Arc<Self>, residency: &Residency) -> ModelHandle {
@@ -325,7 +333,11 @@ impl Loader for Other {
     }
 
     fn load(&self, _: Device, _: &LoadContext) -> Result<Arc<Model>, LoadError> {
-        let file = std::fs::read(&self.path).map_err(|error| LoadError::Unavailable(error.to_string()))?;
-        self.runtime.load(file, ModelOptions::named("other"))
+        let optimised = match &self.form {
+            Form::Onnx => None,
+            Form::Optimised(path) => Some(path.as_path()),
+        };
+        let loaded = forms::bring(&self.runtime, optimised, ModelOptions::named("other"));
+        loaded.map_err(|error| LoadError::Unavailable(format!("{error:#}")))
     }
 }

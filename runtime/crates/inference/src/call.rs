@@ -43,6 +43,9 @@ pub(crate) struct Call {
     pub(crate) meter: Option<Arc<Meter>>,
 }
 
+/// What is moved into the queue and out of it under the queue's lock: a pointer's worth.
+pub(crate) type BoxedCall = Box<Call>;
+
 /// A thread that callers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Home(u32);

@@ -250,7 +250,7 @@ impl Model {
         let meter = meter.cloned();
         let ticket = Ticket::queued(meter.clone());
         let (home, asked) = (Home::here(), now);
-        let call = Call {
+        let call = Box::new(Call {
             flow,
             feeds,
             rows,
@@ -264,7 +264,7 @@ impl Model {
             reply,
             ticket,
             meter,
-        };
+        });
         self.run_queued(call, held_until, answer).await
     }
 

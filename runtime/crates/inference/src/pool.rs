@@ -7,7 +7,7 @@ use modelet_spec::Flow;
 
 use crate::batch::fair::FairQueue;
 use crate::batch::former::{self, Runner, Terms};
-use crate::call::{Call, Ticket};
+use crate::call::{BoxedCall, Call, Home, Ticket};
 use crate::onnx::Session;
 
 /// The sessions of one model.
@@ -19,8 +19,9 @@ pub(crate) struct Pool {
 }
 
 struct State {
-    idle: Vec<Session>,
-    waiting: FairQueue<Call>,
+    /// With the thread that each ran on last: its data is in that core's caches.
+    idle: Vec<(Home, Session)>,
+    waiting: FairQueue<BoxedCall>,
     /// Loaded sessions, idle and busy.
     total: usize,
     /// Sessions on their way to a worker: taken, but not running yet.
@@ -56,28 +57,28 @@ pub(crate) enum Queued {
     /// It waits.
     In,
     /// It waits, and this one had to leave for it.
-    InsteadOf(Call),
+    InsteadOf(BoxedCall),
     /// The queue has no place for it.
-    Full(Call),
+    Full(BoxedCall),
 }
 
 impl Pool {
     /// Starts with one session; at most `queue_max` calls wait.
     pub(crate) fn new(first: Session, sessions_max: usize, queue_max: usize, terms: Terms) -> Self {
         let (waiting, threads) = (FairQueue::new(queue_max), AtomicUsize::new(first.threads()));
-        let state = State { idle: vec![first], waiting, total: 1, sent: 0, growing: 0, sessions_max };
+        let state = State { idle: vec![(Home::here(), first)], waiting, total: 1, sent: 0, growing: 0, sessions_max };
         Self { terms, state: Mutex::new(state), threads }
     }
 
     /// An idle session, if nobody waits for one.
     pub(crate) fn take_idle(&self) -> Option<Session> {
         let mut state = self.lock();
-        if state.waiting.len() == 0 { state.idle.pop() } else { None }
+        if state.waiting.len() == 0 { state.take_idle() } else { None }
     }
 
     /// Hands in a call. If its rule lets it wait for company, and it has found enough, it waits no longer. One that was stopped on
     /// its caller's thread always finds a place.
-    pub(crate) fn push(&self, mut call: Call) -> Queued {
+    pub(crate) fn push(&self, mut call: BoxedCall) -> Queued {
         let mut state = self.lock();
         // A caller who gathers looks by itself in a moment.
         let is_enough = |call: &Call| !call.gathers && former::is_enough(&state.waiting, call, &self.terms);
@@ -96,7 +97,7 @@ impl Pool {
 
     /// Hands in calls again whose run has to be repeated, before all others of their flows; those whose callers have
     /// left meanwhile are dropped.
-    pub(crate) fn put_back(&self, calls: Vec<Call>) {
+    pub(crate) fn put_back(&self, calls: Vec<BoxedCall>) {
         let mut state = self.lock();
         for call in calls.into_iter().rev() {
             // Asked under the lock, so that a caller who leaves now finds its call in the queue.
@@ -120,7 +121,7 @@ impl Pool {
         if !state.has_ready() {
             return Next::Wait;
         }
-        if let Some(session) = state.idle.pop() {
+        if let Some(session) = state.take_idle() {
             state.sent += 1;
             return Next::Serve(session);
         }
@@ -133,19 +134,19 @@ impl Pool {
 
     /// On a worker, which has a session that `next` or `give_back` sent: the calls to run on it; none if others were
     /// quicker.
-    pub(crate) fn take_sent(&self, bytes_max: usize) -> Vec<Call> {
+    pub(crate) fn take_sent(&self, bytes_max: usize) -> Vec<BoxedCall> {
         let mut state = self.lock();
         state.sent = state.sent.saturating_sub(1);
         former::form(&mut state.waiting, &self.terms, bytes_max, Runner::Worker)
     }
 
     /// On a caller's thread: an idle session and the calls to run on it.
-    pub(crate) fn take_here(&self, runner: Runner<'_>, bytes_max: usize) -> Option<(Session, Vec<Call>)> {
+    pub(crate) fn take_here(&self, runner: Runner<'_>, bytes_max: usize) -> Option<(Session, Vec<BoxedCall>)> {
         let mut state = self.lock();
-        let session = state.idle.pop()?;
+        let session = state.take_idle()?;
         let calls = former::form(&mut state.waiting, &self.terms, bytes_max, runner);
         if calls.is_empty() {
-            state.idle.push(session);
+            state.idle.push((Home::here(), session));
             return None;
         }
         Some((session, calls))
@@ -162,7 +163,7 @@ impl Pool {
             state.sent += 1;
             return GivenBack::Wanted(session);
         }
-        state.idle.push(session);
+        state.idle.push((Home::here(), session));
         GivenBack::Kept
     }
 
@@ -172,9 +173,9 @@ impl Pool {
         let mut state = self.lock();
         self.threads.store(session.threads(), Relaxed);
         state.sessions_max = sessions_max;
-        let retired = std::mem::replace(&mut state.idle, vec![session]);
+        let retired = std::mem::replace(&mut state.idle, vec![(Home::here(), session)]);
         state.total = state.total + 1 - retired.len();
-        retired
+        retired.into_iter().map(|(_, session)| session).collect()
     }
 
     /// Threads of each session.
@@ -222,6 +223,14 @@ impl Pool {
 }
 
 impl State {
+    /// The session that this thread used last, or another.
+    fn take_idle(&mut self) -> Option<Session> {
+        let here = Home::here();
+        let own = self.idle.iter().rposition(|(home, _)| *home == here);
+        let at = own.or_else(|| self.idle.len().checked_sub(1))?;
+        Some(self.idle.swap_remove(at).1)
+    }
+
     /// Whether a batch can be formed.
     fn has_ready(&self) -> bool {
         self.waiting.iter().any(|call| !call.is_held)

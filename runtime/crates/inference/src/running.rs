@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::batch::former::Runner;
 use crate::batch::padding;
 use crate::batch::rows::{self, Outputs};
-use crate::call::{Answer, Call, Home, Running, Ticket};
+use crate::call::{Answer, BoxedCall, Call, Home, Running, Ticket};
 use crate::error::RunError;
 use crate::inline;
 use crate::meter::{self, Meter};
@@ -80,7 +80,7 @@ impl Model {
     }
 
     /// Runs `calls`, less those whose deadline has passed or whose callers have gone.
-    fn run_calls(self: &Arc<Self>, mut lease: Lease<'_>, calls: Vec<Call>, is_inline: bool) {
+    fn run_calls(self: &Arc<Self>, mut lease: Lease<'_>, calls: Vec<BoxedCall>, is_inline: bool) {
         let now = Instant::now();
         let Some(session) = lease.session.as_mut() else { return };
         let control = Arc::clone(session.control());
@@ -109,7 +109,7 @@ impl Model {
         self.answer(calls, ran);
     }
 
-    fn run_joined(&self, session: &mut Session, calls: &[Call], now: Instant) -> Ran {
+    fn run_joined(&self, session: &mut Session, calls: &[BoxedCall], now: Instant) -> Ran {
         if let [alone] = calls {
             return session.run(&alone.feeds, now);
         }
@@ -129,7 +129,7 @@ impl Model {
 
     /// Gives each caller its part. What fails together is repeated one by one: one caller's input must not be another's
     /// failure, nor one caller's endless loop another's timeout.
-    fn answer(self: &Arc<Self>, calls: Vec<Call>, ran: Ran) {
+    fn answer(self: &Arc<Self>, calls: Vec<BoxedCall>, ran: Ran) {
         let are_joined = calls.len() > 1;
         match (ran.stopped, ran.result) {
             (Some(Stop::Abandoned), Err(_)) => calls.into_iter().for_each(|call| call.answer(Err(RunError::Cancelled))),
@@ -146,7 +146,7 @@ impl Model {
 
     /// Each caller's part of a joined run's outputs; `None`: they are not what the model's description says, and from now
     /// on its calls are not joined, or not filled up.
-    fn parts(&self, calls: &[Call], outputs: &Outputs) -> Option<Vec<Outputs>> {
+    fn parts(&self, calls: &[BoxedCall], outputs: &Outputs) -> Option<Vec<Outputs>> {
         let rows: Vec<u32> = calls.iter().map(|call| call.rows).collect();
         let mut parts = match rows::split(outputs, &rows) {
             Ok(parts) => parts,
@@ -174,7 +174,7 @@ impl Model {
     }
 
     /// Puts calls back into the queue, before all others of their flows.
-    fn repeat(self: &Arc<Self>, mut calls: Vec<Call>, change: impl Fn(&mut Call)) {
+    fn repeat(self: &Arc<Self>, mut calls: Vec<BoxedCall>, change: impl Fn(&mut Call)) {
         let count = calls.len();
         for call in &mut calls {
             change(call);
@@ -207,7 +207,7 @@ impl Model {
 }
 
 /// Those of `calls` that somebody still wants; the others are answered or dropped.
-fn start(calls: Vec<Call>, run: &Arc<Running>, now: Instant) -> Vec<Call> {
+fn start(calls: Vec<BoxedCall>, run: &Arc<Running>, now: Instant) -> Vec<BoxedCall> {
     let wanted = calls.into_iter().filter_map(|call| {
         if call.has_expired(now) {
             call.answer(Err(RunError::Timeout));

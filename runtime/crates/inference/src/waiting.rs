@@ -7,7 +7,7 @@ use modelet_spec::Flow;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout_at;
 
-use crate::call::{Answer, Call, Home, Ticket};
+use crate::call::{Answer, BoxedCall, Home, Ticket};
 use crate::error::RunError;
 use crate::model::Model;
 use crate::pool::Queued;
@@ -20,7 +20,7 @@ impl Model {
     /// Puts a call into the queue and waits for its answer; for company, until `held_until`.
     pub(crate) async fn run_queued(
         self: &Arc<Self>,
-        call: Call,
+        call: BoxedCall,
         held_until: Option<Instant>,
         mut answer: oneshot::Receiver<Answer>,
     ) -> Answer {

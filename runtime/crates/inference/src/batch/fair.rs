@@ -15,7 +15,7 @@ type Flows<T> = Ring<Calls<T>>;
 
 /// What waits for one model.
 pub(crate) struct FairQueue<T> {
-    /// By priority.
+    /// By priority; those that were used stay, there are 256 at most.
     levels: BTreeMap<u8, Ring<Flows<T>>>,
     len: usize,
     len_max: usize,
@@ -63,14 +63,13 @@ impl<T> FairQueue<T> {
     /// Takes out the call whose turn it is among those that fit, and charges its rows to its group and flow.
     pub(crate) fn pick(&mut self, fits: impl Fn(&T) -> bool) -> Option<T> {
         let fits = |entry: &Entry<T>| fits(&entry.item);
-        let (priority, picked) = self.levels.iter_mut().rev().find_map(|(priority, groups)| {
+        let (picked, _) = self.levels.values_mut().rev().find_map(|groups| {
             let of_flows = |flows: &mut Flows<T>| {
                 flows.turn(|calls| calls.iter().any(&fits), |calls| first(calls, fits), VecDeque::is_empty)
             };
-            let picked = groups.turn(|flows| flows.any(|calls| calls.iter().any(&fits)), of_flows, Ring::is_empty);
-            picked.map(|(item, _)| (*priority, item))
+            groups.turn(|flows| flows.any(|calls| calls.iter().any(&fits)), of_flows, Ring::is_empty)
         })?;
-        self.taken(priority);
+        self.len -= 1;
         Some(picked)
     }
 
@@ -108,17 +107,8 @@ impl<T> FairQueue<T> {
         let groups = self.levels.get_mut(&priority)?;
         let of_flows = |flows: &mut Flows<T>| flows.take(flow, take, VecDeque::is_empty);
         let taken = groups.take(group, of_flows, Ring::is_empty);
-        if taken.is_some() {
-            self.taken(priority);
-        }
+        self.len -= usize::from(taken.is_some());
         taken
-    }
-
-    fn taken(&mut self, priority: u8) {
-        self.len -= 1;
-        if self.levels.get(&priority).is_some_and(Ring::is_empty) {
-            self.levels.remove(&priority);
-        }
     }
 
     /// Makes room for a call of `flow`: takes the newest call of the group that has most, if that is clearly more than
@@ -235,7 +225,7 @@ mod tests {
         fill(&mut queue, &flow(1, 1, 1), 1, "l", 2);
         fill(&mut queue, &Flow { priority: 3, ..flow(2, 2, 1) }, 1, "h", 2);
         assert_eq!(drain(&mut queue, 10), "hhll");
-        assert!(queue.levels.is_empty());
+        assert!(queue.levels.values().all(Ring::is_empty));
     }
 
     #[test]
@@ -278,6 +268,6 @@ mod tests {
         assert_eq!(queue.iter().count(), 2);
         assert_eq!(queue.pick(|_| true), Some("first"));
         assert_eq!(queue.pick(|_| true), Some("a"));
-        assert!(queue.levels.is_empty() && queue.len() == 0);
+        assert!(queue.levels.values().all(Ring::is_empty) && queue.len() == 0);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::fair::FairQueue;
 use super::padding::{Filled, Padding};
 use super::sharing::{Joining, Scope};
-use crate::call::{Call, Home, Ticket};
+use crate::call::{BoxedCall, Call, Home, Ticket};
 use crate::tensor::Tensor;
 
 /// What the model says about its batches.
@@ -67,13 +67,20 @@ impl Runner<'_> {
 
 /// Takes the next batch out of the queue; empty if no call is ready. At most `bytes_max` of inputs are joined; a call
 /// that is larger goes alone.
-pub(crate) fn form(queue: &mut FairQueue<Call>, terms: &Terms, bytes_max: usize, runner: Runner<'_>) -> Vec<Call> {
+pub(crate) fn form(
+    queue: &mut FairQueue<BoxedCall>,
+    terms: &Terms,
+    bytes_max: usize,
+    runner: Runner<'_>,
+) -> Vec<BoxedCall> {
     let Some(head) = queue.pick(|call| runner.begins_with(call, bytes_max)) else { return Vec::new() };
     let Some(mut batch) = Batch::of(&head, terms, bytes_max) else { return vec![head] };
     batch.prefer(queue, &head, terms);
     let mut calls = Vec::with_capacity(queue.len().min(batch.rows_max as usize) + 1);
     calls.push(head);
-    while let Some(call) = queue.pick(|call| runner.serves(call) && batch.admits(call, calls.first())) {
+    while let Some(call) =
+        queue.pick(|call| runner.serves(call) && batch.admits(call, calls.first().map(AsRef::as_ref)))
+    {
         batch.add(&call);
         calls.push(call);
     }
@@ -81,7 +88,7 @@ pub(crate) fn form(queue: &mut FairQueue<Call>, terms: &Terms, bytes_max: usize,
 }
 
 /// Whether the held call `held` has found company enough to run at once: a preferred size, or all that it may be.
-pub(crate) fn is_enough(queue: &FairQueue<Call>, held: &Call, terms: &Terms) -> bool {
+pub(crate) fn is_enough(queue: &FairQueue<BoxedCall>, held: &Call, terms: &Terms) -> bool {
     let Some(batch) = Batch::of(held, terms, usize::MAX) else { return true };
     let enough = terms.preferred_rows.iter().copied().find(|rows| *rows > 1).unwrap_or(u32::MAX).min(batch.rows_max);
     held.rows.saturating_add(batch.rows_waiting(queue, held)) >= enough
@@ -109,7 +116,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Cuts the batch to a preferred size, if more waits than that.
-    fn prefer(&mut self, queue: &FairQueue<Call>, head: &Call, terms: &Terms) {
+    fn prefer(&mut self, queue: &FairQueue<BoxedCall>, head: &Call, terms: &Terms) {
         if terms.preferred_rows.is_empty() {
             return;
         }
@@ -119,7 +126,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Rows in the queue that suit the head, each by itself.
-    fn rows_waiting(&self, queue: &FairQueue<Call>, head: &Call) -> u32 {
+    fn rows_waiting(&self, queue: &FairQueue<BoxedCall>, head: &Call) -> u32 {
         let others = queue.iter().filter(|call| self.admits(call, Some(head)));
         others.fold(0, |sum, call| sum.saturating_add(call.rows))
     }
@@ -185,15 +192,15 @@ mod tests {
         Call::of(Flow::new(group, group), vec![feed], rows, joining)
     }
 
-    fn queue(calls: Vec<Call>) -> FairQueue<Call> {
+    fn queue(calls: Vec<Call>) -> FairQueue<BoxedCall> {
         let mut queue = FairQueue::new(1000);
         for call in calls {
-            assert!(queue.push(&call.flow.clone(), call.rows, call).is_ok());
+            assert!(queue.push(&call.flow.clone(), call.rows, Box::new(call)).is_ok());
         }
         queue
     }
 
-    fn batches(queue: &mut FairQueue<Call>, terms: &Terms) -> Vec<Vec<u32>> {
+    fn batches(queue: &mut FairQueue<BoxedCall>, terms: &Terms) -> Vec<Vec<u32>> {
         let next = || Some(form(queue, terms, usize::MAX, Runner::Worker)).filter(|calls| !calls.is_empty());
         std::iter::from_fn(next).map(|calls| calls.iter().map(|call| call.rows).collect()).collect()
     }
@@ -242,7 +249,7 @@ mod tests {
         let asking = call(2, 1, 4, 3);
         assert!(!is_enough(&all, &asking, &Terms::default()));
         assert!(is_enough(&all, &asking, &Terms { preferred_rows: vec![2], ..Terms::default() }));
-        assert!(all.push(&asking.flow.clone(), 1, asking).is_ok());
+        assert!(all.push(&asking.flow.clone(), 1, Box::new(asking)).is_ok());
         assert_eq!(form(&mut all, &Terms::default(), usize::MAX, Runner::Worker).len(), 2);
     }
 
@@ -260,7 +267,7 @@ mod tests {
         let formed = form(&mut all, &Terms::default(), usize::MAX, Runner::Caller { home, now, ticket: &ticket });
         assert!(formed.is_empty(), "that one's caller looks by itself");
         let suspect = Call { is_suspect: true, ..call(2, 1, 4, 8) };
-        assert!(all.push(&suspect.flow.clone(), 1, suspect).is_ok());
+        assert!(all.push(&suspect.flow.clone(), 1, Box::new(suspect)).is_ok());
         let formed = form(&mut all, &Terms::default(), usize::MAX, Runner::Caller { home, now, ticket: &ticket });
         assert!(formed.is_empty(), "a call that held a thread for too long is a worker's");
     }

@@ -9,9 +9,15 @@ use std::collections::VecDeque;
 /// Rounds of credit that a seat may save up while it cannot go; more would let it hold up the others at its return.
 const SAVED_ROUNDS_MAX: i64 = 64;
 
+/// What empty seats held is kept for the next new ones, so many: whoever asks for one call at a time comes and goes with each, and
+/// would allocate and free under the queue's lock.
+const SPARES_MAX: usize = 8;
+
 /// Seats in the order of their turns.
 pub(crate) struct Ring<T> {
     seats: VecDeque<Seat<T>>,
+    /// As empty as new ones, but with room.
+    spares: Vec<T>,
 }
 
 pub(crate) struct Seat<T> {
@@ -23,7 +29,7 @@ pub(crate) struct Seat<T> {
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Self { seats: VecDeque::new() }
+        Self { seats: VecDeque::new(), spares: Vec::new() }
     }
 }
 
@@ -35,7 +41,7 @@ impl<T: Default> Ring<T> {
             seat.weight = weight;
             return work(&mut seat.holds);
         }
-        let mut seat = Seat { id, weight, credit: 0, holds: T::default() };
+        let mut seat = Seat { id, weight, credit: 0, holds: self.spares.pop().unwrap_or_default() };
         let done = work(&mut seat.holds);
         self.seats.push_back(seat);
         done
@@ -77,7 +83,7 @@ impl<T> Ring<T> {
         let (given, cost) = give(&mut seat.holds)?;
         seat.credit -= i64::from(cost);
         if is_empty(&seat.holds) {
-            self.seats.remove(at);
+            self.leave(at);
         } else if seat.credit <= 0 {
             let moved = self.seats.remove(at);
             self.seats.extend(moved);
@@ -96,9 +102,17 @@ impl<T> Ring<T> {
         let seat = self.seats.get_mut(at)?;
         let taken = take(&mut seat.holds);
         if is_empty(&seat.holds) {
-            self.seats.remove(at);
+            self.leave(at);
         }
         taken
+    }
+
+    /// The empty seat at `at` goes.
+    fn leave(&mut self, at: usize) {
+        let Some(seat) = self.seats.remove(at) else { return };
+        if self.spares.len() < SPARES_MAX {
+            self.spares.push(seat.holds);
+        }
     }
 
     /// The first that fits and has credit.

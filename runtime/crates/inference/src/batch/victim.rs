@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::fair::FairQueue;
 use super::former::{Runner, Terms, form};
 use super::sharing::Joining;
-use crate::call::Call;
+use crate::call::{BoxedCall, Call};
 use crate::{AlignedBuf, ElementType, Shape, Tensor};
 
 const PLACES: usize = 64;
@@ -21,7 +21,7 @@ fn call(flow: Flow, rows: u32, share: Option<Share>) -> Call {
 
 /// The queue of one session, and who was turned away.
 struct Served {
-    queue: FairQueue<Call>,
+    queue: FairQueue<BoxedCall>,
     victim: Flow,
     /// Calls of the aggressor that found no place or lost it.
     shed: usize,
@@ -30,7 +30,7 @@ struct Served {
 impl Served {
     /// `false`: the victim was turned away.
     fn arrive(&mut self, call: Call) -> bool {
-        let turned_away = match self.queue.push(&call.flow.clone(), call.rows, call) {
+        let turned_away = match self.queue.push(&call.flow.clone(), call.rows, Box::new(call)) {
             Ok(None) => return true,
             Ok(Some(other)) => other,
             Err(call) => call,

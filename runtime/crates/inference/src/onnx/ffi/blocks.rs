@@ -9,13 +9,15 @@ pub(super) struct Head {
     pub(super) bytes: usize,
     /// The list that the block belongs to when it is free.
     pub(super) class: Option<Class>,
+    /// It has memory of its own, that is no region of the arena's.
+    pub(super) is_reserved: bool,
     /// The next one in that list.
     next: Option<NonNull<Head>>,
 }
 
 impl Head {
-    pub(super) const fn new(bytes: usize, class: Option<Class>) -> Self {
-        Self { bytes, class, next: None }
+    pub(super) const fn new(bytes: usize, class: Option<Class>, is_reserved: bool) -> Self {
+        Self { bytes, class, is_reserved, next: None }
     }
 }
 
@@ -26,11 +28,11 @@ pub(super) struct Class(usize);
 /// What the arena rounds to.
 const STEP: usize = 256;
 /// Larger ones are not kept: their runs take so long that the arena's lock does not tell.
-const BLOCK_MAX: usize = 256 << 10;
-/// Of 256 bytes and less; then ten powers of two with four steps each.
-const CLASSES: usize = 1 + 10 * 4;
-/// What one thread may keep.
-const KEPT_MAX: usize = 1 << 20;
+const BLOCK_MAX: usize = 1 << 20;
+/// Of 256 bytes and less; then twelve powers of two with four steps each.
+const CLASSES: usize = 1 + 12 * 4;
+/// What one thread may keep: more than the outputs of a sentence encoder's run that are alive at once.
+const KEPT_MAX: usize = 4 << 20;
 
 impl Class {
     /// The class of a block of at least `bytes`, and the bytes that blocks of it have; `None`: too large to be kept.
@@ -125,7 +127,7 @@ mod tests {
         let mut memory: Vec<Box<Head>> = sizes
             .map(|size| {
                 let (class, bytes) = Class::of(size).unwrap();
-                Box::new(Head::new(bytes, Some(class)))
+                Box::new(Head::new(bytes, Some(class), false))
             })
             .into();
         let heads: Vec<NonNull<Head>> = memory.iter_mut().map(|head| NonNull::from(&mut **head)).collect();
