@@ -40,6 +40,7 @@ mod residency;
 mod sandbox;
 mod serving;
 mod sharing;
+mod streams;
 mod tenants;
 mod trials;
 mod warm_up;

@@ -39,6 +39,15 @@ impl Wire {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// Another hold of the same connection, for one thread to send and another to read.
+    ///
+    /// # Panics
+    /// When the system has no descriptor left.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), buffer: Vec::new() }
+    }
+
     /// Sends bytes as they are. A server that has hung up is no failure: what it said before can still be read.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
