@@ -63,6 +63,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         keyvalue: Arc::new(StorePairs::new(Arc::clone(&store))),
         outbound: Arc::new(outbound),
         clock_step: config.server.clock_step,
+        wasi_http_03: config.server.wasi_http_03,
     })?;
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));

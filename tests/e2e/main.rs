@@ -38,6 +38,7 @@ mod outbound;
 mod repository;
 mod residency;
 mod sandbox;
+mod service;
 mod serving;
 mod sharing;
 mod streams;

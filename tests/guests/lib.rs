@@ -5,6 +5,7 @@
 pub mod call;
 pub mod frame;
 pub mod inflate;
+pub mod service;
 pub mod typed;
 
 use modelet_sdk::wasi::clocks::monotonic_clock;

@@ -288,6 +288,14 @@ impl TestHost {
         self.start_again();
     }
 
+    /// Writes another `modelet.toml` for the next start.
+    ///
+    /// # Panics
+    /// When the server was started without one.
+    pub fn reconfigure(&self, config: &str) {
+        fs::write(self.config.as_ref().expect("a configuration"), config).unwrap();
+    }
+
     /// Starts a server again after [`TestHost::halt`].
     pub fn start_again(&mut self) {
         self.keeper = keep(&self.scratch, false, self.config.as_deref());

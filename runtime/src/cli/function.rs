@@ -65,6 +65,7 @@ fn print_list(functions: &[Function]) {
 fn print_one(f: &Function) {
     output::line(&format!("{} version {}  {}", f.name, f.version, f.digest));
     output::line(&format!("state       {}", if f.serving { "live" } else { "not loaded: see the server's log" }));
+    f.world.iter().for_each(|world| output::line(&format!("world       {world}")));
     for r in &f.routes {
         output::line(&format!("route       {} (auth {})", route(r), r.auth));
     }

@@ -109,6 +109,10 @@ fn server() -> Vec<Key> {
             c.server.clock_step = duration(s)?;
             Ok(())
         }),
+        key("wasi_http_03", "false", "whether functions of `wasi:http` 0.3 are served: experimental", |c, s| {
+            c.server.wasi_http_03 = s.flag()?;
+            Ok(())
+        }),
         key("log", "info", "what is logged: a level, or `target=level,…`", |c, s| {
             c.server.log = s.text()?.to_owned();
             Ok(())

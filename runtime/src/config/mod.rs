@@ -79,6 +79,8 @@ pub(crate) struct ServerConfig {
     pub(crate) log: String,
     /// The steps in which guests' clocks go; zero: as fine as the machine's.
     pub(crate) clock_step: Duration,
+    /// Whether functions of `wasi:http` 0.3 are served.
+    pub(crate) wasi_http_03: bool,
 }
 
 /// `[inference]`
@@ -183,6 +185,7 @@ impl Config {
                 component_idle: Duration::from_secs(300),
                 log: "info".to_owned(),
                 clock_step: Duration::ZERO,
+                wasi_http_03: false,
             },
             limits: ServerLimits::default(),
             inference: InferenceConfig {

@@ -67,6 +67,8 @@ impl Codes {
     /// Code that another version of the same component records, or new one; recorded for this version, too.
     fn again(&self, of: &Coded) -> Result<CompiledRecord, ControlError> {
         let _compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        // Served by an earlier start of the server, with other settings.
+        self.engine.accepts(&self.engine.inspect(&self.component(&of.tenant, &of.component)?)?)?;
         let record = match self.store.compiled(&of.component, self.engine.id())? {
             Some(record) => record,
             None => self.compile(of)?,

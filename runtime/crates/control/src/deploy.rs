@@ -88,7 +88,9 @@ async fn compile(
         }
         let wasm = control.codes.component(&tenant, &component)?;
         if let Some(record) = control.store.compiled(&component, control.engine.id())? {
-            return Ok((record, control.engine.inspect(&wasm)?));
+            let inspection = control.engine.inspect(&wasm)?;
+            control.engine.accepts(&inspection)?;
+            return Ok((record, inspection));
         }
         let started = std::time::Instant::now();
         let compiled = control.engine.compile(&wasm)?;

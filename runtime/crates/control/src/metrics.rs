@@ -54,6 +54,7 @@ impl Collector for Live {
                 gauge(count as u64).encode(family.encode_family(&labels)?)?;
             }
         }
+        self.encode_worlds(&mut encoder)?;
         let help = "Functions by how much of them is in memory";
         let mut family = encoder.encode_descriptor("modelet_functions", help, None, MetricType::Gauge)?;
         for (level, count) in levels {
@@ -71,6 +72,19 @@ impl Collector for Live {
 }
 
 impl Live {
+    /// What the functions in memory are built for.
+    fn encode_worlds(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "The world that a function in memory is built for";
+        let mut family = encoder.encode_descriptor("modelet_function_world", help, None, MetricType::Gauge)?;
+        let catalog = self.catalog.load();
+        for entry in catalog.functions().filter(|entry| entry.handle.warmth() != Warmth::Disk) {
+            let Some(world) = entry.handle.world() else { continue };
+            let labels = [("function", &*function_label(entry)), ("world", world.name())];
+            gauge(1).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     /// What functions take of memory, what they may take, and why they left it.
     fn encode_memory(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let stats = self.engine.stats();

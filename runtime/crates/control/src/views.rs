@@ -23,6 +23,7 @@ pub(crate) fn function(entry: &FunctionEntry, shown: Shown) -> wire::Function {
         models: shown.models,
         limits: limits(&entry.limits),
         reuse: entry.handle.spec().instances.reuse,
+        world: entry.handle.world().map(|world| world.name().to_owned()),
         instances: instances(&entry.handle),
         notes: shown.notes,
     }
@@ -40,6 +41,7 @@ pub(crate) fn not_serving(control: &Control, version: &FunctionVersion, draft: &
         models: draft.models(),
         limits: limits(&draft.limits(control)),
         reuse: draft.instances().reuse,
+        world: None,
         instances: wire::Instances::default(),
         notes: draft.notes(),
     }

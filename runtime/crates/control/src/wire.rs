@@ -122,6 +122,9 @@ pub struct Function {
     /// `instance`: its sandboxes are kept for further requests; `request`: each request gets a fresh one.
     #[schema(value_type = String)]
     pub reuse: Reuse,
+    /// What it is built for, such as `wasi:http/proxy@0.2`; known since it was first in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
     /// Its live sandboxes at this moment.
     pub instances: Instances,
     /// What its owner should know: where it does not live as its manifest says, and why.

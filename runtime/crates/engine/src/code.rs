@@ -7,16 +7,31 @@ use modelet_spec::Digest;
 use wasmtime::component::Component;
 
 use crate::error::LoadError;
+use crate::world::{Offer, Offers};
 
 /// Copies `code`, which must be what [`Engine::compile`](crate::Engine::compile) returned.
 ///
 /// # Errors
 /// When the code was made by another version of wasmtime or with other settings.
-pub(crate) fn copied(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component, LoadError> {
+pub(crate) fn copied<'o>(offers: &'o Offers, code: &[u8]) -> Result<(&'o Offer, Component), LoadError> {
     // SAFETY: wasmtime copies `code` into its own mapping and checks version and settings, but runs the machine code in it
     // as it is. `Engine::load`'s contract asks the caller to pass only bytes that `Engine::compile` made.
-    let component = unsafe { Component::deserialize(engine, code) };
-    component.map_err(|error| LoadError::Stale(format!("{error:#}")))
+    fitting(offers, |engine| unsafe { Component::deserialize(engine, code) })
+}
+
+/// The world whose engine takes the code. No other's does: wasmtime compares the settings that it was made with.
+fn fitting(
+    offers: &Offers,
+    open: impl Fn(&wasmtime::Engine) -> wasmtime::Result<Component>,
+) -> Result<(&Offer, Component), LoadError> {
+    let mut why = String::new();
+    for offer in offers.all() {
+        match open(&offer.wasmtime) {
+            Ok(component) => return Ok((offer, component)),
+            Err(error) => why = format!("{error:#}"),
+        }
+    }
+    Err(LoadError::Stale(why))
 }
 
 /// Maps the file at `path`: its pages are the system's cache, there once for all who map them, and free to go when memory is
@@ -28,7 +43,11 @@ pub(crate) fn copied(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component
 ///
 /// # Errors
 /// When the file cannot be read, has another digest, or was made by another version of wasmtime or with other settings.
-pub(crate) fn mapped(engine: &wasmtime::Engine, path: &Path, digest: &Digest) -> Result<Component, LoadError> {
+pub(crate) fn mapped<'o>(
+    offers: &'o Offers,
+    path: &Path,
+    digest: &Digest,
+) -> Result<(&'o Offer, Component), LoadError> {
     // Verified before wasmtime sees a byte: it registers unwinding tables from the file before it could be asked what is in it.
     let code = std::fs::read(path).map_err(|error| LoadError::Unreadable(error.to_string()))?;
     if Digest::of(&code) != *digest {
@@ -36,8 +55,7 @@ pub(crate) fn mapped(engine: &wasmtime::Engine, path: &Path, digest: &Digest) ->
     }
     // SAFETY: the bytes at `path` were just found to have `digest`, so they are code that `Engine::compile` made, and the caller
     // vouches that the file does not change. That this path still leads to the same bytes is checked below.
-    let component = unsafe { Component::deserialize_file(engine, path) };
-    let component = component.map_err(|error| LoadError::Stale(format!("{error:#}")))?;
+    let (offer, component) = fitting(offers, |engine| unsafe { Component::deserialize_file(engine, path) })?;
     let image = component.image_range();
     let len = image.end.addr().saturating_sub(image.start.addr());
     // SAFETY: the range is the component's whole image, mapped readable for as long as the component lives, which it does
@@ -47,5 +65,5 @@ pub(crate) fn mapped(engine: &wasmtime::Engine, path: &Path, digest: &Digest) ->
     if image != code.as_slice() {
         return Err(LoadError::Unreadable("it was replaced while it was read".to_owned()));
     }
-    Ok(component)
+    Ok((offer, component))
 }

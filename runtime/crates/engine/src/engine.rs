@@ -11,18 +11,18 @@ use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Digest, EffectiveLimits, Flow, FunctionName, ServerLimits, TenantName, Version};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use wasmtime::component::Linker;
 
 use crate::error::{CompileError, EngineError, LoadError};
 use crate::function::Function;
-use crate::inspect::{HANDLER, Inspection};
+use crate::inspect::Inspection;
 use crate::keeper::Keeper;
 use crate::ladder::Ladder;
 use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
 use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
 use crate::ticker::Ticker;
-use crate::{host, inspect, keeper, settings, ticker};
+use crate::world::Offers;
+use crate::{inspect, keeper, ticker};
 
 /// Components that are brought into memory at a time. Each takes a thread that reads the disk, and may compile.
 const LOADS_MAX: usize = 4;
@@ -45,10 +45,12 @@ pub struct EngineConfig {
     pub outbound: Arc<dyn Outbound>,
     /// The steps in which a guest's clocks go: what it measures is no finer. Zero: as fine as the machine's.
     pub clock_step: Duration,
+    /// Whether functions of `wasi:http` 0.3 are served. Nobody gives security fixes of it before the next release of wasmtime.
+    pub wasi_http_03: bool,
 }
 
 impl Default for EngineConfig {
-    /// The default limits, nobody who tells of memory, nothing kept, nothing that leaves, exact clocks.
+    /// The default limits, nobody who tells of memory, nothing kept, nothing that leaves, exact clocks, `wasi:http` 0.2 alone.
     fn default() -> Self {
         Self {
             limits: ServerLimits::default(),
@@ -57,6 +59,7 @@ impl Default for EngineConfig {
             keyvalue: Arc::new(NoKeyValue),
             outbound: Arc::new(NoOutbound),
             clock_step: Duration::ZERO,
+            wasi_http_03: false,
         }
     }
 }
@@ -71,7 +74,7 @@ pub struct Engine {
 
 /// What functions, the threads and the engine share.
 pub(crate) struct Shared {
-    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) offers: Arc<Offers>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ticker: Ticker,
     pub(crate) keeper: Keeper,
@@ -134,23 +137,21 @@ impl Engine {
     /// # Errors
     /// When the address space for the pool cannot be reserved, or the platform lacks what wasmtime needs.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let EngineConfig { limits, component_idle, memory, keyvalue, outbound, clock_step } = config;
-        let wasmtime = wasmtime::Engine::new(&settings::config(&limits))?;
-        let mut linker = Linker::new(&wasmtime);
-        host::link(&mut linker)?;
+        let EngineConfig { limits, component_idle, memory, keyvalue, outbound, clock_step, wasi_http_03 } = config;
+        let offers = Arc::new(Offers::new(&limits, wasi_http_03)?);
         let mut hash = DefaultHasher::new();
-        wasmtime.precompile_compatibility_hash().hash(&mut hash);
+        offers.proxy.wasmtime.precompile_compatibility_hash().hash(&mut hash);
         let id = format!("wasmtime-48-{:016x}", hash.finish());
         let shared = Arc::new(Shared {
             counters: Arc::new(Counters::default()),
             ticker: Ticker::default(),
             keeper: Keeper::default(),
-            shelf: Shelf::new(wasmtime.clone(), linker),
+            shelf: Shelf::new(Arc::clone(&offers)),
             ladder: Ladder::new(limits.warm_memory.0, component_idle),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             runtime: OnceLock::new(),
             instances_total: limits.instances_total,
-            wasmtime,
+            offers,
             memory,
             keyvalue,
             outbound,
@@ -178,6 +179,14 @@ impl Engine {
         inspect::inspect(wasm)
     }
 
+    /// Whether a component can be a function here.
+    ///
+    /// # Errors
+    /// When it is built for another world, for one that is not served, or imports what is not offered.
+    pub fn accepts(&self, inspection: &Inspection) -> Result<(), CompileError> {
+        self.shared.offers.find(inspection).map(drop)
+    }
+
     /// Compiles a component: tenths of a second to many seconds of CPU, so call it where blocking is allowed.
     ///
     /// # Errors
@@ -188,13 +197,7 @@ impl Engine {
             return Err(CompileError::TooLarge { bytes, limit: self.component_max });
         }
         let inspection = inspect::inspect(wasm)?;
-        if !inspection.refused.is_empty() {
-            return Err(CompileError::Imports(inspection.refused));
-        }
-        if !inspection.exports.iter().any(|name| name.starts_with(HANDLER)) {
-            return Err(CompileError::NoHandler { exports: inspection.exports });
-        }
-        let code = self.shared.wasmtime.precompile_component(wasm);
+        let code = self.shared.offers.find(&inspection)?.wasmtime.precompile_component(wasm);
         let code = code.map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
         Ok(Compiled { code, inspection })
     }

@@ -45,7 +45,7 @@ pub enum CompileError {
     },
     /// The component does not answer HTTP.
     #[error(
-        "the component exports no `wasi:http/incoming-handler@0.2` (it exports: {}); \
+        "the component exports no `wasi:http/incoming-handler@0.2` and no `wasi:http/handler@0.3` (it exports: {}); \
          export the `wasi:http/proxy` world, for instance with `modelet_sdk::handler!`",
         if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
     )]
@@ -53,6 +53,12 @@ pub enum CompileError {
         /// What it exports instead.
         exports: Vec<String>,
     },
+    /// The component answers by `wasi:http` 0.3, and this server does not serve that.
+    #[error(
+        "the component is built for `wasi:http/service@0.3`, which this server does not serve: the host's side of it is experimental and gets no security fixes between releases. \
+         Build it for `wasi:http/proxy@0.2`, or have the operator set `wasi_http_03 = true` under [server]"
+    )]
+    NotServed,
     /// Imports that no host here offers.
     #[error("the component needs what is not offered: {}", list(.0))]
     Imports(Vec<Refused>),

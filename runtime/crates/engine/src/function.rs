@@ -13,6 +13,7 @@ use crate::ports::{Code, ColdStart, KeyValue, NoKeyValue, NoOutbound, Outbound, 
 use crate::spans::Spans;
 use crate::state::Waited;
 use crate::wake::Flight;
+use crate::world::World;
 
 /// One version of a function, ready to be invoked. Dropping the last handle puts its idle instances away.
 pub struct Function {
@@ -27,6 +28,7 @@ pub struct Function {
     is_real: bool,
     /// See [`Function::beside`].
     beside: OnceLock<Arc<dyn Any + Send + Sync>>,
+    world: OnceLock<World>,
 }
 
 /// How far up the ladder of warmth a function is.
@@ -63,13 +65,35 @@ impl Function {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
         let (seat, flight) = (Arc::default(), Flight::default());
         let place = Arc::new(place(&spec));
-        Self { spec, code, place, permits, seat, flight, shared, is_real, beside: OnceLock::new() }
+        Self {
+            spec,
+            code,
+            place,
+            permits,
+            seat,
+            flight,
+            shared,
+            is_real,
+            beside: OnceLock::new(),
+            world: OnceLock::new(),
+        }
     }
 
     /// What the function was loaded with.
     #[must_use]
     pub fn spec(&self) -> &FunctionSpec {
         &self.spec
+    }
+
+    /// What it is built to be; known since it was first in memory.
+    #[must_use]
+    pub fn world(&self) -> Option<World> {
+        self.world.get().copied()
+    }
+
+    /// Its component was found to be built for this world.
+    pub(crate) fn is_of(&self, world: World) {
+        self.world.get_or_init(|| world);
     }
 
     /// What its caller keeps beside it: made when it is first asked for, there without a look-up afterwards, gone with the

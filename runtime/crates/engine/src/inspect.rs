@@ -4,11 +4,12 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::caps::Caps;
 use crate::error::CompileError;
+use crate::world::World;
 
 /// What a component asks for and offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// The world it is built for: `wasi:http/proxy@0.2` or what else it exports.
+    /// The world it is built for: `wasi:http/proxy@0.2`, `wasi:http/service@0.3`, or what else it exports.
     pub kind: String,
     /// Everything it imports, as written.
     pub imports: Vec<String>,
@@ -40,6 +41,9 @@ const STANDARD: &[&str] = &["wasi:cli/", "wasi:filesystem/", "wasi:sockets/", "w
 /// Linked, and able to do something.
 const CAPABILITIES: &[&str] = &["wasi:http/", "wasi:clocks/", "wasi:random/"];
 
+/// What a component imports that passes requests on to the next: there is no next here.
+const CHAIN: &str = "wasi:http/handler@";
+
 /// Drafts, and what is ours: linked in exactly this version, and able to do something.
 const DRAFTS: &[(&str, &str)] = &[
     ("wasi:nn/", "0.2.0-rc-2024-10-28"),
@@ -51,7 +55,7 @@ const DRAFTS: &[(&str, &str)] = &[
 
 /// What reaches beyond the sandbox: a version that gains one of them is asked about. Clocks, random numbers and a log of its
 /// own do not, and any change of a compiler may bring them.
-const POWERS: [&str; 4] = ["wasi:nn", "wasi:http/outgoing-handler", "wasi:keyvalue", "wasi:config"];
+const POWERS: [&str; 5] = ["wasi:nn", "wasi:http/outgoing-handler", "wasi:http/client", "wasi:keyvalue", "wasi:config"];
 
 impl Inspection {
     /// Which of its capabilities reach beyond the sandbox, each once.
@@ -62,15 +66,13 @@ impl Inspection {
     }
 }
 
-pub(crate) const HANDLER: &str = "wasi:http/incoming-handler@0.2";
-
 /// Reads the outer component of `wasm`.
 pub(crate) fn inspect(wasm: &[u8]) -> Result<Inspection, CompileError> {
     let (imports, exports) = names(wasm)?;
-    let kind = if exports.iter().any(|name| name.starts_with(HANDLER)) {
-        "wasi:http/proxy@0.2".to_owned()
-    } else {
-        exports.first().cloned().unwrap_or_else(|| "nothing".to_owned())
+    let world = World::of(&exports);
+    let kind = match world {
+        Some(world) => world.name().to_owned(),
+        None => exports.first().cloned().unwrap_or_else(|| "nothing".to_owned()),
     };
     let mut inspection = Inspection {
         kind,
@@ -82,7 +84,7 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Inspection, CompileError> {
         bytes: wasm.len() as u64,
     };
     for import in imports {
-        match why_refused(&import) {
+        match why_refused(&import, world) {
             Some(why) => inspection.refused.push(Refused { import, why }),
             None if starts(&import, STANDARD) => inspection.standard.push(import),
             None => inspection.capabilities.push(import),
@@ -95,7 +97,7 @@ fn starts(import: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| import.starts_with(prefix))
 }
 
-fn why_refused(import: &str) -> Option<&'static str> {
+fn why_refused(import: &str, world: Option<World>) -> Option<&'static str> {
     let version = import.split_once('@').map_or("", |(_, version)| version);
     if let Some((_, offered)) = DRAFTS.iter().find(|(package, _)| import.starts_with(package)) {
         return (version != *offered).then_some("another draft of it is offered: see wit/ in Modelet's repository");
@@ -103,7 +105,14 @@ fn why_refused(import: &str) -> Option<&'static str> {
     if !starts(import, STANDARD) && !starts(import, CAPABILITIES) {
         return Some("not offered by this host");
     }
-    (!version.starts_with("0.2.")).then_some("only WASI 0.2 is offered")
+    match world {
+        _ if version.starts_with("0.2.") => None,
+        Some(World::Service) if version.starts_with("0.3.") => {
+            import.starts_with(CHAIN).then_some("a function cannot be put before another")
+        }
+        Some(World::Service) => Some("only WASI 0.2 and 0.3 are offered"),
+        _ => Some("only WASI 0.2 is offered to a function that answers by it"),
+    }
 }
 
 /// wasmparser prints byte arrays over many lines.
@@ -211,14 +220,19 @@ mod tests {
 
     #[test]
     fn imports_are_offered_by_package_and_version() {
-        assert_eq!(why_refused("wasi:cli/environment@0.2.6"), None);
-        assert_eq!(why_refused("wasi:nn/graph@0.2.0-rc-2024-10-28"), None);
-        assert!(why_refused("wasi:nn/graph@0.2.0-rc-2024-06-25").is_some());
-        assert_eq!(why_refused("modelet:nn/models@0.1.0"), None);
-        assert!(why_refused("modelet:nn/models@0.2.0").is_some());
-        assert_eq!(why_refused("wasi:keyvalue/store@0.2.0-draft"), None);
-        assert!(why_refused("wasi:keyvalue/store@0.2.0-draft2").is_some());
-        assert!(why_refused("wasi:http/types@0.3.0").is_some());
-        assert!(why_refused("modelet:test/secret").is_some());
+        for world in [World::Proxy, World::Service] {
+            let why_refused = |import| why_refused(import, Some(world));
+            assert_eq!(why_refused("wasi:cli/environment@0.2.6"), None);
+            assert_eq!(why_refused("wasi:nn/graph@0.2.0-rc-2024-10-28"), None);
+            assert!(why_refused("wasi:nn/graph@0.2.0-rc-2024-06-25").is_some());
+            assert_eq!(why_refused("modelet:nn/models@0.1.0"), None);
+            assert!(why_refused("modelet:nn/models@0.2.0").is_some());
+            assert_eq!(why_refused("wasi:keyvalue/store@0.2.0-draft"), None);
+            assert!(why_refused("wasi:keyvalue/store@0.2.0-draft2").is_some());
+            assert!(why_refused("wasi:http/handler@0.3.0").is_some());
+            assert!(why_refused("wasi:http/types@0.4.0").is_some());
+            assert!(why_refused("modelet:test/secret").is_some());
+            assert_eq!(why_refused("wasi:http/types@0.3.0").is_none(), world == World::Service);
+        }
     }
 }

@@ -4,20 +4,21 @@ use std::time::Instant;
 
 use modelet_spec::InvocationId;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
 use crate::function::Function;
+use crate::guest::Guest;
 use crate::host;
 use crate::outcome::PastDeadline;
 use crate::pool::Pool;
 use crate::state::GuestState;
 use crate::warm::Keep;
+use crate::world::World;
 
 /// A store with its instance. Used for one invocation at a time.
 pub(crate) struct Instance {
     pub(crate) store: Store<GuestState>,
-    pub(crate) proxy: Proxy,
+    pub(crate) guest: Guest,
     /// Invocations begun.
     pub(crate) served: u32,
     made: Instant,
@@ -36,12 +37,16 @@ impl Instance {
         let mut store = Store::try_new(pool.linked.pre.engine(), state)?;
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);
+        if pool.linked.pre.world() == World::Service {
+            // Streams, futures and tasks are such handles, and no entries of the table of resources.
+            store.set_max_component_handles(spec.limits.resources);
+        }
         store.epoch_deadline_callback(yield_or_stop);
         store.set_epoch_deadline(1);
         store.data_mut().begin(id, deadline);
-        let proxy = pool.linked.pre.instantiate_async(&mut store).await?;
+        let guest = pool.linked.pre.instantiate(&mut store).await?;
         function.counters().made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Box::new(Self { store, proxy, served: 0, made: Instant::now() }))
+        Ok(Box::new(Self { store, guest, served: 0, made: Instant::now() }))
     }
 
     /// Gets ready to wait for the next request. `false`: it cannot.
@@ -52,8 +57,8 @@ impl Instance {
 
     /// Whether a response body was begun and never finished: then what the client got is not the whole answer.
     pub(crate) fn has_unfinished_body(&mut self) -> bool {
-        let table = &mut self.store.data_mut().table;
-        !table.is_empty() && table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>())
+        let GuestState { table, answering, .. } = self.store.data_mut();
+        *answering || (!table.is_empty() && table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>()))
     }
 }
 

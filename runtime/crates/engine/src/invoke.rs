@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use modelet_spec::InvocationId;
+use wasmtime_wasi_http::WasiBody;
 
 use crate::error::LoadError;
 use crate::function::Function;
@@ -48,7 +49,7 @@ impl Function {
         let (answer, end) = std::future::poll_fn(|cx| poll_answer(&mut run, cx)).await;
         match (answer, end) {
             (Some(Ok(response)), end) => Self::respond(run, response, end, limit).await,
-            (Some(Err(code)), end) => refused(run, &format!("{code:?}"), end),
+            (Some(Err(code)), end) => refused(run, &code, end),
             (None, Some(end)) => failed(run, end),
             (None, None) => {
                 Outcome::HostFault(Fault::new(FaultKind::Host, "an internal error", "no answer and no end"))
@@ -56,12 +57,7 @@ impl Function {
         }
     }
 
-    async fn respond(
-        mut run: Run,
-        response: http::Response<wasmtime_wasi_http::p2::body::HyperOutgoingBody>,
-        mut end: Option<End>,
-        limit: u64,
-    ) -> Outcome {
+    async fn respond(mut run: Run, response: http::Response<WasiBody>, mut end: Option<End>, limit: u64) -> Outcome {
         let (parts, body) = response.into_parts();
         let mut gather = Gather::new(body, limit);
         std::future::poll_fn(|cx| {

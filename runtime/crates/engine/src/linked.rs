@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use modelet_spec::{Digest, EffectiveLimits};
-use wasmtime::component::{Component, Linker};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime::component::Component;
 
 use crate::code;
 use crate::error::LoadError;
+use crate::guest::GuestPre;
 use crate::ports::{Code, CodeImage};
-use crate::state::GuestState;
+use crate::world::{Offer, Offers};
 
 /// A component in memory, with the host behind its imports.
 pub(crate) struct Linked {
-    pub(crate) pre: ProxyPre<GuestState>,
+    pub(crate) pre: GuestPre,
     /// Bytes of its code, with all that wasmtime keeps beside it.
     pub(crate) code_bytes: u64,
     /// Bytes that its largest memory begins with.
@@ -25,8 +25,7 @@ pub(crate) struct Linked {
 
 /// Finds the component that is in memory already. It keeps none there.
 pub(crate) struct Shelf {
-    wasmtime: wasmtime::Engine,
-    linker: Linker<GuestState>,
+    offers: Arc<Offers>,
     places: Mutex<HashMap<Digest, Place>>,
 }
 
@@ -35,8 +34,8 @@ pub(crate) struct Shelf {
 type Place = Arc<Mutex<Weak<Linked>>>;
 
 impl Shelf {
-    pub(crate) fn new(wasmtime: wasmtime::Engine, linker: Linker<GuestState>) -> Self {
-        Self { wasmtime, linker, places: Mutex::default() }
+    pub(crate) fn new(offers: Arc<Offers>) -> Self {
+        Self { offers, places: Mutex::default() }
     }
 
     /// The component of `code`, loaded if nobody has it. Blocks: it reads a file, and may compile.
@@ -63,26 +62,13 @@ impl Shelf {
         if let Some(linked) = here.upgrade() {
             return Ok(linked);
         }
-        let component = match image {
-            CodeImage::File { path, digest } => code::mapped(&self.wasmtime, path, digest)?,
-            CodeImage::Bytes { bytes, .. } => code::copied(&self.wasmtime, bytes)?,
+        let (offer, component) = match image {
+            CodeImage::File { path, digest } => code::mapped(&self.offers, path, digest)?,
+            CodeImage::Bytes { bytes, .. } => code::copied(&self.offers, bytes)?,
         };
-        let linked = Arc::new(self.link(&component)?);
+        let linked = Arc::new(link(offer, &component)?);
         *here = Arc::downgrade(&linked);
         Ok(linked)
-    }
-
-    fn link(&self, component: &Component) -> Result<Linked, LoadError> {
-        let failed = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
-        let pre = ProxyPre::new(self.linker.instantiate_pre(component).map_err(failed)?).map_err(failed)?;
-        let image = component.image_range();
-        let needs = component.resources_required();
-        Ok(Linked {
-            pre,
-            code_bytes: image.end.addr().saturating_sub(image.start.addr()) as u64,
-            memory: needs.as_ref().and_then(|needs| needs.max_initial_memory_size).unwrap_or(0),
-            table: needs.as_ref().and_then(|needs| needs.max_initial_table_size).unwrap_or(0),
-        })
     }
 
     /// The place of a code; those of codes that nobody has any more are cleared when a new one comes.
@@ -99,6 +85,18 @@ impl Shelf {
     fn places(&self) -> MutexGuard<'_, HashMap<Digest, Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn link(offer: &Offer, component: &Component) -> Result<Linked, LoadError> {
+    let pre = GuestPre::new(offer, component).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+    let image = component.image_range();
+    let needs = component.resources_required();
+    Ok(Linked {
+        pre,
+        code_bytes: image.end.addr().saturating_sub(image.start.addr()) as u64,
+        memory: needs.as_ref().and_then(|needs| needs.max_initial_memory_size).unwrap_or(0),
+        table: needs.as_ref().and_then(|needs| needs.max_initial_table_size).unwrap_or(0),
+    })
 }
 
 fn lock(place: &Mutex<Weak<Linked>>) -> MutexGuard<'_, Weak<Linked>> {

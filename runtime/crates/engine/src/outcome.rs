@@ -185,7 +185,7 @@ fn ended_by_message(error: &wasmtime::Error, detail: String) -> Ended {
         return Ended::OverLimit(Fault::new(FaultKind::Hostcall, "one host call carried too many bytes", detail));
     }
     if root.contains("store handle limit exceeded") {
-        let public = "one host call lent more resources than allowed";
+        let public = "the function holds, or lends in one host call, more resources than allowed";
         return Ended::OverLimit(Fault::new(FaultKind::Resources, public, detail));
     }
     if root.starts_with("total size of fields exceeds limit") {

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::AbortHandle;
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::WasiBody;
 
 use crate::outcome::{Fault, FaultKind};
 use crate::run::{End, Run};
@@ -39,7 +39,7 @@ pub enum ResponseError {
 
 /// The part that the guest has yet to write.
 struct Rest {
-    body: HyperOutgoingBody,
+    body: WasiBody,
     /// Bytes that the answer may still have.
     left: u64,
     limit: u64,
@@ -64,7 +64,7 @@ impl Drop for Rest {
 
 /// Collects what the guest writes without waiting.
 pub(crate) struct Gather {
-    body: HyperOutgoingBody,
+    body: WasiBody,
     chunks: VecDeque<Bytes>,
     trailers: Option<HeaderMap>,
     bytes: u64,
@@ -76,7 +76,7 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
-    pub(crate) fn new(body: HyperOutgoingBody, limit: u64) -> Self {
+    pub(crate) fn new(body: WasiBody, limit: u64) -> Self {
         Self { body, chunks: VecDeque::new(), trailers: None, bytes: 0, limit, over: false, done: false, broken: false }
     }
 
@@ -90,8 +90,16 @@ impl Gather {
             }
             self.drain(cx);
             if self.done || self.bytes == before {
-                return;
+                break;
             }
+        }
+        // Its instance is then back before the answer is out, and no task has to see to that.
+        if self.done
+            && end.is_none()
+            && run.awaits_its_body()
+            && let Poll::Ready(ended) = run.poll_end(cx)
+        {
+            *end = Some(ended);
         }
     }
 

@@ -12,20 +12,25 @@ use modelet_spec::InvocationId;
 use modelet_spec::manifest::Reuse;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::function::Function;
+use crate::guest::Guest;
 use crate::instance::Instance;
 use crate::invoke::Invocation;
 use crate::outcome::{Ended, Fault, FaultKind, ended_by};
 use crate::pool::Pool;
 use crate::ports::{ColdStart, Stage};
-use crate::prepare;
 use crate::spans::Spans;
+use crate::state::GuestState;
+use crate::world::World;
+use crate::{prepare, service};
 
-/// What the guest set as its answer.
-pub(crate) type Answer = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
+/// What the guest set as its answer; or the error that it gave instead, in words.
+pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 
 type Call = Pin<Box<dyn Future<Output = (Option<Box<Instance>>, wasmtime::Result<()>)> + Send>>;
 type Told = Box<dyn FnOnce(Ended) + Send + Sync>;
@@ -73,6 +78,11 @@ impl Run {
     /// The answer, once the guest has set it.
     pub(crate) fn take_answer(&mut self) -> Option<Answer> {
         self.answer.try_recv().ok()
+    }
+
+    /// Whether the guest waits for the end of its body before it ends: then it is mostly done as soon as that is taken.
+    pub(crate) fn awaits_its_body(&self) -> bool {
+        self.pool.linked.pre.world() == World::Service
     }
 
     /// Runs the guest until it ends, waits, or has had its turn.
@@ -233,17 +243,34 @@ async fn make(
 
 async fn handle(instance: &mut Instance, handover: Handover) -> wasmtime::Result<()> {
     instance.served = instance.served.saturating_add(1);
-    let store = &mut instance.store;
-    let state = store.data_mut();
-    state.begin(handover.id, handover.deadline);
-    let scheme = if handover.https { Scheme::Https } else { Scheme::Http };
-    state.hooks.admitting = true;
-    let mut http = wasmtime_wasi_http::WasiHttpView::http(state);
-    let request = http.new_incoming_request(scheme, handover.request);
-    let out = http.new_response_outparam(handover.sender)?;
-    state.hooks.admitting = false;
+    let Instance { store, guest, .. } = instance;
+    let Handover { id, deadline, request, https, sender, .. } = handover;
+    store.data_mut().begin(id, deadline);
     store.set_epoch_deadline(1);
-    instance.proxy.wasi_http_incoming_handler().call_handle(store, request?, out).await
+    match guest {
+        Guest::Proxy(proxy) => handle_by_proxy(store, proxy, request, https, sender).await,
+        Guest::Service(guest) => service::handle(store, guest, request, https, sender).await,
+    }
+}
+
+/// Calls a guest of `wasi:http` 0.2.
+async fn handle_by_proxy(
+    store: &mut Store<GuestState>,
+    proxy: &Proxy,
+    request: http::Request<crate::RequestBody>,
+    https: bool,
+    sender: oneshot::Sender<Answer>,
+) -> wasmtime::Result<()> {
+    let state = store.data_mut();
+    let scheme = if https { Scheme::Https } else { Scheme::Http };
+    state.hooks.admitting = true;
+    let mut http = state.http();
+    let request = http.new_incoming_request(scheme, request);
+    // The caller may have gone; that is no business of the guest's.
+    let answer = |answer: Result<_, _>| drop(sender.send(answer.map_err(|code| format!("{code:?}"))));
+    let out = http.new_response_outparam_from_callback(answer)?;
+    state.hooks.admitting = false;
+    proxy.wasi_http_incoming_handler().call_handle(store, request?, out).await
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -31,8 +31,9 @@ pub(crate) fn config(limits: &ServerLimits) -> Config {
     config
 }
 
-/// The pool's totals are the server's: what is past them is [`Outcome::Exhausted`](crate::Outcome::Exhausted).
-fn pooling(limits: &ServerLimits) -> PoolingAllocationConfig {
+/// The pool's totals are the server's: what is past them is [`Outcome::Exhausted`](crate::Outcome::Exhausted). Each world has a
+/// pool of its own.
+pub(crate) fn pooling(limits: &ServerLimits) -> PoolingAllocationConfig {
     let instances = limits.instances_total;
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)

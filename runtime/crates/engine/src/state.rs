@@ -39,6 +39,8 @@ pub(crate) struct GuestState {
     pub(crate) log: Arc<GuestLog>,
     /// What this invocation has waited for models.
     pub(crate) waited: Waited,
+    /// An answer by `wasi:http` 0.3 is on its way: its body is not at its end.
+    pub(crate) answering: bool,
     log_bytes: u64,
 }
 
@@ -108,6 +110,7 @@ impl GuestState {
             counters: function.counters().clone(),
             log,
             waited: Waited::default(),
+            answering: false,
             log_bytes: limits.log_bytes,
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
 fn run(shared: &Weak<Shared>) {
     let mut quiet_ticks = 0;
     while let Some(engine) = shared.upgrade() {
-        engine.wasmtime.increment_epoch();
+        engine.offers.tick();
         let is_busy = engine.counters.read().instances_busy > 0;
         quiet_ticks = if is_busy { 0 } else { quiet_ticks + 1 };
         let pause = if quiet_ticks < QUIET_TICKS { None } else { fall_asleep(&engine) };

@@ -92,6 +92,7 @@ impl Function {
         let shared = self.shared();
         let linked = shared.shelf.get(self.code())?;
         linked.fits(&self.spec().limits)?;
+        self.is_of(linked.pre.world());
         let pool = Arc::new(Pool::new(shared.pool_id(), self, linked, Arc::clone(self.counters())));
         self.seat().sit(&pool);
         shared.ladder.hold(&pool);

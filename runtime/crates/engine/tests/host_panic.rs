@@ -72,15 +72,22 @@ async fn invoke(function: &Arc<Function>) -> Outcome {
 
 #[tokio::test]
 async fn a_panic_in_a_host_call_ends_its_invocation_alone() {
-    let engine = Engine::new(EngineConfig::default()).unwrap();
-    let (asks, hello) = (function(&engine, "nn_unknown_model"), function(&engine, "hello"));
-    for _ in 0..2 {
-        let Outcome::HostFault(fault) = invoke(&asks).await else { panic!("no host fault") };
-        assert_eq!(fault.kind, FaultKind::Host);
-        assert!(fault.detail.contains("a bug of the host"), "the operator reads what it was: {}", fault.detail);
-        assert!(!fault.public.contains("bug"), "the client does not: {}", fault.public);
-        assert_eq!(asks.instances(), (0, 0), "its instance is not used again");
-        let Outcome::Answered(answer) = invoke(&hello).await else { panic!("the neighbour does not answer") };
-        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello\n");
+    let engine = Engine::new(EngineConfig { wasi_http_03: true, ..EngineConfig::default() }).unwrap();
+    // Of both worlds.
+    for (asks, neighbour, text) in
+        [("nn_unknown_model", "hello", "hello\n"), ("async_host", "async_hello", "hello 1\nhello 2\n")]
+    {
+        let (asks, neighbour) = (function(&engine, asks), function(&engine, neighbour));
+        let mut texts = String::new();
+        for _ in 0..2 {
+            let Outcome::HostFault(fault) = invoke(&asks).await else { panic!("no host fault") };
+            assert_eq!(fault.kind, FaultKind::Host);
+            assert!(fault.detail.contains("a bug of the host"), "the operator reads what it was: {}", fault.detail);
+            assert!(!fault.public.contains("bug"), "the client does not: {}", fault.public);
+            assert_eq!(asks.instances(), (0, 0), "its instance is not used again");
+            let Outcome::Answered(answer) = invoke(&neighbour).await else { panic!("the neighbour does not answer") };
+            texts.push_str(&String::from_utf8_lossy(&answer.into_body().collect().await.unwrap().to_bytes()));
+        }
+        assert!(texts.starts_with(text), "{texts}");
     }
 }

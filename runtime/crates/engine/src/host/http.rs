@@ -41,6 +41,9 @@ impl Hooks {
     }
 }
 
+/// What the host takes at once of a body that a guest of 0.3 writes; two such pieces may wait for the client.
+const CHUNK_BYTES: usize = 64 << 10;
+
 static FORBIDDEN_TO_GUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(forbidden_to_guests));
 static FORBIDDEN_IN_REQUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(hop_by_hop));
 
@@ -60,6 +63,10 @@ impl WasiHttpHooks for Hooks {
 
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
         if self.admitting { FORBIDDEN_IN_REQUESTS.clone() } else { FORBIDDEN_TO_GUESTS.clone() }
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
     }
 
     fn send_request(

@@ -12,11 +12,17 @@ mod outbound;
 use wasmtime::component::Linker;
 
 use crate::state::GuestState;
+use crate::world::World;
 
 /// Links everything that a guest may import. The rest is refused at deploy by name, see [`crate::inspect`].
-pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+/// A guest of 0.3 has the interfaces of 0.2 as well: the std of its language imports them.
+pub(crate) fn link(linker: &mut Linker<GuestState>, world: World) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     http::link(linker)?;
+    if world == World::Service {
+        wasmtime_wasi::p3::add_to_linker(linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    }
     config::link(linker)?;
     keyvalue::link(linker)?;
     logging::link(linker)?;
