@@ -237,6 +237,9 @@ unsafe fn owner(this: *const OrtAllocator) -> &'static CachedArena {
 }
 
 /// `OrtAllocator::Alloc`: `size` bytes aligned to 64, null for none. Throws what the arena throws.
+///
+/// # Safety
+/// `this` is the registered allocator.
 unsafe extern "C-unwind" fn alloc(this: *mut OrtAllocator, size: usize) -> *mut c_void {
     // SAFETY: ONNX Runtime calls with the allocator that it was given.
     let owner = unsafe { owner(this) };
@@ -252,6 +255,9 @@ unsafe extern "C-unwind" fn alloc(this: *mut OrtAllocator, size: usize) -> *mut 
 }
 
 /// `OrtAllocator::Reserve`: as `alloc`, for what stays: it is never kept in a cache, and the arena makes no region of it.
+///
+/// # Safety
+/// As `alloc`.
 unsafe extern "C-unwind" fn reserve(this: *const OrtAllocator, size: usize) -> *mut c_void {
     if size == 0 {
         return std::ptr::null_mut();
@@ -261,6 +267,9 @@ unsafe extern "C-unwind" fn reserve(this: *const OrtAllocator, size: usize) -> *
 }
 
 /// `OrtAllocator::Free`, of what the two above gave, on any thread.
+///
+/// # Safety
+/// As `alloc`, and nobody uses what `pointer` points to any more.
 unsafe extern "system" fn free(this: *mut OrtAllocator, pointer: *mut c_void) {
     let Some(pointer) = NonNull::new(pointer.cast::<Head>()) else { return };
     // SAFETY: as in `alloc`.
@@ -290,6 +299,9 @@ unsafe extern "system" fn free(this: *mut OrtAllocator, pointer: *mut c_void) {
 }
 
 /// `OrtAllocator::Info`.
+///
+/// # Safety
+/// As `alloc`.
 unsafe extern "system" fn info(this: *const OrtAllocator) -> *const OrtMemoryInfo {
     // SAFETY: as in `alloc`.
     unsafe { owner(this) }.info.ptr()
