@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// The files that may be unsafe; a folder's `mod.rs` speaks for its children.
-const UNSAFE: [&str; 12] = [
+const UNSAFE: [&str; 14] = [
     "runtime/src/backtraces.rs",
     "runtime/src/descriptors.rs",
     // A signal handler.
@@ -39,6 +39,9 @@ const UNSAFE: [&str; 12] = [
     // Which operators a provider took, and one arena per device: `ort` offers neither.
     "runtime/crates/inference/src/onnx/ffi/provider.rs",
     "runtime/crates/inference/src/onnx/ffi/session.rs",
+    // An allocator that ONNX Runtime calls, and its free blocks.
+    "runtime/crates/inference/src/onnx/ffi/blocks.rs",
+    "runtime/crates/inference/src/onnx/ffi/thread_cache.rs",
     "runtime/crates/inference/src/onnx/ffi/value.rs",
     // A guest that lies: it makes a string that is none.
     "tests/guests/nn_bad_utf8.rs",
