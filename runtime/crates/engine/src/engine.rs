@@ -1,7 +1,6 @@
 //! The engine: wasmtime, what is linked into guests, and the functions made from components.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
 use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
 use crate::ticker::Ticker;
-use crate::{host, inspect, keeper, settings, ticker};
+use crate::{compiler, host, inspect, keeper, settings, ticker};
 
 /// Components that are brought into memory at a time. Each takes a thread that reads the disk, and may compile.
 const LOADS_MAX: usize = 4;
@@ -138,9 +137,7 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&settings::config(&limits))?;
         let mut linker = Linker::new(&wasmtime);
         host::link(&mut linker)?;
-        let mut hash = DefaultHasher::new();
-        wasmtime.precompile_compatibility_hash().hash(&mut hash);
-        let id = format!("wasmtime-48-{:016x}", hash.finish());
+        let id = compiler::id(&wasmtime);
         let shared = Arc::new(Shared {
             counters: Arc::new(Counters::default()),
             ticker: Ticker::default(),
@@ -178,11 +175,12 @@ impl Engine {
         inspect::inspect(wasm)
     }
 
-    /// Compiles a component: tenths of a second to many seconds of CPU, so call it where blocking is allowed.
+    /// What a component asks for and offers, if it is one that can be compiled here: neither too large nor too intricate, for
+    /// this world, and with no import that is not offered.
     ///
     /// # Errors
-    /// When the bytes are no component, too many, built for another world, or import what is not offered.
-    pub fn compile(&self, wasm: &[u8]) -> Result<Compiled, CompileError> {
+    /// What of these it is not.
+    pub fn check(&self, wasm: &[u8]) -> Result<Inspection, CompileError> {
         let bytes = wasm.len() as u64;
         if bytes > self.component_max {
             return Err(CompileError::TooLarge { bytes, limit: self.component_max });
@@ -194,8 +192,17 @@ impl Engine {
         if !inspection.exports.iter().any(|name| name.starts_with(HANDLER)) {
             return Err(CompileError::NoHandler { exports: inspection.exports });
         }
-        let code = self.shared.wasmtime.precompile_component(wasm);
-        let code = code.map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
+        Ok(inspection)
+    }
+
+    /// Checks and compiles a component in this process: tenths of a second to many seconds of CPU, so call it where blocking is
+    /// allowed. Who does not know where the component comes from has a [`Compiler`](crate::Compiler) in another process do it.
+    ///
+    /// # Errors
+    /// When the bytes are no component, too many, built for another world, or import what is not offered.
+    pub fn compile(&self, wasm: &[u8]) -> Result<Compiled, CompileError> {
+        let inspection = self.check(wasm)?;
+        let code = compiler::compile(&self.shared.wasmtime, wasm)?;
         Ok(Compiled { code, inspection })
     }
 

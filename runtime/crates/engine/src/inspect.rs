@@ -4,6 +4,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::caps::Caps;
 use crate::error::CompileError;
+use crate::image::INIT;
 
 /// What a component asks for and offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,12 @@ const DRAFTS: &[(&str, &str)] = &[
 const POWERS: [&str; 4] = ["wasi:nn", "wasi:http/outgoing-handler", "wasi:keyvalue", "wasi:config"];
 
 impl Inspection {
+    /// Whether it has an `init` to be run once for all its instances: see [`image()`](crate::image()).
+    #[must_use]
+    pub fn has_init(&self) -> bool {
+        self.exports.iter().any(|name| name == INIT)
+    }
+
     /// Which of its capabilities reach beyond the sandbox, each once.
     #[must_use]
     pub fn powers(&self) -> Vec<&'static str> {
