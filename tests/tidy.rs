@@ -135,6 +135,19 @@ fn only_the_binary_reads_the_environment() {
 }
 
 #[test]
+fn only_the_process_that_is_started_for_it_compiles() {
+    for source in
+        ["runtime/crates/control/src", "runtime/crates/gateway/src", "runtime/src"].into_iter().flat_map(sources)
+    {
+        for word in ["engine.compile(", "Compiler::new", "precompile_component"] {
+            if !source.path.ends_with("compile/process.rs") {
+                source.lacks(word);
+            }
+        }
+    }
+}
+
+#[test]
 fn only_respond_files_choose_status_codes() {
     let choosing: BTreeSet<String> = sources("runtime")
         .into_iter()

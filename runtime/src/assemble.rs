@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
 use modelet_catalog::Catalog;
-use modelet_control::{Control, ControlConfig, Inference, Parts, TrialConfig, TrialLimits};
+use modelet_control::{ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, Parts, TrialConfig};
 use modelet_engine::{Engine, EngineConfig};
 use modelet_gateway::{Gateway, GatewayConfig};
 use modelet_inference::{DeviceSettings, Runtime, RuntimeConfig};
-use modelet_spec::DeviceWish;
+use modelet_spec::{ByteSize, DeviceWish};
 use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -77,8 +78,8 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         model_idle: config.inference.idle,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let trial = trial_config(config);
-    let parts = Parts { store, engine, inference, trial, catalog };
+    let (trial, compile) = (trial_config(config), compile_config(config));
+    let parts = Parts { store, engine, inference, trial, compile, catalog };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })
@@ -111,17 +112,33 @@ pub(crate) fn cpu_config(config: &Config) -> RuntimeConfig {
 /// How models are tried before they are taken.
 pub(crate) fn trial_config(config: &Config) -> TrialConfig {
     let limits = &config.limits;
-    TrialConfig {
+    let child = child_config((limits.trial_memory, limits.trial_cpu), limits.trial_time);
+    TrialConfig { child, arena_max_bytes: limits.inference_memory.0 }
+}
+
+/// How components are compiled.
+fn compile_config(config: &Config) -> CompileConfig {
+    let limits = &config.limits;
+    CompileConfig {
+        child: child_config((limits.compile_memory, limits.compile_cpu), limits.compile_time),
+        init_memory_bytes: limits.memory.0,
+        init_table_elements: limits.table_elements,
+        component_bytes: limits.component_bytes.0,
+    }
+}
+
+/// This binary again, with limits of its own.
+fn child_config((memory, cpu): (ByteSize, Duration), time: Duration) -> ChildConfig {
+    ChildConfig {
         // Not its path: after an update another binary may be there, which the running server knows nothing of.
         exe: PathBuf::from("/proc/self/exe"),
-        limits: TrialLimits {
-            memory_bytes: limits.trial_memory.0,
-            cpu_s: limits.trial_cpu.as_secs().max(1),
-            // The format holds 2 GiB at most.
+        limits: ChildLimits {
+            memory_bytes: memory.0,
+            cpu_s: cpu.as_secs().max(1),
+            // An optimised form's format holds 2 GiB at most; no code comes near.
             file_bytes: 2 << 30,
-            arena_max_bytes: limits.inference_memory.0,
         },
-        time: limits.trial_time,
+        time,
     }
 }
 

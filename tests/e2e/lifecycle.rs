@@ -90,6 +90,7 @@ fn compiled_code_that_was_tampered_with_is_not_run() {
         let mut bytes = fs::read(file).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0xff;
+        fs::remove_file(file).unwrap();
         fs::write(file, bytes).unwrap();
     }
     host.start_again();

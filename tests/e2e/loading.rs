@@ -100,10 +100,10 @@ fn library() -> PathBuf {
 }
 
 fn job(model: &Path, samples: Value) -> Value {
-    let limits = json!({ "memory_bytes": 8_u64 << 30, "cpu_s": 60, "file_bytes": 1 << 30, "arena_max_bytes": 1 << 30 });
+    let limits = json!({ "memory_bytes": 8_u64 << 30, "cpu_s": 60, "file_bytes": 1 << 30 });
     json!({
         "name": "tried", "library": library(), "model": model, "folder": null, "optimised_to": null,
-        "samples": samples, "card": {}, "limits": limits,
+        "samples": samples, "card": {}, "limits": limits, "arena_max_bytes": 1 << 30,
     })
 }
 
@@ -141,30 +141,38 @@ fn a_trial_answers_with_what_it_found() {
     assert!(answer["refused"].as_str().unwrap().contains("ONNX"), "{answer}");
 }
 
+/// The commands that a server starts its own binary with.
+const OF_THE_SERVER: [&str; 2] = ["trial", "compile"];
+
 #[test]
-fn a_trial_keeps_no_descriptor_that_it_was_handed() {
-    let scratch = tempfile::tempdir().unwrap();
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .args(["-c", "exec 9>\"$1\"; exec \"$2\" trial", "sh"])
-        .arg(scratch.path().join("held"))
-        .arg(places::modelet());
-    // It waits for its job meanwhile.
-    let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let open = || {
-        let name = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
-        let held = fs::read_link(format!("/proc/{}/fd/9", child.id())).is_ok();
-        (name.trim() == "modelet" && !held).then_some(())
-    };
-    modelet_tests::until("the trial has closed what it was handed", open);
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn a_process_of_the_servers_keeps_no_descriptor_that_it_was_handed() {
+    for command in OF_THE_SERVER {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", "exec 9>\"$1\"; exec \"$2\" \"$3\"", "sh"])
+            .arg(scratch.path().join("held"))
+            .arg(places::modelet())
+            .arg(command);
+        // It waits for its job meanwhile.
+        let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let open = || {
+            let name = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
+            let held = fs::read_link(format!("/proc/{}/fd/9", child.id())).is_ok();
+            (name.trim() == "modelet" && !held).then_some(())
+        };
+        modelet_tests::until("it has closed what it was handed", open);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[test]
-fn trial_is_not_for_people() {
+fn what_a_server_starts_is_not_for_people() {
     let help = ran(modelet().arg("--help")).done();
-    assert!(!help.contains("trial"), "{help}");
-    let line = ran(modelet().arg("trial").stdin(Stdio::null())).refused();
-    assert!(line.contains("started by the server"), "{line}");
+    for command in OF_THE_SERVER {
+        assert!(!help.contains(command), "{help}");
+        let line = ran(modelet().arg(command).stdin(Stdio::null())).refused();
+        assert!(line.contains("started by the server"), "{line}");
+    }
 }

@@ -30,6 +30,21 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap_or_else(|error| panic!("process {pid}: {error}")).count()
 }
 
+/// Time that a process has had on processors, in seconds, without those that it started.
+///
+/// # Panics
+/// When the process has gone.
+#[must_use]
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    // After the name: the state is the first field, user and system time are the twelfth and the next one, in hundredths.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks =
+        |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_else(|| panic!("{stat}"));
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 /// Whether the process runs.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {

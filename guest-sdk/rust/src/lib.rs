@@ -36,6 +36,12 @@
 #![doc = include_str!("../examples/describe.rs")]
 //! ```
 //!
+//! Tables that are made once, when the function is deployed, and not in each instance:
+//!
+//! ```
+#![doc = include_str!("../examples/init.rs")]
+//! ```
+//!
 //! An answer that is not held in memory, on the raw bindings:
 //!
 //! ```
@@ -47,6 +53,7 @@ pub mod bindings;
 mod element;
 mod error;
 mod handler;
+mod init;
 mod invocation;
 mod model;
 mod request;
@@ -61,6 +68,8 @@ pub use element::{Element, ElementType};
 pub use error::{Error, ModelErrorCode};
 #[doc(hidden)]
 pub use handler::serve;
+#[doc(hidden)]
+pub use init::bindings as init_bindings;
 pub use invocation::deadline_left;
 pub use model::{Model, Outputs};
 pub use request::Request;

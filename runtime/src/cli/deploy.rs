@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use modelet_control::wire::{Blob, Deploy, Function, GivenModel};
+use modelet_control::wire::{Blob, Compile, Deploy, Function, GivenModel, Image};
 use modelet_spec::manifest::{Manifest, ModelSource, RouteSpec};
 use modelet_spec::{FunctionName, ModelRef};
 
@@ -38,6 +38,8 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
         return output::json(&function);
     }
     output::line(&format!("{} version {} is live", function.name, function.version));
+    function.compile.iter().for_each(|took| output::line(&format!("  {}", compiled(*took))));
+    function.image.iter().filter_map(image).for_each(|text| output::line(&format!("  {text}")));
     function.notes.iter().for_each(|note| output::line(&format!("  note: {note}")));
     let data_url = client.data_url()?;
     for route in &function.routes {
@@ -49,6 +51,25 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
         output::line("  it has no route: add [[route]] to function.toml, or deploy with --route /PATH");
     }
     Ok(())
+}
+
+fn compiled(took: Compile) -> String {
+    let seconds = |ms: u64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
+    format!("compiled in {} ({} of processor time)", seconds(took.ms), seconds(took.cpu_ms))
+}
+
+/// What a warm-start image is worth; why there is none is a note.
+fn image(image: &Image) -> Option<String> {
+    let ms = |us: u64| format!("{}.{:02} ms", us / 1000, us % 1000 / 10);
+    match (image.made, image.before_us.zip(image.after_us)) {
+        (false, _) => None,
+        (true, None) => Some("it has a warm-start image".to_owned()),
+        (true, Some((before, after))) => Some(format!(
+            "it has a warm-start image: the first request to an instance takes {}, without it {}",
+            ms(after),
+            ms(before)
+        )),
+    }
 }
 
 /// Sends a model that comes with the deploy: a file, or a folder.
@@ -184,6 +205,17 @@ mod tests {
         }
         assert!(matches!(parse_model("m=acme/magika").unwrap().1, ModelSource::Ref(_)));
         assert!(parse_model("magika").is_err());
+    }
+
+    #[test]
+    fn an_image_is_told_with_what_it_is_worth() {
+        let told = |made, times: Option<(u64, u64)>| {
+            image(&Image { made, before_us: times.map(|t| t.0), after_us: times.map(|t| t.1) })
+        };
+        assert_eq!(told(false, None), None);
+        assert_eq!(told(true, None).unwrap(), "it has a warm-start image");
+        assert!(told(true, Some((4029, 61))).unwrap().ends_with("takes 0.06 ms, without it 4.02 ms"));
+        assert_eq!(compiled(Compile { ms: 1234, cpu_ms: 99 }), "compiled in 1.2 s (0.0 s of processor time)");
     }
 
     #[test]

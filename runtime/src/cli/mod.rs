@@ -3,7 +3,9 @@
 mod build;
 mod bundle;
 mod check;
+mod child;
 mod client;
+mod compile;
 mod deploy;
 mod doctor;
 pub(crate) mod find;
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
+    /// Compile the component that stdin names: started by the server
+    #[command(hide = true)]
+    Compile,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +222,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Build(args) => build::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Trial => trial::run(),
+        Command::Compile => compile::run(),
         Command::Deploy(args) => deploy::run(&args, &cli.server),
         Command::Invoke(args) => invoke::run(&args, &cli.server),
         Command::Logs(args) => logs::run(&args, &cli.server),

@@ -7,23 +7,63 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use modelet_engine::ports::{Code, CodeImage};
 use modelet_engine::{Engine, LoadError};
 use modelet_spec::{Digest, FunctionName, TenantName, Version};
-use modelet_store::{CompiledRecord, FunctionVersion, Store};
+use modelet_store::{CompiledRecord, FunctionVersion, OutputFile, Store};
 
 use crate::api::respond::with_sources;
+use crate::compile::{Compiles, Fresh, Image, Took, Wanted};
 use crate::error::ControlError;
 
 /// What the codes of all functions need.
 pub(crate) struct Codes {
     store: Arc<Store>,
     engine: Engine,
+    compiles: Compiles,
     component_max: u64,
-    /// One compilation at a time: each takes all cores and much memory by itself.
-    compiling: Mutex<()>,
+}
+
+/// The code of a component that is being deployed.
+pub(crate) struct Made {
+    /// It counts once a version records it.
+    pub(crate) record: CompiledRecord,
+    /// How long it took to compile; `None`: an earlier deploy of the same bytes left it.
+    pub(crate) took: Option<Took>,
+    /// Where it has an image: the code without and its digest, to be compared with, and used where the image does not work.
+    pub(crate) plain: Option<(OutputFile, Digest)>,
 }
 
 impl Codes {
-    pub(crate) fn new(store: Arc<Store>, engine: Engine, component_max: u64) -> Self {
-        Self { store, engine, component_max, compiling: Mutex::default() }
+    pub(crate) fn new(store: Arc<Store>, engine: Engine, compiles: Compiles, component_max: u64) -> Self {
+        Self { store, engine, compiles, component_max }
+    }
+
+    /// The code of a component that is about to be deployed, which was found fit to be compiled. Blocks.
+    pub(crate) fn make(&self, tenant: &TenantName, component: Digest, wanted: Wanted) -> Result<Made, ControlError> {
+        let _turn = self.compiles.turn();
+        if let Some(record) = self.store.compiled(&component, self.engine.id())? {
+            return Ok(Made { record, took: None, plain: None });
+        }
+        let file = self.store.blob_path(tenant, &component);
+        let Fresh { code, image, took } = self.compiles.compile(&file, component, wanted)?;
+        let (code, image, plain) = match image {
+            Some(Ok(with)) => {
+                let digest = code.digest()?;
+                (with, Some(Image::Made { first: None }), Some((code, digest)))
+            }
+            Some(Err(why)) => (code, Some(Image::None { why }), None),
+            None => (code, None, None),
+        };
+        Ok(Made { record: self.keep(&component, code, image.as_ref())?, took: Some(took), plain })
+    }
+
+    /// Puts code in its place, instead of what is there.
+    pub(crate) fn keep(
+        &self,
+        component: &Digest,
+        code: OutputFile,
+        image: Option<&Image>,
+    ) -> Result<CompiledRecord, ControlError> {
+        let image = image.map(Image::json).transpose()?;
+        Ok(self.store.keep_compiled(component, self.engine.id(), code, image)?)
     }
 
     /// The bytes of a component. Blocks.
@@ -66,9 +106,9 @@ impl Codes {
 
     /// Code that another version of the same component records, or new one; recorded for this version, too.
     fn again(&self, of: &Coded) -> Result<CompiledRecord, ControlError> {
-        let _compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-        // Served by an earlier start of the server, with other settings.
-        self.engine.accepts(&self.engine.inspect(&self.component(&of.tenant, &of.component)?)?)?;
+        let _turn = self.compiles.turn();
+        // Served by an earlier start of the server, with other settings, it may be one that is not served now.
+        self.engine.check(&self.component(&of.tenant, &of.component)?)?;
         let record = match self.store.compiled(&of.component, self.engine.id())? {
             Some(record) => record,
             None => self.compile(of)?,
@@ -77,13 +117,31 @@ impl Codes {
         Ok(record)
     }
 
+    /// Compiles the component of a version again, with an image if that is how it was.
     fn compile(&self, of: &Coded) -> Result<CompiledRecord, ControlError> {
         tracing::info!(
             function = %of.name, version = %of.version, engine = self.engine.id(),
             "no usable compiled code: compiling again"
         );
-        let compiled = self.engine.compile(&self.component(&of.tenant, &of.component)?)?;
-        Ok(self.store.write_compiled(&of.component, self.engine.id(), &compiled.code)?)
+        let before = self.image(of)?;
+        let wanted = if matches!(before, Some(Image::Made { .. })) { Wanted::Image } else { Wanted::Code };
+        let file = self.store.blob_path(&of.tenant, &of.component);
+        let Fresh { code, image, .. } = self.compiles.compile(&file, of.component, wanted)?;
+        match image {
+            Some(Ok(with)) => self.keep(&of.component, with, before.as_ref()),
+            Some(Err(why)) => {
+                tracing::warn!(function = %of.name, version = %of.version, %why, "its warm-start image is gone");
+                self.keep(&of.component, code, Some(&Image::None { why }))
+            }
+            None => self.keep(&of.component, code, before.as_ref()),
+        }
+    }
+
+    /// What became of the `init` of a version when it was deployed.
+    fn image(&self, of: &Coded) -> Result<Option<Image>, ControlError> {
+        let versions = self.store.function_versions(&of.tenant, &of.name)?;
+        let image = versions.into_iter().find(|version| version.version == of.version).and_then(|v| v.compiled.image);
+        image.as_deref().map(Image::read).transpose()
     }
 }
 

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::code::Codes;
+use crate::compile::{CompileConfig, Compiles};
 use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::logs::LogShelf;
@@ -47,12 +48,14 @@ pub struct ControlConfig {
 pub struct Parts {
     /// Where artifacts and desired state live.
     pub store: Arc<Store>,
-    /// Compiles and links functions.
+    /// Links functions.
     pub engine: Engine,
     /// Loads models.
     pub inference: Inference,
     /// How models are tried.
     pub trial: TrialConfig,
+    /// How components are compiled.
+    pub compile: CompileConfig,
     /// What the gateway reads.
     pub catalog: Arc<ArcSwap<FunctionCatalog>>,
 }
@@ -68,7 +71,7 @@ pub struct Control {
     pub(crate) forms: Arc<Forms>,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     pub(crate) logs: Arc<LogShelf>,
-    /// One compilation at a time: each takes all cores and much memory by itself.
+    /// Deploys wait here for their turn to compile, where waiting takes no thread.
     pub(crate) compiling: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
@@ -101,7 +104,9 @@ impl Control {
         model_metrics::register(registry, Arc::clone(&models));
         metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
         let component_max = config.limits.component_bytes.0;
-        let codes = Arc::new(Codes::new(Arc::clone(&parts.store), parts.engine.clone(), component_max));
+        let (store, engine) = (Arc::clone(&parts.store), parts.engine.clone());
+        let compiles = Compiles::new(parts.compile, Arc::clone(&store), engine.id().to_owned(), registry);
+        let codes = Arc::new(Codes::new(store, engine, compiles, component_max));
         let control = Arc::new(Self {
             config,
             codes,

@@ -1,25 +1,26 @@
 //! From a component to a route that answers. Nothing half-done serves: whatever fails, fails before the swap.
 //!
-//! Read [`deploy`] first: it is the script. [`bind`] resolves the models, [`trial`] links it and calls the guest, [`publish`] makes the
-//! catalog.
+//! Read [`deploy`] first: it is the script. [`bind`] resolves the models, [`warmth`] tells what a warm-start image is
+//! worth, [`trial`] links it and calls the guest, [`publish`] makes the catalog.
 
 mod bind;
 mod publish;
 mod trial;
+mod warmth;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use bind::{Bound, bind};
 use modelet_engine::Inspection;
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
-use modelet_store::CompiledRecord;
-
-pub(crate) use bind::{Bound, bind};
 use publish::publish;
 pub(crate) use publish::{Draft, Shown};
 use trial::Trial;
 
+use crate::code::Made;
+use crate::compile::{Image, Wanted};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::wire;
@@ -34,17 +35,26 @@ pub(crate) async fn deploy(
     request: wire::Deploy,
 ) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
-    let (compiled, inspection) = compile(control, &tenant, request.component).await?;
+    let (mut made, inspection) = compile(control, &tenant, request.component).await?;
     if !request.allow_new_capabilities {
         refuse_new_powers(control, &tenant, &request.manifest.name, &inspection).await?;
     }
     let bound = bind(control, &tenant, &request.manifest, &request.models).await?;
-    let mut draft = Draft { tenant, manifest: request.manifest, component: request.component, bound, not_reused: None };
-    let trial = Trial::begin(control, &draft, &compiled);
+    let mut draft = Draft {
+        tenant,
+        manifest: request.manifest,
+        component: request.component,
+        bound,
+        not_reused: None,
+        image: None,
+    };
+    warmth::compare(control, &draft, &mut made).await?;
+    draft.image = made.record.image.as_deref().map(Image::read).transpose()?;
+    let trial = Trial::begin(control, &draft, &made.record);
     trial.link().await?;
     draft.not_reused = trial.why_not_reused().await;
     let before = control.serving(&draft.tenant, &draft.manifest.name);
-    let (entry, shown, min) = publish(control, draft, compiled).await?;
+    let (entry, shown, min) = publish(control, draft, made.record).await?;
     if let Some(before) = before {
         // It may have requests for a while; what is kept warm is the new version's from now on.
         before.handle.scale(0).await?;
@@ -59,6 +69,7 @@ pub(crate) async fn deploy(
     let not_kept = crate::scale::keep(&entry, min).await;
     let mut function = crate::views::function(&entry, shown);
     function.notes.extend(not_kept);
+    function.compile = made.took.map(crate::views::compile);
     Ok(function)
 }
 
@@ -73,30 +84,22 @@ fn check_given(
     }
 }
 
-/// Compiles a blob, or takes the code that an earlier deploy of the same bytes left. The code is on the disk then; it counts
-/// once a version records it.
+/// Looks at a blob and has it compiled, or takes the code that an earlier deploy of the same bytes left. The code is on the disk
+/// then; it counts once a version records it.
 async fn compile(
     control: &Arc<Control>,
     tenant: &TenantName,
     component: Digest,
-) -> Result<(CompiledRecord, Inspection), ControlError> {
+) -> Result<(Made, Inspection), ControlError> {
     let _permit = control.compiling.acquire().await;
     let (control, tenant) = (Arc::clone(control), tenant.clone());
     blocking(move || {
         if !control.store.holds(&tenant, &component)? {
             return Err(ControlError::NoBlob(component));
         }
-        let wasm = control.codes.component(&tenant, &component)?;
-        if let Some(record) = control.store.compiled(&component, control.engine.id())? {
-            let inspection = control.engine.inspect(&wasm)?;
-            control.engine.accepts(&inspection)?;
-            return Ok((record, inspection));
-        }
-        let started = std::time::Instant::now();
-        let compiled = control.engine.compile(&wasm)?;
-        tracing::info!(%component, seconds = started.elapsed().as_secs_f64(), "compiled");
-        let record = control.store.write_compiled(&component, control.engine.id(), &compiled.code)?;
-        Ok((record, compiled.inspection))
+        let inspection = control.engine.check(&control.codes.component(&tenant, &component)?)?;
+        let wanted = if inspection.has_init() { Wanted::Image } else { Wanted::Code };
+        Ok((control.codes.make(&tenant, component, wanted)?, inspection))
     })
     .await
 }

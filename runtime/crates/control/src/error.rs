@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName};
 use modelet_store::StoreError;
 
+use crate::child::Death;
+use crate::compile::reason;
+
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -138,6 +141,9 @@ pub enum ControlError {
     /// The component was refused.
     #[error(transparent)]
     Component(#[from] modelet_engine::CompileError),
+    /// The process that was to compile the component ended without an answer.
+    #[error("the component was not compiled: {}", reason(.0))]
+    NotCompiled(Death),
     /// The component does not fit what the host links, or its limits.
     #[error(transparent)]
     Link(#[from] modelet_engine::LoadError),

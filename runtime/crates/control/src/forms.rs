@@ -76,7 +76,7 @@ impl Forms {
     ) -> Result<(Facts, OptimisedRecord), ControlError> {
         // Nobody need try what has nowhere to run.
         runtime.check_device(source.card.run.device).map_err(|error| ControlError::Model(error.to_string()))?;
-        let writer = self.store.begin_optimised()?;
+        let writer = self.store.begin_output()?;
         let job = TrialJob { optimised_to: Some(writer.path().to_owned()), ..self.job(runtime, source) };
         let facts = self.trials.run(job).await?;
         let json =
@@ -109,6 +109,7 @@ impl Forms {
             samples: source.samples.clone(),
             card: source.card.clone(),
             limits: self.trials.limits(),
+            arena_max_bytes: self.trials.arena_max_bytes(),
             rewrite: None,
         }
     }

@@ -10,7 +10,9 @@
 
 mod api;
 mod artifact;
+mod child;
 mod code;
+mod compile;
 mod control;
 mod deploy;
 mod description;
@@ -37,11 +39,13 @@ mod upload;
 mod views;
 pub mod wire;
 
+pub use child::{ChildConfig, ChildLimits, Death};
+pub use compile::{
+    CompileAnswer, CompileConfig, CompileJob, Compiled, ImageAnswer, ImageJob, compile as compile_child,
+};
 pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
 pub use description::{describe, describe_outline};
 pub use error::ControlError;
 pub use keys::ADMIN_KEY_FILE;
 pub use models::Inference;
-pub use trial::{
-    RewriteJob, Rewritten, TrialAnswer, TrialConfig, TrialJob, TrialLimits, TrialSample, Trials, child as trial_child,
-};
+pub use trial::{RewriteJob, Rewritten, TrialAnswer, TrialConfig, TrialJob, TrialSample, Trials, child as trial_child};

@@ -6,7 +6,7 @@ mod report;
 use std::sync::Arc;
 
 use modelet_spec::{ModelName, Pick, TenantName};
-use modelet_store::{ModelVersion, OptimisedWriter};
+use modelet_store::{ModelVersion, OutputFile};
 
 use crate::artifact::Artifact;
 use crate::control::{Control, blocking};
@@ -70,7 +70,7 @@ async fn lay_out(
     control: &Arc<Control>,
     from: &ModelVersion,
     wish: &wire::Optimise,
-) -> Result<(Source, OptimisedWriter), ControlError> {
+) -> Result<(Source, OutputFile), ControlError> {
     // As text again: one reader of samples for all.
     let given = wish.samples.iter().enumerate();
     let given: Vec<_> =
@@ -81,7 +81,7 @@ async fn lay_out(
         if !given.is_empty() {
             source.samples = given;
         }
-        Ok((source, control.store.begin_optimised()?))
+        Ok((source, control.store.begin_output()?))
     })
     .await
 }

@@ -8,6 +8,7 @@ use modelet_spec::{Digest, FunctionName, TenantName};
 use modelet_store::FunctionVersion;
 
 use crate::code::Coded;
+use crate::compile::Image;
 use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
@@ -96,5 +97,6 @@ pub(crate) fn draft(version: &FunctionVersion) -> Result<Draft, ControlError> {
         component: version.component,
         bound,
         not_reused: version.not_reused.clone(),
+        image: version.compiled.image.as_deref().map(Image::read).transpose()?,
     })
 }

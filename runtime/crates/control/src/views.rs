@@ -1,10 +1,13 @@
 //! What the store and the catalog know, in the words of the API.
 
+use std::time::Duration;
+
 use modelet_engine::Function;
 use modelet_inference::ModelUse;
 use modelet_spec::EffectiveLimits;
 use modelet_store::{FileEntry, FunctionVersion, ModelVersion};
 
+use crate::compile::{Image, Took};
 use crate::control::{Control, FunctionEntry};
 use crate::deploy::{Draft, Shown};
 use crate::error::ControlError;
@@ -26,6 +29,8 @@ pub(crate) fn function(entry: &FunctionEntry, shown: Shown) -> wire::Function {
         world: entry.handle.world().map(|world| world.name().to_owned()),
         instances: instances(&entry.handle),
         notes: shown.notes,
+        image: shown.image,
+        compile: None,
     }
 }
 
@@ -44,6 +49,8 @@ pub(crate) fn not_serving(control: &Control, version: &FunctionVersion, draft: &
         world: None,
         instances: wire::Instances::default(),
         notes: draft.notes(),
+        image: draft.image.as_ref().map(image),
+        compile: None,
     }
 }
 
@@ -56,6 +63,32 @@ pub(crate) fn instances(function: &Function) -> wire::Instances {
         kept: function.kept() as u64,
         warmth: function.warmth().name().to_owned(),
     }
+}
+
+/// What became of a component's `init`.
+pub(crate) fn image(image: &Image) -> wire::Image {
+    match image {
+        Image::None { .. } => wire::Image { made: false, before_us: None, after_us: None },
+        Image::Made { first } => wire::Image {
+            made: true,
+            before_us: first.map(|first| us(first.before)),
+            after_us: first.map(|first| us(first.after)),
+        },
+    }
+}
+
+/// How long it took to compile.
+pub(crate) fn compile(took: Took) -> wire::Compile {
+    wire::Compile { ms: ms(took.time), cpu_ms: ms(took.cpu) }
+}
+
+/// A time that no integer holds is none that anybody waited.
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A model's version.
@@ -86,7 +119,6 @@ pub(crate) fn model_in_memory(control: &Control, version: ModelVersion) -> Resul
 }
 
 fn memory(seen: ModelUse) -> wire::Memory {
-    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     wire::Memory {
         resident: seen.is_resident,
         device: seen.device,
@@ -112,8 +144,6 @@ pub(crate) fn optimised(json: &str) -> Result<wire::optimise::Optimised, Control
 
 /// What a function may use at most.
 fn limits(limits: &EffectiveLimits) -> wire::Limits {
-    // A limit over u64::MAX milliseconds is no limit that anyone set.
-    let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     wire::Limits {
         memory_bytes: limits.memory,
         time_ms: ms(limits.time),

@@ -130,6 +130,36 @@ pub struct Function {
     /// What its owner should know: where it does not live as its manifest says, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What became of the component's `init`; absent when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// How long its component took to compile. Only in the answer to a deploy, and absent there when the same bytes had been
+    /// compiled before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile: Option<Compile>,
+}
+
+/// A warm-start image: what a component's `init` left in memory, with which its instances begin.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Image {
+    /// Whether there is one; why there is none is among the notes.
+    pub made: bool,
+    /// How long a request to a new instance took without it when it was made, in microseconds; absent when the guest did not
+    /// answer the one that was made up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_us: Option<u64>,
+    /// The same with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_us: Option<u64>,
+}
+
+/// How long a compilation took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub struct Compile {
+    /// Since its turn came, in milliseconds.
+    pub ms: u64,
+    /// On processors, in milliseconds.
+    pub cpu_ms: u64,
 }
 
 /// How many sandboxes of a function are kept warm.

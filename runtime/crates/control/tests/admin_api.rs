@@ -12,7 +12,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use modelet_catalog::Catalog;
 use modelet_control::wire::{Blob, Problem, Readiness};
-use modelet_control::{ADMIN_KEY_FILE, Control, ControlConfig, Inference, Parts, TrialConfig, TrialLimits};
+use modelet_control::{
+    ADMIN_KEY_FILE, ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, Parts, TrialConfig,
+};
 use modelet_engine::{Engine, EngineConfig};
 use modelet_spec::{ByteSize, Digest, ServerLimits};
 use modelet_store::Store;
@@ -46,9 +48,11 @@ impl Host {
             model_idle: std::time::Duration::from_secs(300),
             version: "0.0.0",
         };
-        let none = TrialLimits { memory_bytes: 0, cpu_s: 0, file_bytes: 0, arena_max_bytes: 0 };
+        let none = ChildLimits { memory_bytes: 0, cpu_s: 0, file_bytes: 0 };
+        let child = ChildConfig { exe: "/nonexistent".into(), limits: none, time: std::time::Duration::ZERO };
         let parts = Parts {
-            trial: TrialConfig { exe: "/nonexistent".into(), limits: none, time: std::time::Duration::ZERO },
+            trial: TrialConfig { child: child.clone(), arena_max_bytes: 0 },
+            compile: CompileConfig { child, init_memory_bytes: 0, init_table_elements: 0, component_bytes: 0 },
             store: Arc::new(Store::open(&data_dir).unwrap()),
             engine: Engine::new(EngineConfig { limits, ..EngineConfig::default() }).unwrap(),
             inference: Inference::Missing("no ONNX Runtime in this test".to_owned()),

@@ -1,7 +1,6 @@
 //! The engine: wasmtime, what is linked into guests, and the functions made from components.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::metrics::{Counters, EngineStats};
 use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
 use crate::ticker::Ticker;
 use crate::world::Offers;
-use crate::{inspect, keeper, ticker};
+use crate::{compiler, inspect, keeper, ticker};
 
 /// Components that are brought into memory at a time. Each takes a thread that reads the disk, and may compile.
 const LOADS_MAX: usize = 4;
@@ -139,9 +138,7 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let EngineConfig { limits, component_idle, memory, keyvalue, outbound, clock_step, wasi_http_03 } = config;
         let offers = Arc::new(Offers::new(&limits, wasi_http_03)?);
-        let mut hash = DefaultHasher::new();
-        offers.proxy.wasmtime.precompile_compatibility_hash().hash(&mut hash);
-        let id = format!("wasmtime-48-{:016x}", hash.finish());
+        let id = compiler::id(&offers.proxy.wasmtime);
         let shared = Arc::new(Shared {
             counters: Arc::new(Counters::default()),
             ticker: Ticker::default(),
@@ -179,26 +176,29 @@ impl Engine {
         inspect::inspect(wasm)
     }
 
-    /// Whether a component can be a function here.
+    /// What a component asks for and offers, if it is one that can be compiled here: neither too large nor too intricate, for
+    /// a world that is served, and with no import that is not offered.
     ///
     /// # Errors
-    /// When it is built for another world, for one that is not served, or imports what is not offered.
-    pub fn accepts(&self, inspection: &Inspection) -> Result<(), CompileError> {
-        self.shared.offers.find(inspection).map(drop)
-    }
-
-    /// Compiles a component: tenths of a second to many seconds of CPU, so call it where blocking is allowed.
-    ///
-    /// # Errors
-    /// When the bytes are no component, too many, built for another world, or import what is not offered.
-    pub fn compile(&self, wasm: &[u8]) -> Result<Compiled, CompileError> {
+    /// What of these it is not.
+    pub fn check(&self, wasm: &[u8]) -> Result<Inspection, CompileError> {
         let bytes = wasm.len() as u64;
         if bytes > self.component_max {
             return Err(CompileError::TooLarge { bytes, limit: self.component_max });
         }
         let inspection = inspect::inspect(wasm)?;
-        let code = self.shared.offers.find(&inspection)?.wasmtime.precompile_component(wasm);
-        let code = code.map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
+        self.shared.offers.find(&inspection)?;
+        Ok(inspection)
+    }
+
+    /// Checks and compiles a component in this process: tenths of a second to many seconds of CPU, so call it where blocking is
+    /// allowed. Who does not know where the component comes from has a [`Compiler`](crate::Compiler) in another process do it.
+    ///
+    /// # Errors
+    /// When the bytes are no component, too many, built for a world that is not served, or import what is not offered.
+    pub fn compile(&self, wasm: &[u8]) -> Result<Compiled, CompileError> {
+        let inspection = self.check(wasm)?;
+        let code = compiler::compile(&self.shared.offers.find(&inspection)?.wasmtime, wasm)?;
         Ok(Compiled { code, inspection })
     }
 

@@ -4,6 +4,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::caps::Caps;
 use crate::error::CompileError;
+use crate::image::INIT;
 use crate::world::World;
 
 /// What a component asks for and offers.
@@ -58,6 +59,12 @@ const DRAFTS: &[(&str, &str)] = &[
 const POWERS: [&str; 5] = ["wasi:nn", "wasi:http/outgoing-handler", "wasi:http/client", "wasi:keyvalue", "wasi:config"];
 
 impl Inspection {
+    /// Whether it has an `init` to be run once for all its instances: see [`image()`](crate::image()).
+    #[must_use]
+    pub fn has_init(&self) -> bool {
+        self.exports.iter().any(|name| name == INIT)
+    }
+
     /// Which of its capabilities reach beyond the sandbox, each once.
     #[must_use]
     pub fn powers(&self) -> Vec<&'static str> {

@@ -3,7 +3,7 @@
 //! What it is not: it has never heard of a socket, a store or a catalog. What it needs from outside are the ports in
 //! [`ports`]; what it hands out is an [`Outcome`], never a status code.
 //!
-//! Where to begin: [`Engine::compile`] at deploy, [`Engine::function`] to get a [`Function`], [`Function::invoke`] for each
+//! Where to begin: [`Compiler`] and [`image()`] at deploy, [`Engine::function`] to get a [`Function`], [`Function::invoke`] for each
 //! request. Inside, `invoke` → `pool` → `instance` → `run` → `response` is the way of one invocation, and `host/nn` is
 //! where a guest meets a model. A function is in memory only while it is asked: `wake` brings it there, `keeper` and `ladder` let
 //! it go.
@@ -11,11 +11,13 @@
 mod admit;
 mod caps;
 mod code;
+mod compiler;
 mod engine;
 mod error;
 mod function;
 mod guest;
 mod host;
+mod image;
 mod inspect;
 mod instance;
 mod invoke;
@@ -42,9 +44,11 @@ mod warm;
 mod world;
 
 pub use admit::{AdmitError, Permit};
+pub use compiler::Compiler;
 pub use engine::{Compiled, Engine, EngineConfig, FunctionSpec};
 pub use error::{CompileError, EngineError, LoadError, ScaleError};
 pub use function::{Function, Warmth};
+pub use image::{ImageLimits, NoImage, image};
 pub use inspect::{Inspection, Refused};
 pub use invoke::Invocation;
 pub use metrics::EngineStats;

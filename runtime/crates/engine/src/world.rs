@@ -101,15 +101,22 @@ impl Offer {
     }
 }
 
+/// What code for a world is made with.
+pub(crate) fn compiling(world: World) -> Config {
+    let mut config = settings::compiling();
+    config.concurrency_support(world == World::Service);
+    config
+}
+
 fn config(limits: &ServerLimits, world: World) -> Config {
-    let mut config = settings::config(limits);
-    if world == World::Service {
-        config.concurrency_support(true);
-        let mut pool = settings::pooling(limits);
-        // A guest may have several calls of its own components suspended, each on a stack.
-        pool.total_stacks(limits.instances_total.saturating_mul(2));
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    if world == World::Proxy {
+        return settings::config(limits);
     }
+    let mut pool = settings::pooling(limits);
+    // A guest may have several calls of its own components suspended, each on a stack.
+    pool.total_stacks(limits.instances_total.saturating_mul(2));
+    let mut config = compiling(world);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 

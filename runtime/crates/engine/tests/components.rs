@@ -3,8 +3,9 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-use modelet_engine::{CompileError, Engine, EngineConfig};
+use modelet_engine::{CompileError, Compiler, Engine, EngineConfig, ImageLimits, NoImage, image};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -14,13 +15,28 @@ fn engine() -> &'static Engine {
 }
 
 /// A guest of `tests/guests`, which `cargo xtask test` builds before any test runs.
+fn guest(name: &str) -> Vec<u8> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let file = target.join(format!("wasm32-wasip2/guest/examples/{name}.wasm"));
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask test`", file.display()))
+}
+
 fn hello() -> &'static [u8] {
     static HELLO: OnceLock<Vec<u8>> = OnceLock::new();
-    HELLO.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let file = target.join("wasm32-wasip2/guest/examples/hello.wasm");
-        std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask test`", file.display()))
-    })
+    HELLO.get_or_init(|| guest("hello"))
+}
+
+const LIMITS: ImageLimits = ImageLimits {
+    memory_bytes: 64 << 20,
+    table_elements: 10_000,
+    component_bytes: 4 << 20,
+    cpu: Duration::from_secs(60),
+};
+
+/// Time that has passed: more than any processor has computed for this thread.
+fn clock() -> Duration {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed()
 }
 
 /// A refusal says something, on one line; an acceptance says which bytes.
@@ -76,6 +92,41 @@ proptest! {
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
     }
+
+    #[test]
+    fn a_real_component_with_one_byte_changed_has_an_image_or_a_reason(at in any::<Index>(), byte in any::<u8>()) {
+        let mut wasm = guest("init_table");
+        let at = at.index(wasm.len());
+        wasm.splice(at..=at, [byte]);
+        match image(&wasm, ImageLimits { cpu: Duration::from_secs(2), ..LIMITS }, clock) {
+            Ok(made) => prop_assert!(!made.is_empty()),
+            Err(why) => prop_assert!(!why.to_string().contains('\n'), "{}", why),
+        }
+    }
+}
+
+#[test]
+fn a_compiler_without_a_pool_makes_an_engines_own_code() {
+    let compiler = Compiler::new().unwrap();
+    assert_eq!(compiler.id(), engine().id());
+    assert!(compiler.compile(hello()).unwrap() == engine().compile(hello()).unwrap().code, "the same bytes");
+}
+
+#[test]
+fn an_image_has_what_init_left_and_keeps_the_components_face() {
+    let table = guest("init_table");
+    let made = image(&table, LIMITS, clock).unwrap();
+    // A hundred thousand numbers of eight bytes.
+    assert!(made.len() > table.len() + 800_000, "{} of {}", made.len(), table.len());
+    let (before, after) = (engine().inspect(&table).unwrap(), engine().inspect(&made).unwrap());
+    assert_eq!((before.imports, before.exports), (after.imports, after.exports));
+    assert!(made == image(&table, LIMITS, clock).unwrap(), "the same each time");
+    engine().compile(&made).unwrap();
+    let small = ImageLimits { component_bytes: 500_000, ..LIMITS };
+    assert!(matches!(image(&table, small, clock), Err(NoImage::TooLarge { limit: 500_000, .. })));
+    assert!(matches!(image(hello(), LIMITS, clock), Err(NoImage::Unsupported(_))), "it has no init");
+    let short = ImageLimits { cpu: Duration::from_millis(100), ..LIMITS };
+    assert!(matches!(image(&guest("init_loop"), short, clock), Err(NoImage::TooLong(_))));
 }
 
 #[test]

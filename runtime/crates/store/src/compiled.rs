@@ -7,9 +7,10 @@ use crate::db::parsed;
 use crate::error::{StoreError, io_at};
 use crate::events::note;
 use crate::files::{self, Aside};
+use crate::output::OutputFile;
 use crate::store::Store;
 use modelet_spec::{Digest, FunctionName, TenantName, Version};
-use rusqlite::params;
+use rusqlite::{Row, params};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ pub struct CompiledRecord {
     pub digest: Digest,
     /// The engine that made it: version and settings.
     pub engine: String,
+    /// What became of the component's `init`, as JSON: opaque here. `None`: it has none.
+    pub image: Option<String>,
 }
 
 impl Store {
@@ -32,7 +35,22 @@ impl Store {
         let mut aside = Aside::begin(self.data_dir())?;
         aside.file.write_all(code).map_err(io_at("write", aside.path()))?;
         aside.keep(&self.compiled_file(component, engine))?;
-        Ok(CompiledRecord { digest: Digest::of(code), engine: engine.to_owned() })
+        Ok(CompiledRecord { digest: Digest::of(code), engine: engine.to_owned(), image: None })
+    }
+
+    /// The same with code that another process has written.
+    ///
+    /// # Errors
+    /// When the file cannot be read or put in its place.
+    pub fn keep_compiled(
+        &self,
+        component: &Digest,
+        engine: &str,
+        written: OutputFile,
+        image: Option<String>,
+    ) -> Result<CompiledRecord, StoreError> {
+        let digest = written.keep(&self.compiled_file(component, engine))?;
+        Ok(CompiledRecord { digest, engine: engine.to_owned(), image })
     }
 
     /// Where the code that an engine made from a component lies, if it is there. Whoever uses the file compares its bytes with
@@ -52,19 +70,21 @@ impl Store {
     /// # Errors
     /// When the file or the metadata cannot be read.
     pub fn compiled(&self, component: &Digest, engine: &str) -> Result<Option<CompiledRecord>, StoreError> {
-        let recorded: Vec<Digest> = self.db.read(|tx| {
+        let recorded: Vec<(Digest, Option<String>)> = self.db.read(|tx| {
             let mut query = tx.prepare_cached(
-                "SELECT DISTINCT compiled_digest FROM function_version WHERE component = ?1 AND compiled_engine = ?2",
+                "SELECT DISTINCT compiled_digest, image FROM function_version WHERE component = ?1 AND compiled_engine = ?2",
             )?;
-            let rows = query.query_map((component.to_string(), engine), |row| parsed(row, "compiled_digest"))?;
+            let record = |row: &Row<'_>| Ok((parsed(row, "compiled_digest")?, row.get("image")?));
+            let rows = query.query_map((component.to_string(), engine), record)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })?;
         if recorded.is_empty() {
             return Ok(None);
         }
         let code = files::read(&self.compiled_file(component, engine))?;
-        let digest = code.map(|code| Digest::of(&code)).filter(|digest| recorded.contains(digest));
-        Ok(digest.map(|digest| CompiledRecord { digest, engine: engine.to_owned() }))
+        let found = code.map(|code| Digest::of(&code));
+        let known = recorded.into_iter().find(|(digest, _)| Some(*digest) == found);
+        Ok(known.map(|(digest, image)| CompiledRecord { digest, engine: engine.to_owned(), image }))
     }
 
     /// Records that the component of a version was compiled again.
@@ -80,9 +100,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.db.write(|tx| {
             let changed = tx.execute(
-                "UPDATE function_version SET compiled_digest = ?4, compiled_engine = ?5
+                "UPDATE function_version SET compiled_digest = ?4, compiled_engine = ?5, image = ?6
                  WHERE tenant = ?1 AND name = ?2 AND version = ?3",
-                params![tenant.as_str(), name.as_str(), version.get(), compiled.digest.to_string(), compiled.engine],
+                params![
+                    tenant.as_str(),
+                    name.as_str(),
+                    version.get(),
+                    compiled.digest.to_string(),
+                    compiled.engine,
+                    compiled.image
+                ],
             )?;
             if changed == 0 {
                 return Err(rusqlite::Error::QueryReturnedNoRows.into());

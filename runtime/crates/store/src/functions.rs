@@ -180,8 +180,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
     let at_ms = note(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
     tx.execute(
         "INSERT INTO function_version
-         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused, image)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             new.tenant.as_str(),
             new.name.as_str(),
@@ -191,7 +191,8 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
             new.compiled.engine,
             new.manifest_json,
             at_ms,
-            new.not_reused
+            new.not_reused,
+            new.compiled.image
         ],
     )?;
     let function = tx.last_insert_rowid();
@@ -228,7 +229,11 @@ fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
         name: parsed(row, "name")?,
         version: version(row)?,
         component: parsed(row, "component")?,
-        compiled: CompiledRecord { digest: parsed(row, "compiled_digest")?, engine: row.get("compiled_engine")? },
+        compiled: CompiledRecord {
+            digest: parsed(row, "compiled_digest")?,
+            engine: row.get("compiled_engine")?,
+            image: row.get("image")?,
+        },
         manifest_json: row.get("manifest")?,
         models: Vec::new(),
         not_reused: row.get("not_reused")?,

@@ -25,6 +25,7 @@ mod keys;
 mod keyvalue;
 mod models;
 mod optimised;
+mod output;
 mod pins;
 mod scale;
 mod store;
@@ -40,7 +41,8 @@ pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelB
 pub use keys::StoredKey;
 pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits};
 pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};
-pub use optimised::{OptimisedRecord, OptimisedWriter};
+pub use optimised::OptimisedRecord;
+pub use output::OutputFile;
 pub use pins::Pin;
 pub use store::Store;
 pub use uploads::Upload;

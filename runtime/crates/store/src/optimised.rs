@@ -5,14 +5,11 @@
 
 use crate::db::parsed;
 use crate::error::{StoreError, io_at};
-use crate::files::Aside;
+use crate::output::OutputFile;
 use crate::store::Store;
 use modelet_spec::Digest;
 use rusqlite::{OptionalExtension, params};
-use std::fs::{File, Permissions};
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What a trial left behind for one model and one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,29 +20,7 @@ pub struct OptimisedRecord {
     pub facts_json: String,
 }
 
-/// A place for a trial to write to. Dropped before it is kept, it leaves nothing.
-#[derive(Debug)]
-pub struct OptimisedWriter {
-    aside: Aside,
-}
-
-impl OptimisedWriter {
-    /// The file to write to: it is there, and empty.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.aside.path()
-    }
-}
-
 impl Store {
-    /// A place for a trial to write to: an optimised form, or a rewritten model.
-    ///
-    /// # Errors
-    /// When no file can be made.
-    pub fn begin_optimised(&self) -> Result<OptimisedWriter, StoreError> {
-        Ok(OptimisedWriter { aside: Aside::begin(self.data_dir())? })
-    }
-
     /// Keeps what a trial of `model` found out, and the optimised form if it wrote one, in place of what there was for the
     /// same `key`.
     ///
@@ -55,17 +30,13 @@ impl Store {
         &self,
         model: &Digest,
         key: &str,
-        written: Option<OptimisedWriter>,
+        written: Option<OutputFile>,
         facts_json: &str,
     ) -> Result<OptimisedRecord, StoreError> {
         let file = match written {
             Some(writer) => {
-                let digest = digest_of(writer.path())?;
                 let place = self.optimised_path(model, key);
-                // From here on nobody writes to it: it may be mapped.
-                let read_only = writer.aside.file.set_permissions(Permissions::from_mode(0o400));
-                read_only.map_err(io_at("make read-only", writer.path()))?;
-                writer.aside.keep(&place)?;
+                let digest = writer.keep(&place)?;
                 Some((place, digest))
             }
             None => None,
@@ -126,18 +97,5 @@ impl Store {
     fn optimised_path(&self, model: &Digest, key: &str) -> PathBuf {
         let key: String = Digest::of(key.as_bytes()).hex().chars().take(16).collect();
         self.data_dir().join("optimised").join(format!("{}-{key}.ort", model.hex()))
-    }
-}
-
-/// The digest of a file, read in pieces.
-fn digest_of(path: &Path) -> Result<Digest, StoreError> {
-    let mut file = File::open(path).map_err(io_at("open", path))?;
-    let mut hasher = Digest::hasher();
-    let mut piece = vec![0_u8; 1 << 20];
-    loop {
-        match file.read(&mut piece).map_err(io_at("read", path))? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(piece.get(..count).unwrap_or_default()),
-        }
     }
 }

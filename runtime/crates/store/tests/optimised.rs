@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 fn keep(store: &Store, model: &Digest, key: &str, bytes: &[u8]) -> OptimisedRecord {
-    let writer = store.begin_optimised().unwrap();
+    let writer = store.begin_output().unwrap();
     fs::write(writer.path(), bytes).unwrap();
     store.keep_optimised(model, key, Some(writer), "{}").unwrap()
 }
@@ -48,7 +48,7 @@ fn a_form_made_again_takes_the_place_of_the_one_before() {
 fn what_is_not_kept_or_forgotten_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("data")).unwrap();
-    let writer = store.begin_optimised().unwrap();
+    let writer = store.begin_output().unwrap();
     let aside = writer.path().to_owned();
     fs::write(&aside, b"half").unwrap();
     drop(writer);

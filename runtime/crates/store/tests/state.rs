@@ -194,7 +194,7 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
     assert_eq!(store.compiled(&component, ENGINE).unwrap(), None);
 
     let record = store.write_compiled(&component, "newer", b"newer code").unwrap();
-    assert_eq!(record, CompiledRecord { digest: Digest::of(b"newer code"), engine: "newer".to_owned() });
+    assert_eq!(record, CompiledRecord { digest: Digest::of(b"newer code"), engine: "newer".to_owned(), image: None });
     store.set_compiled(&version.tenant, &version.name, version.version, &record).unwrap();
     assert_eq!(digest(store.compiled(&component, "newer").unwrap()), Some(Digest::of(b"newer code")));
     assert_eq!(store.function(&version.tenant, &version.name).unwrap().unwrap().compiled, record);

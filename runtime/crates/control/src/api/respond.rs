@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use modelet_engine::{CompileError, LoadError, ScaleError};
 
+use crate::child::Death;
 use crate::error::ControlError;
 use crate::wire::{Problem, Readiness};
 
@@ -82,6 +83,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Drift { .. } => (StatusCode::CONFLICT, "drift"),
         E::Component(CompileError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::Component(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-component"),
+        E::NotCompiled(death) => not_compiled(death),
         E::Link(LoadError::NotYet | LoadError::Cancelled) => (StatusCode::SERVICE_UNAVAILABLE, "not-loaded"),
         E::Link(LoadError::Unreadable(_) | LoadError::Remake(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "not-loaded"),
         E::Link(LoadError::Stale(_) | LoadError::Link(_) | LoadError::Limits(_)) => {
@@ -98,6 +100,19 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
         E::Key { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key"),
         E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// Status and stable code of a compilation that ended without an answer.
+fn not_compiled(death: &Death) -> (StatusCode, &'static str) {
+    match death {
+        Death::Memory(_) => (StatusCode::UNPROCESSABLE_ENTITY, "compile-memory"),
+        Death::Cpu(_) => (StatusCode::UNPROCESSABLE_ENTITY, "compile-cpu"),
+        Death::Time(_) => (StatusCode::UNPROCESSABLE_ENTITY, "compile-time"),
+        Death::File | Death::Output => (StatusCode::UNPROCESSABLE_ENTITY, "compile-size"),
+        Death::Crashed(_) | Death::Left(_) | Death::Unknown(_) => (StatusCode::UNPROCESSABLE_ENTITY, "compile-crashed"),
+        // Nothing is known to be wrong with the component.
+        Death::Killed => (StatusCode::SERVICE_UNAVAILABLE, "compile-killed"),
     }
 }
 

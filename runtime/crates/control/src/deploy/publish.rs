@@ -12,12 +12,13 @@ use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 
 use super::Bound;
 use crate::code::Coded;
+use crate::compile::Image;
 use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::guest_log::GuestLog;
 use crate::models::FunctionModels;
 use crate::pinned::Pinned;
-use crate::wire;
+use crate::{views, wire};
 
 /// A function that may become a version.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub(crate) struct Draft {
     pub(crate) bound: Bound,
     /// Why its instances serve one request each, although its manifest has them reused.
     pub(crate) not_reused: Option<String>,
+    /// What became of its component's `init`, if it has one.
+    pub(crate) image: Option<Image>,
 }
 
 impl Draft {
@@ -85,7 +88,7 @@ impl Draft {
 
     /// What the API shows of it beside its entry.
     pub(crate) fn shown(&self) -> Shown {
-        Shown { models: self.models(), notes: self.notes() }
+        Shown { models: self.models(), notes: self.notes(), image: self.image.as_ref().map(views::image) }
     }
 
     /// What its owner should know of it.
@@ -95,7 +98,7 @@ impl Draft {
                 "reuse = \"instance\" does not work here: {why}. Each request gets a fresh instance, as with reuse = \"request\""
             )
         };
-        self.not_reused.iter().map(not_reused).collect()
+        self.not_reused.iter().map(not_reused).chain(self.image.as_ref().and_then(Image::note)).collect()
     }
 
     /// What holds for it. Tenants have no limits of their own yet.
@@ -156,6 +159,7 @@ pub(super) async fn publish(
 pub(crate) struct Shown {
     pub(crate) models: Vec<wire::BoundModel>,
     pub(crate) notes: Vec<String>,
+    pub(crate) image: Option<wire::Image>,
 }
 
 /// The catalog that serves, with this entry in the place of the same function's version before.

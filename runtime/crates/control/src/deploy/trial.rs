@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use modelet_engine::ports::{NoLog, NoModels};
-use modelet_engine::{Ended, Function, Invocation, Outcome, RequestBody, RequestBodyError, request_body};
+use modelet_engine::{Ended, Function, FunctionSpec, Invocation, Outcome, RequestBody, RequestBodyError, request_body};
 use modelet_spec::manifest::{CaseRequest, Reuse};
 use modelet_spec::{InvocationId, Version};
 use modelet_store::CompiledRecord;
@@ -26,7 +26,7 @@ const CALL_MAX: Duration = Duration::from_secs(2);
 
 /// How one call went.
 #[derive(Debug, PartialEq, Eq)]
-enum Call {
+pub(super) enum Call {
     /// It was answered, with anything but a server's error, and the guest returned.
     Fine,
     /// It was answered well, and the guest ended badly afterwards.
@@ -49,15 +49,9 @@ impl Trial {
     /// Makes the function. It is called as its first case says, if the server has all that the case needs, and else by `GET /`.
     /// That one is made up, so it finds no model, and what it makes the guest write goes nowhere.
     pub(super) fn begin(control: &Control, draft: &Draft, compiled: &CompiledRecord) -> Self {
-        let mut requests = draft.manifest.case.iter().map(|case| &case.request);
-        let case = requests.find(|request| request.body_file.is_none()).cloned();
-        let mut spec = draft.spec(control, Version::FIRST);
-        if case.is_none() {
-            spec.models = Arc::new(NoModels);
-            spec.log = Arc::new(NoLog);
-        }
         let code = Arc::new(NewCode(control.codes.given(draft.component, compiled)));
-        Self { function: control.engine.rehearsal(code, spec), reuse: draft.manifest.instances.reuse, case }
+        let function = control.engine.rehearsal(code, spec(control, draft));
+        Self { function, reuse: draft.manifest.instances.reuse, case: case(draft) }
     }
 
     /// Loads and links the component.
@@ -93,7 +87,23 @@ impl Trial {
     }
 }
 
-async fn call(function: &Arc<Function>, request: http::Request<RequestBody>) -> Call {
+/// What a function is called with before it serves: its first case that needs no file.
+pub(super) fn case(draft: &Draft) -> Option<CaseRequest> {
+    let mut requests = draft.manifest.case.iter().map(|case| &case.request);
+    requests.find(|request| request.body_file.is_none()).cloned()
+}
+
+/// What the function is made with for such calls.
+pub(super) fn spec(control: &Control, draft: &Draft) -> FunctionSpec {
+    let mut spec = draft.spec(control, Version::FIRST);
+    if case(draft).is_none() {
+        spec.models = Arc::new(NoModels);
+        spec.log = Arc::new(NoLog);
+    }
+    spec
+}
+
+pub(super) async fn call(function: &Arc<Function>, request: http::Request<RequestBody>) -> Call {
     let (told, ended) = tokio::sync::oneshot::channel();
     let deadline = Instant::now() + CALL_MAX.min(function.spec().limits.time);
     let invocation = Invocation {
@@ -128,7 +138,7 @@ async fn call(function: &Arc<Function>, request: http::Request<RequestBody>) -> 
 }
 
 /// The request of a case, or `GET /`; `None` if the case's is no proper one.
-fn request(case: Option<&CaseRequest>) -> Option<http::Request<RequestBody>> {
+pub(super) fn request(case: Option<&CaseRequest>) -> Option<http::Request<RequestBody>> {
     let Some(case) = case else {
         return http::Request::get("http://localhost/").header("host", "localhost").body(body(Vec::new())).ok();
     };

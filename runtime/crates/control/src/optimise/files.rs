@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use modelet_spec::Label;
-use modelet_store::{FileRole, ModelVersion, OptimisedWriter};
+use modelet_store::{FileRole, ModelVersion, OutputFile};
 
 use crate::artifact::Given;
 use crate::control::{Control, blocking};
@@ -16,7 +16,7 @@ use crate::wire::PushFiles;
 pub(super) async fn push(
     control: &Arc<Control>,
     from: &ModelVersion,
-    place: OptimisedWriter,
+    place: OutputFile,
     label: Option<Label>,
 ) -> Result<ModelVersion, ControlError> {
     let (this, old) = (Arc::clone(control), from.clone());

@@ -38,9 +38,9 @@ fn try_model(job: &TrialJob) -> Result<modelet_inference::Facts, String> {
 pub(super) fn open(job: &TrialJob) -> Result<Runtime, String> {
     let config = RuntimeConfig {
         library: LibrarySource { configured: Some(job.library.clone()), ..LibrarySource::default() },
-        arena_max_bytes: job.limits.arena_max_bytes,
+        arena_max_bytes: job.arena_max_bytes,
         workers: 1,
-        devices: vec![DeviceSettings { wish: DeviceWish::default(), memory_max: job.limits.arena_max_bytes }],
+        devices: vec![DeviceSettings { wish: DeviceWish::default(), memory_max: job.arena_max_bytes }],
         loaders: 1,
         ..RuntimeConfig::default()
     };

@@ -6,6 +6,7 @@ use modelet_inference::Facts;
 use modelet_spec::ModelCard;
 use serde::{Deserialize, Serialize};
 
+use crate::child::ChildLimits;
 use crate::wire::optimise::{Activations, Compared, OutputDrift, Precision, Weight};
 
 /// What to try, and within which limits: JSON on the process's stdin.
@@ -27,7 +28,9 @@ pub struct TrialJob {
     /// What its owner says of it.
     pub card: ModelCard,
     /// What the process sets before it reads a byte of the model.
-    pub limits: TrialLimits,
+    pub limits: ChildLimits,
+    /// ONNX Runtime's arena, in bytes.
+    pub arena_max_bytes: u64,
     /// To make a smaller one of it, instead of trying it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<RewriteJob>,
@@ -57,20 +60,6 @@ pub struct TrialSample {
     pub name: String,
     /// Its inputs, as the Open Inference Protocol writes them.
     pub json: String,
-}
-
-/// What a trial may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrialLimits {
-    /// Address space, in bytes.
-    pub memory_bytes: u64,
-    /// Time on processors, in seconds.
-    pub cpu_s: u64,
-    /// Bytes of the largest file that it may write.
-    pub file_bytes: u64,
-    /// ONNX Runtime's arena, in bytes; as in the server, so that the same is folded.
-    pub arena_max_bytes: u64,
 }
 
 /// What came out: JSON on the process's stdout.

@@ -1,12 +1,6 @@
-//! Starting the process that tries a model, and waiting for its answer or its end.
+//! Trying models, one at a time, each in a process of its own.
 
-use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
 use modelet_inference::Facts;
 use prometheus_client::metrics::counter::Counter;
@@ -14,24 +8,18 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
-use super::death::{self, Ended};
-use super::job::{Rewritten, TrialAnswer, TrialJob, TrialLimits};
+use super::death;
+use super::job::{Rewritten, TrialAnswer, TrialJob};
+use crate::child::{self, ChildConfig, ChildLimits, Running};
 use crate::error::ControlError;
-
-/// More than any answer has: names of ports, operators and metadata, which admission limits.
-const ANSWER_BYTES_MAX: u64 = 32 << 20;
-/// What is kept of what the process writes to stderr: the end tells most.
-const LAST_WORDS_BYTES: usize = 4096;
 
 /// How models are tried.
 #[derive(Clone, Debug)]
 pub struct TrialConfig {
-    /// The binary that `trial` is a command of: this one.
-    pub exe: PathBuf,
-    /// What one trial may take.
-    pub limits: TrialLimits,
-    /// Wall-clock time of one trial.
-    pub time: Duration,
+    /// The binary that `trial` is a command of, and what one trial may take.
+    pub child: ChildConfig,
+    /// ONNX Runtime's arena, in bytes; as in the server, so that the same is folded.
+    pub arena_max_bytes: u64,
 }
 
 type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
@@ -57,10 +45,14 @@ impl Trials {
         registry.register("modelet_model_trials", "Models tried, by how it ended.", self.outcomes.clone());
     }
 
-    /// The limits of a trial.
-    #[must_use]
-    pub fn limits(&self) -> TrialLimits {
-        self.config.limits
+    /// What a trial's process sets for itself.
+    pub(crate) fn limits(&self) -> ChildLimits {
+        self.config.child.limits
+    }
+
+    /// ONNX Runtime's arena in a trial.
+    pub(crate) fn arena_max_bytes(&self) -> u64 {
+        self.config.arena_max_bytes
     }
 
     /// Tries a model when its turn has come. Dropping the future ends the process.
@@ -109,101 +101,32 @@ impl Trials {
     async fn one(&self, job: TrialJob) -> Result<TrialAnswer, ControlError> {
         let internal = |what: &str, error: &dyn std::fmt::Display| ControlError::Internal(format!("{what}: {error}"));
         let input = serde_json::to_vec(&job).map_err(|error| internal("a trial's job", &error))?;
-        let mut command = Command::new(&self.config.exe);
-        command.arg("trial").env_clear().current_dir("/");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(|error| internal("a trial's process", &error))?;
-        let child = Arc::new(Mutex::new(child));
+        let running =
+            child::start(&self.config.child, "trial").map_err(|error| internal("a trial's process", &error))?;
+        let running = Arc::new(running);
         // Ends the process when this future is dropped, so that the thread below ends too.
-        let _end = EndWith(Arc::clone(&child));
-        let (limits, time) = (self.config.limits, self.config.time);
-        let answer = tokio::task::spawn_blocking(move || wait(&child, input, time, &limits)).await?;
+        let _end = EndWith(Arc::clone(&running));
+        let answer = tokio::task::spawn_blocking(move || running.answer(input)).await?;
+        let limits = self.limits();
         let (outcome, answer) = match answer {
             Ok(TrialAnswer::Refused(why)) => ("refused", Err(ControlError::Model(why))),
             Ok(TrialAnswer::NotRewritten(why)) => ("refused", Err(ControlError::NotOptimised(why))),
             Ok(TrialAnswer::BadWish(why)) => ("refused", Err(ControlError::BadRequest(why))),
             Ok(answer @ (TrialAnswer::Facts(_) | TrialAnswer::Rewritten(_))) => ("stood", Ok(answer)),
-            Err(why) => ("died", Err(ControlError::Model(why))),
+            Err(death) => ("died", Err(ControlError::Model(death::reason(&death, &limits)))),
         };
         self.outcomes.get_or_create(&[("outcome", outcome)]).inc();
         answer
     }
 }
 
-/// Kills a process when it is dropped; one that has ended is left alone.
-struct EndWith(Arc<Mutex<Child>>);
+/// Ends a process when it is dropped, whoever else waits for it.
+struct EndWith(Arc<Running>);
 
 impl Drop for EndWith {
     fn drop(&mut self) {
-        // It has ended, or ends now: there is nothing else to do about it.
-        let _ = lock(&self.0).kill();
+        self.0.end();
     }
-}
-
-/// Blocks until the process has answered or ended.
-fn wait(child: &Mutex<Child>, input: Vec<u8>, time: Duration, limits: &TrialLimits) -> Result<TrialAnswer, String> {
-    let (stdin, stdout, stderr) = {
-        let mut child = lock(child);
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    };
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-        return Err("its trial has no way to answer".to_owned());
-    };
-    // Threads of their own, so that a process that neither reads nor writes cannot hold this one. They end with its pipes.
-    thread::spawn(move || stdin.write_all(&input));
-    let last_words = thread::spawn(move || last_bytes(stderr));
-    let (sender, answered) = mpsc::channel();
-    thread::spawn(move || {
-        let mut answer = Vec::new();
-        let read = stdout.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer);
-        // Nobody listens any more once the time is over.
-        let _ = sender.send(read.map(|_| answer));
-    });
-    let mut ended = None;
-    let answer = match answered.recv_timeout(time) {
-        Ok(answer) => answer.unwrap_or_default(),
-        Err(RecvTimeoutError::Timeout) => {
-            ended = Some(Ended::Time(time));
-            Vec::new()
-        }
-        Err(RecvTimeoutError::Disconnected) => Vec::new(),
-    };
-    if answer.len() as u64 > ANSWER_BYTES_MAX {
-        ended = Some(Ended::Output);
-    }
-    // Its stdout is closed, so it has ended or says nothing more: one that lives on has no reason to.
-    let status = {
-        let mut child = lock(child);
-        let _ = child.kill();
-        child.wait()
-    };
-    if ended.is_none()
-        && let Ok(answer) = serde_json::from_slice(&answer)
-    {
-        return Ok(answer);
-    }
-    let words = last_words.join().unwrap_or_default();
-    tracing::warn!(%words, "a trial ended without an answer");
-    match status {
-        Ok(status) => Err(death::reason(status, ended, limits)),
-        Err(error) => Err(format!("its trial ended, and nobody knows how: {error}")),
-    }
-}
-
-/// Reads to the end and keeps the last bytes.
-fn last_bytes(mut from: impl Read) -> String {
-    let mut kept = Vec::new();
-    let mut piece = [0_u8; LAST_WORDS_BYTES];
-    while let Ok(count @ 1..) = from.read(&mut piece) {
-        kept.extend(piece.iter().take(count));
-        let spare = kept.len().saturating_sub(LAST_WORDS_BYTES);
-        kept.drain(..spare);
-    }
-    String::from_utf8_lossy(&kept).trim().to_owned()
-}
-
-fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
-    child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -213,8 +136,9 @@ mod tests {
     use crate::wire::optimise::{Activations, Precision};
     use modelet_spec::ModelCard;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
-    const LIMITS: TrialLimits = TrialLimits { memory_bytes: 1 << 30, cpu_s: 7, file_bytes: 0, arena_max_bytes: 0 };
+    const LIMITS: ChildLimits = ChildLimits { memory_bytes: 1 << 30, cpu_s: 7, file_bytes: 0 };
 
     /// The trial of a binary that is this shell script.
     async fn tried(script: &str, time: Duration) -> (String, Registry) {
@@ -227,7 +151,8 @@ mod tests {
         let exe = dir.path().join("modelet");
         std::fs::write(&exe, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let trials = Trials::new(TrialConfig { exe, limits: LIMITS, time });
+        let child = ChildConfig { exe, limits: LIMITS, time };
+        let trials = Trials::new(TrialConfig { child, arena_max_bytes: 0 });
         let mut registry = Registry::default();
         trials.register(&mut registry);
         (trials, registry, dir)
@@ -243,6 +168,7 @@ mod tests {
             samples: vec![],
             card: ModelCard::default(),
             limits: LIMITS,
+            arena_max_bytes: 0,
             rewrite,
         }
     }

@@ -65,6 +65,15 @@ pub struct ServerLimits {
     /// Wall-clock time of one trial. Default 5 min.
     #[serde(with = "crate::span")]
     pub trial_time: Duration,
+    /// Address space of the process that compiles a component at deploy. Default 8 GiB.
+    pub compile_memory: ByteSize,
+    /// Processor time of one compilation; whole seconds. A quarter of it is for the component's `init`, if it has one. Default
+    /// 2 min: guests with a JavaScript or Python engine in them take some 20 s.
+    #[serde(with = "crate::span")]
+    pub compile_cpu: Duration,
+    /// Wall-clock time of one compilation. Default 5 min.
+    #[serde(with = "crate::span")]
+    pub compile_time: Duration,
     /// Wall-clock time of loading one session of a model that stood its trial. Default 2 min.
     #[serde(with = "crate::span")]
     pub load_time: Duration,
@@ -112,6 +121,9 @@ impl Default for ServerLimits {
             trial_memory: ByteSize::mib(8192),
             trial_cpu: Duration::from_secs(120),
             trial_time: Duration::from_secs(300),
+            compile_memory: ByteSize::mib(8192),
+            compile_cpu: Duration::from_secs(120),
+            compile_time: Duration::from_secs(300),
             load_time: Duration::from_secs(120),
             keyvalue_keys: 100_000,
             keyvalue_bytes: ByteSize::mib(64),

@@ -92,7 +92,7 @@ fn a_database_of_the_first_schema_keeps_its_models() {
         .execute_batch(
             "DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; DROP TABLE model_rewrite; ALTER TABLE model_version DROP COLUMN card;
              ALTER TABLE model_version DROP COLUMN removed_ms; DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
-             PRAGMA user_version = 1;",
+             ALTER TABLE function_version DROP COLUMN image; PRAGMA user_version = 1;",
         )
         .unwrap();
     drop(connection);
@@ -110,7 +110,8 @@ fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
     let connection = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused; PRAGMA user_version = 5;",
+            "DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
+             ALTER TABLE function_version DROP COLUMN image; PRAGMA user_version = 5;",
         )
         .unwrap();
     drop(connection);
