@@ -8,7 +8,7 @@ use modelet_engine::{Outcome, ResponseBody};
 
 use crate::error::Refusal;
 use crate::headers;
-use crate::problem::{self, Problem};
+use crate::problem::{self, Inside, Problem};
 use crate::record::Record;
 use crate::reply::{Content, ReplyBody, drain};
 
@@ -39,7 +39,7 @@ pub(crate) async fn respond(
     match end {
         Ok(Outcome::Answered(answer)) if answer.status().is_informational() => {
             let detail = "the function answered with an interim status, which is no answer";
-            own(BAD_ANSWER, detail, HeaderMap::new(), record, is_head)
+            own(BAD_ANSWER, (detail, None), HeaderMap::new(), record, is_head)
         }
         Ok(Outcome::Answered(answer)) => {
             let (parts, body) = answer.into_parts();
@@ -49,12 +49,13 @@ pub(crate) async fn respond(
             if matches!(outcome, Outcome::Exhausted | Outcome::Asleep) {
                 record.rejected(of_outcome(&outcome).code);
             }
-            own(of_outcome(&outcome), detail_of(&outcome), extra_of_outcome(&outcome), record, is_head)
+            let inside = inside_of(&outcome).filter(|_| record.is_by_owner());
+            own(of_outcome(&outcome), (detail_of(&outcome), inside), extra_of_outcome(&outcome), record, is_head)
         }
         Err(refusal) => {
             let line = of_refusal(&refusal);
             record.rejected(line.code);
-            own(line, &refusal.to_string(), extra_of_refusal(&refusal), record, is_head)
+            own(line, (&refusal.to_string(), None), extra_of_refusal(&refusal), record, is_head)
         }
     }
 }
@@ -101,6 +102,21 @@ fn detail_of(outcome: &Outcome) -> &str {
         Outcome::Exhausted => "the server has no room for another instance; try again",
         Outcome::Asleep => "the function is still being brought into memory; try again",
         Outcome::Cancelled => "the request was given up",
+    }
+}
+
+/// What the function's owner may read as well. Of a fault of the host only the operator reads.
+fn inside_of(outcome: &Outcome) -> Option<Inside<'_>> {
+    match outcome {
+        Outcome::NoAnswer(fault) | Outcome::Trapped(fault) | Outcome::OverLimit(fault) => {
+            Some(Inside { fault: fault.kind.name(), trace: &fault.detail })
+        }
+        Outcome::Answered(_)
+        | Outcome::HostFault(_)
+        | Outcome::TimedOut
+        | Outcome::Exhausted
+        | Outcome::Asleep
+        | Outcome::Cancelled => None,
     }
 }
 
@@ -160,13 +176,22 @@ async fn relay(
     finish(parts.status, parts.headers, content, record)
 }
 
-/// An answer of the gateway's own.
-fn own(line: Line, detail: &str, mut extra: HeaderMap, mut record: Box<Record>, is_head: bool) -> Response<ReplyBody> {
+/// An answer of the gateway's own. `said`: what anybody may read, and what only the function's owner.
+fn own(
+    line: Line,
+    said: (&str, Option<Inside<'_>>),
+    mut extra: HeaderMap,
+    mut record: Box<Record>,
+    is_head: bool,
+) -> Response<ReplyBody> {
     let Line { status, code } = line;
+    let (detail, inside) = said;
     let invocation = record.id().to_string();
     let title = status.canonical_reason().unwrap_or_default();
-    let body =
-        Problem { kind: "about:blank", title, status: status.as_u16(), code, detail, invocation: &invocation }.body();
+    let status_code = status.as_u16();
+    let problem =
+        Problem { kind: "about:blank", title, status: status_code, code, detail, invocation: &invocation, inside };
+    let body = problem.body();
     extra.insert(header::CONTENT_TYPE, problem::MEDIA_TYPE);
     if is_head {
         extra.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
