@@ -99,7 +99,8 @@ impl Control {
         let models = Arc::new(models);
         models.register(registry);
         model_metrics::register(registry, Arc::clone(&models));
-        metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
+        let logs = Arc::<LogShelf>::default();
+        metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone(), Arc::clone(&logs));
         let component_max = config.limits.component_bytes.0;
         let codes = Arc::new(Codes::new(Arc::clone(&parts.store), parts.engine.clone(), component_max));
         let control = Arc::new(Self {
@@ -111,7 +112,7 @@ impl Control {
             models,
             forms,
             catalog: parts.catalog,
-            logs: Arc::default(),
+            logs,
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),

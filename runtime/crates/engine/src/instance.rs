@@ -7,6 +7,7 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
+use crate::cpu;
 use crate::function::Function;
 use crate::host;
 use crate::outcome::PastDeadline;
@@ -34,7 +35,7 @@ impl Instance {
         let spec = function.spec();
         let state = GuestState::new(function, id);
         let mut store = Store::try_new(pool.linked.pre.engine(), state)?;
-        store.limiter(|state| &mut state.limiter);
+        store.limiter(|state| state);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);
         store.epoch_deadline_callback(yield_or_stop);
         store.set_epoch_deadline(1);
@@ -47,7 +48,12 @@ impl Instance {
     /// Gets ready to wait for the next request. `false`: it cannot.
     pub(crate) fn rest(&mut self) -> bool {
         let state = self.store.data_mut();
-        state.table.is_empty() || host::nn::keep(state).is_ok()
+        if state.table.is_empty() {
+            state.limiter.set_held(0);
+            return true;
+        }
+        state.count_held();
+        host::nn::keep(state).is_ok()
     }
 
     /// Whether a response body was begun and never finished: then what the client got is not the whole answer.
@@ -59,7 +65,7 @@ impl Instance {
 
 impl Keep for Box<Instance> {
     fn memory(&self) -> u64 {
-        self.store.data().limiter.memory()
+        self.store.data().limiter.resting()
     }
 
     fn made(&self) -> Instant {
@@ -71,11 +77,12 @@ impl Keep for Box<Instance> {
     }
 }
 
-/// At each tick: lets others have the thread, until the deadline. Stopped here and not from outside, a guest that
-/// computes leaves its backtrace.
+/// At each tick: lets others have the thread, until the deadline or the end of its processor time. Stopped here and not from
+/// outside, a guest that computes leaves its backtrace.
 fn yield_or_stop(store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     if Instant::now() >= store.data().deadline {
         return Err(PastDeadline.into());
     }
+    cpu::tick()?;
     Ok(UpdateDeadline::Yield(1))
 }

@@ -9,8 +9,13 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::code;
 use crate::error::LoadError;
+use crate::host::held::REQUEST;
+use crate::limiter::ELEMENT_BYTES;
 use crate::ports::{Code, CodeImage};
 use crate::state::GuestState;
+
+/// A page of WebAssembly.
+const PAGE_BYTES: u64 = 64 << 10;
 
 /// A component in memory, with the host behind its imports.
 pub(crate) struct Linked {
@@ -46,7 +51,11 @@ impl Shelf {
     pub(crate) fn get(&self, code: &dyn Code) -> Result<Arc<Linked>, LoadError> {
         match self.load(&code.find()?) {
             // Gone, damaged, or left by another version of the server: the component is there to be compiled again.
-            Err(LoadError::Unreadable(_) | LoadError::Stale(_)) => self.load(&code.remake()?),
+            Err(why @ (LoadError::Unreadable(_) | LoadError::Stale(_))) => match code.remake() {
+                Ok(image) => self.load(&image),
+                Err(LoadError::Remake(failed)) => Err(LoadError::Remake(format!("{failed}; it had to be, for {why}"))),
+                Err(failed) => Err(failed),
+            },
             loaded => loaded,
         }
     }
@@ -77,10 +86,11 @@ impl Shelf {
         let pre = ProxyPre::new(self.linker.instantiate_pre(component).map_err(failed)?).map_err(failed)?;
         let image = component.image_range();
         let needs = component.resources_required();
+        let pages = needs.as_ref().and_then(|needs| needs.max_initial_memory_size);
         Ok(Linked {
             pre,
             code_bytes: image.end.addr().saturating_sub(image.start.addr()) as u64,
-            memory: needs.as_ref().and_then(|needs| needs.max_initial_memory_size).unwrap_or(0),
+            memory: pages.unwrap_or(0).saturating_mul(PAGE_BYTES),
             table: needs.as_ref().and_then(|needs| needs.max_initial_table_size).unwrap_or(0),
         })
     }
@@ -111,9 +121,12 @@ impl Linked {
     /// # Errors
     /// When it begins with more than `limits` allow.
     pub(crate) fn fits(&self, limits: &EffectiveLimits) -> Result<(), LoadError> {
-        if self.memory > limits.memory {
+        let needs = self.memory.saturating_add(self.table.saturating_mul(ELEMENT_BYTES)).saturating_add(REQUEST);
+        if needs > limits.memory {
             let (memory, limit) = (self.memory, limits.memory);
-            return Err(LoadError::Limits(format!("its memory begins with {memory} bytes, the limit is {limit}")));
+            return Err(LoadError::Limits(format!(
+                "its memory begins with {memory} bytes, with its tables and a request it needs {needs}, the limit is {limit}"
+            )));
         }
         if self.table > limits.table_elements {
             let (table, limit) = (self.table, limits.table_elements);

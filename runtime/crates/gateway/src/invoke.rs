@@ -37,7 +37,9 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
     refuse_announced(&invocation.request, limits.request_body)?;
     record.stage(Stage::Route);
 
-    let permits = gateway.admission.admit(&entry.handle, record.marked(), invocation.deadline).await?;
+    // Its time is over the queue, the guest, what the guest calls, and its models.
+    let deadline = invocation.deadline.min(clock::after(record.marked(), limits.time));
+    let permits = gateway.admission.admit(&entry.handle, record.marked(), deadline).await?;
     record.stage(Stage::Queue);
 
     let intake = (!invocation.request.body().is_end_stream()).then(Arc::<Intake>::default);
@@ -52,10 +54,10 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
         .handle
         .invoke(modelet_engine::Invocation {
             id,
-            deadline: invocation.deadline.min(clock::after(record.marked(), limits.time)),
+            deadline,
             request: invocation.request.map(limited),
             https: false,
-            ended: Some(Box::new(move |ended| watch.ended(ended))),
+            ended: Some(Box::new(move |ended, cpu| watch.ended(ended, cpu))),
             spans: record.spans(),
         })
         .await;

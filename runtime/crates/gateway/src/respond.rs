@@ -69,6 +69,7 @@ fn of_refusal(refusal: &Refusal) -> Line {
         Refusal::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
         Refusal::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         Refusal::FunctionFull => (StatusCode::TOO_MANY_REQUESTS, "function-busy"),
+        Refusal::TenantFull => (StatusCode::TOO_MANY_REQUESTS, "tenant-busy"),
         Refusal::ServerFull => (StatusCode::SERVICE_UNAVAILABLE, "server-busy"),
     };
     Line { status, code }
@@ -131,7 +132,7 @@ fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
         Refusal::NoKey => {
             extra.insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        Refusal::FunctionFull | Refusal::ServerFull => {
+        Refusal::FunctionFull | Refusal::TenantFull | Refusal::ServerFull => {
             extra.insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
         Refusal::Bad(_) | Refusal::Forbidden | Refusal::NotFound | Refusal::BodyTooLarge { .. } => {}

@@ -101,7 +101,7 @@ async fn call(function: &Arc<Function>, request: http::Request<RequestBody>) -> 
         deadline,
         request,
         https: false,
-        ended: Some(Box::new(move |how| drop(told.send(how)))),
+        ended: Some(Box::new(move |how, _| drop(told.send(how)))),
         spans: None,
     };
     let answer = match function.invoke(invocation).await {

@@ -2,6 +2,7 @@
 
 pub(crate) mod clocks;
 mod config;
+pub(crate) mod held;
 pub(crate) mod http;
 mod keyvalue;
 pub(crate) mod log;
@@ -17,6 +18,7 @@ use crate::state::GuestState;
 pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     http::link(linker)?;
+    held::link(linker)?;
     config::link(linker)?;
     keyvalue::link(linker)?;
     logging::link(linker)?;

@@ -53,6 +53,7 @@ fn every_refusal_has_its_line() {
         (Refusal::Method { allow: vec![] }, 405, "method-not-allowed"),
         (Refusal::BodyTooLarge { limit: 1 }, 413, "body-too-large"),
         (Refusal::FunctionFull, 429, "function-busy"),
+        (Refusal::TenantFull, 429, "tenant-busy"),
         (Refusal::ServerFull, 503, "server-busy"),
     ] {
         let line = of_refusal(&refusal);
@@ -115,8 +116,8 @@ async fn the_functions_owner_reads_its_backtrace_and_no_fault_of_the_host() {
 
 #[tokio::test]
 async fn limits_say_when_to_come_again_and_others_do_not() {
-    let full = [Err(Refusal::FunctionFull), Err(Refusal::ServerFull), Ok(Outcome::Exhausted), Ok(Outcome::Asleep)];
-    for end in full {
+    let refused = [Refusal::FunctionFull, Refusal::TenantFull, Refusal::ServerFull].map(Err);
+    for end in refused.into_iter().chain([Ok(Outcome::Exhausted), Ok(Outcome::Asleep)]) {
         assert_eq!(answer(end, Method::GET).await.1["retry-after"], "1");
     }
     let others =
