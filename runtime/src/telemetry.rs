@@ -10,6 +10,9 @@ use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 /// Words that are a whole filter.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
+/// What a guest could fill the log with, as often as it calls the host: it is not logged unless a filter names it.
+const GUESTS_OWN: &str = "wasmtime_wasi_http=off,wasmtime_wasi=off";
+
 /// Changes what is logged.
 pub(crate) struct LogHandle(reload::Handle<EnvFilter, Registry>);
 
@@ -41,7 +44,7 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
     if is_word && !LEVELS.contains(&filter.to_ascii_lowercase().as_str()) {
         return Err(format!("`{filter}` is none of {}", LEVELS.join(", ")));
     }
-    EnvFilter::builder().parse(filter).map_err(|e| e.to_string())
+    EnvFilter::builder().parse(format!("{GUESTS_OWN},{filter}")).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -55,5 +58,13 @@ mod tests {
         assert!(check("info,guest=off").is_ok());
         assert!(check("inf").unwrap_err().contains("none of off, error"));
         assert!(check("guest=loud").is_err());
+    }
+
+    #[test]
+    fn what_a_guest_could_fill_the_log_with_is_logged_only_when_it_is_named() {
+        let filter = |text| parse(text).unwrap().to_string();
+        assert!(filter("info").contains("wasmtime_wasi_http=off"), "{}", filter("info"));
+        let named = filter("info,wasmtime_wasi_http=debug");
+        assert!(named.contains("wasmtime_wasi_http=debug") && !named.contains("wasmtime_wasi_http=off"), "{named}");
     }
 }

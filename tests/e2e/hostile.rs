@@ -1,111 +1,47 @@
-//! Guests that misbehave: each is answered as it deserves, and nobody else notices.
+//! Guests that misbehave, one by one; what contains them all is in `contained.rs`.
 
 use modelet_tests::raw::Wire;
-use modelet_tests::{Function, TestHost, shared};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use modelet_tests::{Function, shared};
 use std::thread;
 
-/// One guest, what it is asked, and what its caller and its operator get.
-struct Hostile {
-    function: Function,
-    query: &'static str,
-    status: u16,
-    code: &'static str,
-    /// In the lines of the log that begin with the invocation's id.
-    logged: &'static [&'static str],
-}
-
-fn hostile(
-    guest: &str,
-    query: &'static str,
-    status: u16,
-    code: &'static str,
-    logged: &'static [&'static str],
-) -> Hostile {
-    let limits = "[limits]\nmemory = \"16MiB\"\ntime = \"2s\"\ncpu = \"500ms\"\ntensors = \"16MiB\"\n";
-    Hostile { function: Function::guest(guest).with(limits), query, status, code, logged }
-}
-
-fn all() -> Vec<Hostile> {
-    const TRAPPED: (u16, &str) = (502, "function-trapped");
-    const OVER: (u16, &str) = (502, "function-over-limit");
-    const NONE: (u16, &str) = (502, "function-no-answer");
-    let (trapped, code) = TRAPPED;
-    let (over, over_code) = OVER;
-    let (none, none_code) = NONE;
-    vec![
-        hostile("trap", "", trapped, code, &["wasm backtrace", "unreachable"]),
-        hostile("trap", "?pause_ms=20", trapped, code, &["wasm backtrace", "unreachable"]),
-        hostile("panic", "", trapped, code, &["wasm backtrace", "unreachable"]),
-        hostile("exit", "?code=0", trapped, code, &["exit"]),
-        hostile("exit", "?code=1", trapped, code, &["exit"]),
-        hostile("stack_overflow", "", trapped, code, &["wasm backtrace", "stack"]),
-        hostile("no_answer", "", none, none_code, &["no-answer"]),
-        hostile("error_answer", "", none, none_code, &["no-answer", "a secret of the guest"]),
-        hostile("infinite_loop", "", 504, "function-timed-out", &[]),
-        hostile("eat_memory", "", over, over_code, &["memory"]),
-        hostile("many_resources", "", over, over_code, &["resources"]),
-        hostile("many_resources", "?of=pollables", over, over_code, &["resources"]),
-        hostile("many_resources", "?of=tensors", over, over_code, &["resources"]),
-        hostile("random_flood", "", over, over_code, &["random"]),
-        hostile("nn_huge_tensor", "?mib=10", 200, "", &[]),
-    ]
+/// What its caller and its operator read of a guest that ends badly: the lines of the log that begin with the invocation's id.
+#[test]
+fn the_log_tells_the_operator_more_than_the_answer_tells_the_client() {
+    let host = shared();
+    let limits = "[limits]\nmemory = \"16MiB\"\ntime = \"10s\"\ncpu = \"200ms\"\n";
+    let logged: [(&str, &str, &[&str]); 8] = [
+        ("trap", "", &["wasm backtrace", "unreachable"]),
+        ("panic", "", &["wasm backtrace", "unreachable"]),
+        ("exit", "?code=1", &["exit"]),
+        ("stack_overflow", "", &["wasm backtrace", "stack"]),
+        ("no_answer", "", &["no-answer"]),
+        ("error_answer", "", &["no-answer", "a secret of the guest"]),
+        ("eat_memory", "", &["memory"]),
+        ("infinite_loop", "", &["cpu", "wasm backtrace"]),
+    ];
+    for (guest, query, words) in logged {
+        let function = Function::guest(guest).named(&format!("told-{}", guest.replace('_', "-"))).with(limits);
+        let answer = host.get(&format!("{}{query}", host.once(&function)));
+        assert_eq!(answer.status, 502, "{guest}: {}", answer.text());
+        let text = answer.text();
+        assert!(!text.contains("secret") && !text.contains("backtrace") && !text.contains("trace\""), "{text}");
+        let _ = host.logged(&[&[answer.invocation()], words].concat());
+    }
 }
 
 #[test]
-fn hostile_guests_are_answered_and_their_neighbour_keeps_answering() {
-    let host = TestHost::start();
-    let hello = host.guest("hello");
-    let over = AtomicBool::new(false);
-    let served = AtomicU32::new(0);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                assert_eq!(host.get(&hello).ok().text(), "hello\n");
-                served.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        for guest in all().iter().filter(|guest| guest.status != 200) {
-            let before = served.load(Ordering::Relaxed);
-            check(&host, guest);
-            modelet_tests::until("the neighbour was served meanwhile", || {
-                (served.load(Ordering::Relaxed) > before).then_some(())
-            });
-        }
-        over.store(true, Ordering::Relaxed);
-    });
-    let metrics = host.metrics();
-    for (function, kind) in [
-        ("trap", "unreachable"),
-        ("exit", "exit"),
-        ("eat-memory", "memory"), // Rust's own stack lies below its heap: its end is the end of the memory.
-        ("stack-overflow", "out-of-bounds"),
-    ] {
-        assert!(
-            metrics.sum("modelet_guest_traps_total", &[("function", function), ("kind", kind)]) >= 1.0,
-            "{function}: {}",
-            metrics.lines("modelet_guest_traps")
-        );
-    }
-    assert_eq!(
-        metrics.sum("modelet_requests_total", &[("function", "hello"), ("status", "200")]),
-        f64::from(served.into_inner())
-    );
-    host.stop();
-}
-
-/// Twice: the first may make the instance, the second must find a server that has forgotten the first.
-fn check(host: &TestHost, guest: &Hostile) {
-    let route = host.once(&guest.function);
-    for _ in 0..2 {
-        let answer = host.get(&format!("{route}{}", guest.query));
-        assert_eq!(answer.status, guest.status, "{route}{}: {}", guest.query, answer.text());
-        answer.problem(guest.status, guest.code);
-        assert!(!answer.text().contains("secret"), "{}", answer.text());
-        if !guest.logged.is_empty() {
-            let words: Vec<&str> = [&[answer.invocation()], guest.logged].concat();
-            let _ = host.logged(&words);
-        }
+fn the_functions_owner_reads_the_backtrace_in_the_answer() {
+    let host = shared();
+    let (route, bearer) = (host.guest("trap"), format!("Bearer {}", host.key()));
+    let problem = host.send("GET", &route, &[("authorization", &bearer)], b"").json();
+    assert_eq!(problem["fault"], "unreachable", "{problem}");
+    let trace = problem["trace"].as_str().unwrap();
+    assert!(trace.contains("wasm backtrace") && trace.contains("abort"), "{trace}");
+    assert!(!trace.contains("/src/"), "no path of the server's: {trace}");
+    for wrong in ["Bearer nonsense", ""] {
+        let problem = host.send("GET", &route, &[("authorization", wrong)], b"").json();
+        assert_eq!(problem["code"], "function-trapped", "{problem}");
+        assert!(problem.get("trace").is_none() && problem.get("fault").is_none(), "{problem}");
     }
 }
 

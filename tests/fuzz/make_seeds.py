@@ -67,6 +67,36 @@ ROUTES = {
     "names": "/{a}/{b}\n/{a}/{c}\n/{a}/{a}\n/{\n/a{b}c\n/{*}\n/é/ü\n\n/é/ü\n/1/2\n",
 }
 
+HTTP = {
+    "get": "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    "old": "GET /x?y=z HTTP/1.0\r\n\r\n",
+    "absolute": "GET http://a:80/x HTTP/1.1\r\nhost: b\r\nauthorization: Bearer x\r\n\r\n",
+    "options": "OPTIONS * HTTP/1.1\r\nhost: [::1]:80\r\n\r\n",
+    "body": "POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\nhello",
+    "chunks": "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n5;a=b\r\nhello\r\n0\r\nx: y\r\n\r\n",
+    "pipelined": "GET /1 HTTP/1.1\r\nhost: a\r\n\r\nHEAD /2 HTTP/1.1\r\nhost: a\r\n\r\nGET /3 HTTP/1.1\r\nhost: a\r\n\r\n",
+    "both-lengths": "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    "upgrade": "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\nmodelet-caller: root\r\n\r\n",
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+
+
+def http():
+    """Those, and HTTP/2: its preface, settings, a request, data, a ping, a reset."""
+
+    def frame(kind, flags, stream, payload=b""):
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+    # Indexed fields of the static table: GET, /, http; and an authority as a literal.
+    get = b"\x82\x84\x86\x41\x01a"
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+    return HTTP | {
+        "h2-get": preface + frame(1, 5, 1, get),
+        "h2-post": preface + frame(1, 4, 1, b"\x83" + get[1:]) + frame(0, 1, 1, b"hello"),
+        "h2-frames": preface + frame(6, 0, 0, bytes(8)) + frame(1, 5, 1, get) + frame(3, 0, 1, bytes(4)) + frame(8, 0, 0, b"\0\0\1\0"),
+        "h2-continued": preface + frame(1, 1, 1, get[:2]) + frame(9, 4, 1, get[2:]),
+    }
+
 
 def tensors():
     """Element type, rank, dimensions, data."""
@@ -112,6 +142,7 @@ def manifests():
 if __name__ == "__main__":
     lay("admission", models())
     lay("card", CARDS)
+    lay("http", http())
     lay("manifest", manifests())
     lay("routes", ROUTES)
     lay("tensors", tensors())

@@ -21,6 +21,15 @@ pub fn resident_bytes_peak(pid: u32) -> u64 {
     status_kib(pid, "VmHWM") * 1024
 }
 
+/// From now on [`resident_bytes_peak`] is of what comes.
+///
+/// # Panics
+/// When the process has gone.
+pub fn forget_peak(pid: u32) {
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, "5").unwrap_or_else(|error| panic!("{path}: {error}"));
+}
+
 /// Open file descriptors of a process.
 ///
 /// # Panics

@@ -103,7 +103,12 @@ impl Outbound for HttpClient {
 }
 
 async fn send(shared: &Shared, call: OutboundCall) -> Result<http::Response<OutboundBody>, OutboundError> {
-    let OutboundCall { place, mut request, deadline, times } = call;
+    let OutboundCall { place, mut request, deadline, nth, times } = call;
+    let calls_max = place.outbound.calls;
+    if nth > calls_max {
+        let why = format!("not sent: an invocation sends {calls_max} requests at most (`outbound_calls`)");
+        return Err(OutboundError::new(OutboundFault::TooMany, why));
+    }
     let target = Target::of(&request)?;
     target.allowed_by(&place.rules)?;
     let permit = shared.permits.take(&place)?;

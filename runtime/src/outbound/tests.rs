@@ -23,7 +23,7 @@ pub(super) fn place(rules: &[&str]) -> Place {
         function: "f".parse::<FunctionName>().unwrap(),
         keyvalue: KeyValueQuota { keys: 0, bytes: 0, value_bytes: 0 },
         rules: OutboundRules::new(rules.iter().map(|rule| rule.parse().unwrap()).collect()),
-        outbound: OutboundLimits { function: 2, tenant: 2, response_bytes: 1000, header_bytes: 8 << 10 },
+        outbound: OutboundLimits { function: 2, tenant: 2, calls: 9, response_bytes: 1000, header_bytes: 8 << 10 },
     }
 }
 
@@ -54,10 +54,14 @@ fn client(resolver: &Arc<Scripted>, private: Private) -> HttpClient {
 }
 
 async fn get(client: &HttpClient, place: &Place, uri: &str) -> Result<String, OutboundError> {
+    nth(client, place, uri, 1).await
+}
+
+async fn nth(client: &HttpClient, place: &Place, uri: &str, nth: u32) -> Result<String, OutboundError> {
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let request = http::Request::get(uri).header("host", "x").body(body).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
-    let call = OutboundCall { place: Arc::new(place.clone()), request, deadline, times: OutboundTimes::default() };
+    let call = OutboundCall { place: Arc::new(place.clone()), request, deadline, nth, times: OutboundTimes::default() };
     let body = client.send(call).await?.into_body().collect().await?.to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }
@@ -118,6 +122,17 @@ async fn of_the_addresses_of_a_name_only_the_allowed_ones_are_tried() {
     let client = client(&Scripted::new(&[&["127.0.0.1", "127.0.0.2", "127.0.0.3"]]), Private::Named);
     let answer = get(&client, &place(&[&rules[0], &rules[1]]), &format!("http://many.test:{port}/")).await;
     assert_eq!(answer.unwrap(), "127.0.0.3", "the first refused by rule, the second by its host, the third answers");
+}
+
+#[tokio::test]
+async fn an_invocation_sends_as_many_requests_as_it_may_and_no_more() {
+    let port = listener("127.0.0.1:0").await.port();
+    let origin = format!("http://127.0.0.1:{port}");
+    let (client, place) = (client(&Scripted::new(&[]), Private::Named), place(&[&origin]));
+    assert_eq!(nth(&client, &place, &format!("{origin}/"), 9).await.unwrap(), "127.0.0.1");
+    let error = nth(&client, &place, &format!("{origin}/"), 10).await.unwrap_err();
+    assert_eq!(error.fault, OutboundFault::TooMany);
+    assert!(error.why.contains("outbound_calls"), "{error}");
 }
 
 #[tokio::test]

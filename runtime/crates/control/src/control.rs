@@ -102,7 +102,8 @@ impl Control {
         let models = Arc::new(models);
         models.register(registry);
         model_metrics::register(registry, Arc::clone(&models));
-        metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone());
+        let logs = Arc::<LogShelf>::default();
+        metrics::register(registry, Arc::clone(&parts.catalog), parts.engine.clone(), Arc::clone(&logs));
         let component_max = config.limits.component_bytes.0;
         let (store, engine) = (Arc::clone(&parts.store), parts.engine.clone());
         let compiles = Compiles::new(parts.compile, Arc::clone(&store), engine.id().to_owned(), registry);
@@ -116,7 +117,7 @@ impl Control {
             models,
             forms,
             catalog: parts.catalog,
-            logs: Arc::default(),
+            logs,
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),

@@ -49,4 +49,9 @@ impl Log for GuestLog {
         };
         self.shelf.keep(&self.ring, line);
     }
+
+    fn dropped(&self, invocation: InvocationId, bytes: u64) {
+        tracing::debug!(tenant = %self.tenant, function = %self.function, %invocation, bytes, "lines were dropped");
+        self.ring.dropped(bytes);
+    }
 }

@@ -32,6 +32,14 @@ impl LogShelf {
         Arc::clone(self.lock().entry((tenant.clone(), function.clone())).or_default())
     }
 
+    /// The functions whose lines were dropped, with the bytes of them.
+    pub(crate) fn dropped(&self) -> Vec<(TenantName, FunctionName, u64)> {
+        let of = |((tenant, function), ring): (&(TenantName, FunctionName), &Arc<Ring>)| {
+            (tenant.clone(), function.clone(), ring.dropped_bytes())
+        };
+        self.lock().iter().filter(|(_, ring)| ring.dropped_bytes() > 0).map(of).collect()
+    }
+
     /// Keeps a line in a ring of this shelf. Called on the executor's thread: it takes no lock that is held for long.
     pub(crate) fn keep(&self, ring: &Ring, line: LogLine) {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);

@@ -16,16 +16,23 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::control::FunctionCatalog;
+use crate::logs::LogShelf;
 
 /// Registers the collector.
-pub(crate) fn register(registry: &mut Registry, catalog: Arc<ArcSwap<FunctionCatalog>>, engine: Engine) {
-    registry.register_collector(Box::new(Live { catalog, engine }));
+pub(crate) fn register(
+    registry: &mut Registry,
+    catalog: Arc<ArcSwap<FunctionCatalog>>,
+    engine: Engine,
+    logs: Arc<LogShelf>,
+) {
+    registry.register_collector(Box::new(Live { catalog, engine, logs }));
 }
 
 /// What lives now.
 struct Live {
     catalog: Arc<ArcSwap<FunctionCatalog>>,
     engine: Engine,
+    logs: Arc<LogShelf>,
 }
 
 impl fmt::Debug for Live {
@@ -61,6 +68,7 @@ impl Collector for Live {
             gauge(count).encode(family.encode_family(&[("level", level.name())])?)?;
         }
         self.encode_memory(&mut encoder)?;
+        self.encode_logs(&mut encoder)?;
         let copies = "Tensors copied from guests into the host, and from there into guests";
         let mut family = encoder.encode_descriptor("modelet_tensor_copies", copies, None, MetricType::Counter)?;
         let stats = self.engine.stats();
@@ -81,6 +89,17 @@ impl Live {
             let Some(world) = entry.handle.world() else { continue };
             let labels = [("function", &*function_label(entry)), ("world", world.name())];
             gauge(1).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// What functions wrote beyond what they may.
+    fn encode_logs(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Bytes of logs that were dropped because their invocations had written all they may";
+        let mut family = encoder.encode_descriptor("modelet_log_dropped_bytes", help, None, MetricType::Counter)?;
+        for (tenant, function, bytes) in self.logs.dropped() {
+            let labels = [("tenant", tenant.as_str()), ("function", function.as_str())];
+            ConstCounter::new(bytes).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

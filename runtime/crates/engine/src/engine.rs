@@ -11,11 +11,13 @@ use modelet_spec::{Digest, EffectiveLimits, Flow, FunctionName, ServerLimits, Te
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use crate::admit::Tenants;
 use crate::error::{CompileError, EngineError, LoadError};
 use crate::function::Function;
 use crate::inspect::Inspection;
 use crate::keeper::Keeper;
 use crate::ladder::Ladder;
+use crate::lane::Lane;
 use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
 use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
@@ -79,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) keeper: Keeper,
     pub(crate) shelf: Shelf,
     pub(crate) ladder: Ladder,
+    pub(crate) lane: Lane,
+    pub(crate) tenants: Tenants,
     /// Turns for bringing components into memory.
     pub(crate) loads: Arc<Semaphore>,
     /// Where instances are made that nobody waits for; known once some are to be kept warm.
@@ -145,6 +149,8 @@ impl Engine {
             keeper: Keeper::default(),
             shelf: Shelf::new(Arc::clone(&offers)),
             ladder: Ladder::new(limits.warm_memory.0, component_idle),
+            lane: Lane::default(),
+            tenants: Tenants::default(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             runtime: OnceLock::new(),
             instances_total: limits.instances_total,

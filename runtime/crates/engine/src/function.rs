@@ -1,7 +1,7 @@
 //! A function that can be invoked: its limits, its permits, and where its code is. In memory only while it is asked.
 
 use std::any::Any;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,15 @@ pub struct Function {
     code: Arc<dyn Code>,
     place: Arc<Place>,
     permits: Permits,
+    tenant_permits: Arc<Permits>,
     seat: Arc<Seat>,
     flight: Flight,
     shared: Arc<Shared>,
     /// Whether what happens is told, kept and sent: see [`Engine::rehearsal`](crate::Engine::rehearsal).
     is_real: bool,
+    /// Processor time, in nanoseconds, that nobody has told of yet: of guests that were stopped from outside, and of instances that
+    /// were made ahead.
+    computed_ns: AtomicU64,
     /// See [`Function::beside`].
     beside: OnceLock<Arc<dyn Any + Send + Sync>>,
     world: OnceLock<World>,
@@ -63,6 +67,8 @@ impl Warmth {
 impl Function {
     pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_real: bool) -> Self {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
+        let tenant_permits = shared.tenants.of(&spec.tenant, spec.limits.concurrency_tenant);
+        let computed_ns = AtomicU64::new(0);
         let (seat, flight) = (Arc::default(), Flight::default());
         let place = Arc::new(place(&spec));
         Self {
@@ -70,10 +76,12 @@ impl Function {
             code,
             place,
             permits,
+            tenant_permits,
             seat,
             flight,
             shared,
             is_real,
+            computed_ns,
             beside: OnceLock::new(),
             world: OnceLock::new(),
         }
@@ -106,9 +114,9 @@ impl Function {
     /// Waits for the right to run one invocation, not longer than `deadline`.
     ///
     /// # Errors
-    /// When the function's queue is full or the deadline passes.
+    /// When the function's queue is full, its tenant has all that it may have, or the deadline passes.
     pub async fn admit(&self, deadline: Instant) -> Result<Permit, AdmitError> {
-        self.permits.admit(deadline).await
+        self.permits.admit(&self.tenant_permits, deadline).await
     }
 
     /// How many instances answer a request, and how many are warm and idle.
@@ -145,6 +153,22 @@ impl Function {
     pub(crate) fn end(&self) {
         self.seat.busy.fetch_sub(1, Ordering::Relaxed);
         self.shared.end();
+    }
+
+    /// Processor time was used that no invocation tells of.
+    pub(crate) fn computed(&self, time: Duration) {
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.computed_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    /// What [`Self::computed`] was told since this was last asked.
+    pub(crate) fn take_computed(&self) -> Duration {
+        // Nearly always nothing: all requests of a function share the line, so it is read first.
+        let ns = match self.computed_ns.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.computed_ns.swap(0, Ordering::Relaxed),
+        };
+        Duration::from_nanos(ns)
     }
 
     /// Tells how long a part of an invocation took.

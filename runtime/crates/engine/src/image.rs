@@ -14,7 +14,7 @@ use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker,
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-use crate::limiter::Limiter;
+use crate::limiter::{Allowed, Limiter};
 use crate::outcome::PastDeadline;
 use crate::settings;
 
@@ -109,7 +109,7 @@ struct Running {
 
 impl Running {
     fn new(engine: &Engine, limits: ImageLimits, cpu: fn() -> Duration) -> Self {
-        let mut store = Store::new(engine, Limiter::new(limits.memory_bytes, limits.table_elements));
+        let mut store = Store::new(engine, limiter(limits, 0));
         store.limiter(|limiter| limiter);
         let end = cpu().saturating_add(limits.cpu);
         store.epoch_deadline_callback(move |_| {
@@ -138,8 +138,7 @@ impl Running {
         let init: TypedFunc<(), ()> = instance.get_typed_func(&mut self.store, INIT).map_err(unsupported)?;
         init.call(&mut self.store, ()).map_err(|error| self.ended(&error))?;
         // What is read out of it now is no doing of its own.
-        *self.store.data_mut() =
-            Limiter::new(self.limits.memory_bytes.saturating_add(READING_BYTES), self.limits.table_elements);
+        *self.store.data_mut() = limiter(self.limits, READING_BYTES);
         self.instance = Some(instance);
         Ok(())
     }
@@ -165,6 +164,12 @@ impl Running {
         let (_, inner) = live.get_export(&mut *store, Some(&outer), function).ok_or_else(missing)?;
         live.get_typed_func::<(), R>(&mut *store, inner)?.call(&mut *store, ())
     }
+}
+
+/// What `init` may take, and so many bytes of memory more. It has no tensors: it has no host.
+fn limiter(limits: ImageLimits, more: u64) -> Limiter {
+    let memory = limits.memory_bytes.saturating_add(more);
+    Limiter::new(Allowed { memory, table: limits.table_elements, tensors: 0 })
 }
 
 /// Reads what is in a component's globals and memories, for the snapshot; remembers the first failure.

@@ -6,8 +6,9 @@ use modelet_spec::InvocationId;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
+use crate::cpu;
 use crate::function::Function;
-use crate::guest::Guest;
+use crate::handler::Handler;
 use crate::host;
 use crate::outcome::PastDeadline;
 use crate::pool::Pool;
@@ -18,7 +19,7 @@ use crate::world::World;
 /// A store with its instance. Used for one invocation at a time.
 pub(crate) struct Instance {
     pub(crate) store: Store<GuestState>,
-    pub(crate) guest: Guest,
+    pub(crate) handler: Handler,
     /// Invocations begun.
     pub(crate) served: u32,
     made: Instant,
@@ -35,7 +36,7 @@ impl Instance {
         let spec = function.spec();
         let state = GuestState::new(function, id);
         let mut store = Store::try_new(pool.linked.pre.engine(), state)?;
-        store.limiter(|state| &mut state.limiter);
+        store.limiter(|state| state);
         store.set_hostcall_fuel(spec.limits.hostcall_bytes);
         if pool.linked.pre.world() == World::Service {
             // Streams, futures and tasks are such handles, and no entries of the table of resources.
@@ -44,15 +45,20 @@ impl Instance {
         store.epoch_deadline_callback(yield_or_stop);
         store.set_epoch_deadline(1);
         store.data_mut().begin(id, deadline);
-        let guest = pool.linked.pre.instantiate(&mut store).await?;
+        let handler = pool.linked.pre.instantiate(&mut store).await?;
         function.counters().made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Box::new(Self { store, guest, served: 0, made: Instant::now() }))
+        Ok(Box::new(Self { store, handler, served: 0, made: Instant::now() }))
     }
 
     /// Gets ready to wait for the next request. `false`: it cannot.
     pub(crate) fn rest(&mut self) -> bool {
         let state = self.store.data_mut();
-        state.table.is_empty() || host::nn::keep(state).is_ok()
+        if state.table.is_empty() {
+            state.limiter.set_held(0);
+            return true;
+        }
+        state.count_held();
+        host::nn::keep(state).is_ok()
     }
 
     /// Whether a response body was begun and never finished: then what the client got is not the whole answer.
@@ -64,7 +70,7 @@ impl Instance {
 
 impl Keep for Box<Instance> {
     fn memory(&self) -> u64 {
-        self.store.data().limiter.memory()
+        self.store.data().limiter.resting()
     }
 
     fn made(&self) -> Instant {
@@ -76,11 +82,12 @@ impl Keep for Box<Instance> {
     }
 }
 
-/// At each tick: lets others have the thread, until the deadline. Stopped here and not from outside, a guest that
-/// computes leaves its backtrace.
+/// At each tick: lets others have the thread, until the deadline or the end of its processor time. Stopped here and not from
+/// outside, a guest that computes leaves its backtrace.
 fn yield_or_stop(store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     if Instant::now() >= store.data().deadline {
         return Err(PastDeadline.into());
     }
+    cpu::tick()?;
     Ok(UpdateDeadline::Yield(1))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use modelet_spec::InvocationId;
 use wasmtime_wasi_http::WasiBody;
@@ -15,6 +15,9 @@ use crate::response::Gather;
 use crate::run::{Answer, End, Run};
 use crate::spans::Spans;
 
+/// Hears how a guest ended, and the processor time that it used, with what the function has used meanwhile for nobody.
+pub type Told = Box<dyn FnOnce(Ended, Duration) + Send + Sync>;
+
 /// One request on its way into a guest.
 pub struct Invocation {
     /// Names the invocation in logs and answers.
@@ -26,7 +29,7 @@ pub struct Invocation {
     /// Whether the client came by TLS.
     pub https: bool,
     /// Told once how the guest ended; after the answer when there was one.
-    pub ended: Option<Box<dyn FnOnce(Ended) + Send + Sync>>,
+    pub ended: Option<Told>,
     /// Where its time is written down, if anybody wants to know.
     pub spans: Option<Arc<Spans>>,
 }
@@ -94,7 +97,7 @@ fn asleep(invocation: Invocation, error: &LoadError) -> Outcome {
         }
     };
     if let Some(told) = invocation.ended {
-        told(ended);
+        told(ended, Duration::ZERO);
     }
     outcome
 }
@@ -104,7 +107,7 @@ fn poll_answer(run: &mut Run, cx: &mut Context<'_>) -> Poll<(Option<Answer>, Opt
         Poll::Ready(end) => Some(end),
         Poll::Pending => None,
     };
-    match (run.take_answer(), end) {
+    match (run.poll_answer(cx), end) {
         (None, None) => Poll::Pending,
         (answer, end) => Poll::Ready((answer, end)),
     }

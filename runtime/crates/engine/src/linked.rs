@@ -8,13 +8,18 @@ use wasmtime::component::Component;
 
 use crate::code;
 use crate::error::LoadError;
-use crate::guest::GuestPre;
+use crate::handler::HandlerPre;
+use crate::host::held::REQUEST;
+use crate::limiter::ELEMENT_BYTES;
 use crate::ports::{Code, CodeImage};
 use crate::world::{Offer, Offers};
 
+/// A page of WebAssembly.
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// A component in memory, with the host behind its imports.
 pub(crate) struct Linked {
-    pub(crate) pre: GuestPre,
+    pub(crate) pre: HandlerPre,
     /// Bytes of its code, with all that wasmtime keeps beside it.
     pub(crate) code_bytes: u64,
     /// Bytes that its largest memory begins with.
@@ -45,7 +50,11 @@ impl Shelf {
     pub(crate) fn get(&self, code: &dyn Code) -> Result<Arc<Linked>, LoadError> {
         match self.load(&code.find()?) {
             // Gone, damaged, or left by another version of the server: the component is there to be compiled again.
-            Err(LoadError::Unreadable(_) | LoadError::Stale(_)) => self.load(&code.remake()?),
+            Err(why @ (LoadError::Unreadable(_) | LoadError::Stale(_))) => match code.remake() {
+                Ok(image) => self.load(&image),
+                Err(LoadError::Remake(failed)) => Err(LoadError::Remake(format!("{failed}; it had to be, for {why}"))),
+                Err(failed) => Err(failed),
+            },
             loaded => loaded,
         }
     }
@@ -88,13 +97,14 @@ impl Shelf {
 }
 
 fn link(offer: &Offer, component: &Component) -> Result<Linked, LoadError> {
-    let pre = GuestPre::new(offer, component).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+    let pre = HandlerPre::new(offer, component).map_err(|error| LoadError::Link(format!("{error:#}")))?;
     let image = component.image_range();
     let needs = component.resources_required();
+    let pages = needs.as_ref().and_then(|needs| needs.max_initial_memory_size);
     Ok(Linked {
         pre,
         code_bytes: image.end.addr().saturating_sub(image.start.addr()) as u64,
-        memory: needs.as_ref().and_then(|needs| needs.max_initial_memory_size).unwrap_or(0),
+        memory: pages.unwrap_or(0).saturating_mul(PAGE_BYTES),
         table: needs.as_ref().and_then(|needs| needs.max_initial_table_size).unwrap_or(0),
     })
 }
@@ -109,9 +119,12 @@ impl Linked {
     /// # Errors
     /// When it begins with more than `limits` allow.
     pub(crate) fn fits(&self, limits: &EffectiveLimits) -> Result<(), LoadError> {
-        if self.memory > limits.memory {
+        let needs = self.memory.saturating_add(self.table.saturating_mul(ELEMENT_BYTES)).saturating_add(REQUEST);
+        if needs > limits.memory {
             let (memory, limit) = (self.memory, limits.memory);
-            return Err(LoadError::Limits(format!("its memory begins with {memory} bytes, the limit is {limit}")));
+            return Err(LoadError::Limits(format!(
+                "its memory begins with {memory} bytes, with its tables and a request it needs {needs}, the limit is {limit}"
+            )));
         }
         if self.table > limits.table_elements {
             let (table, limit) = (self.table, limits.table_elements);

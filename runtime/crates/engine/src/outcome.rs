@@ -56,7 +56,7 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What the client may read: no path, no address, no other tenant.
     pub public: String,
-    /// What the operator needs: the whole error with the guest's backtrace.
+    /// What the operator needs: the whole error with the guest's backtrace, cut where a guest made it long.
     pub detail: String,
 }
 
@@ -73,7 +73,7 @@ pub enum FaultKind {
     Trap,
     /// The guest called `exit`.
     Exit,
-    /// More linear memory than allowed.
+    /// More memory than allowed, wherever it is held.
     Memory,
     /// More table elements than allowed.
     Table,
@@ -89,6 +89,8 @@ pub enum FaultKind {
     Headers,
     /// More time than allowed.
     Time,
+    /// More processor time than allowed.
+    Cpu,
     /// A longer answer than allowed.
     Response,
     /// No answer, or an error for an answer.
@@ -115,6 +117,7 @@ impl FaultKind {
             Self::Random => "random",
             Self::Headers => "headers",
             Self::Time => "time",
+            Self::Cpu => "cpu",
             Self::Response => "response",
             Self::NoAnswer => "no-answer",
             Self::Host => "host",
@@ -127,7 +130,15 @@ impl FaultKind {
 #[error("the deadline has passed")]
 pub(crate) struct PastDeadline;
 
+/// What is kept of a fault's detail, in bytes: a guest chooses the names in its backtrace and the text of its errors.
+const DETAIL_MAX: usize = 16 << 10;
+
 impl Ended {
+    /// Stopped at a limit.
+    pub(crate) fn over(over: &OverLimit, detail: impl Into<String>) -> Self {
+        Self::OverLimit(Fault::new(over.kind, over.to_string(), detail))
+    }
+
     /// Stopped at the deadline.
     pub(crate) fn timed_out(detail: impl Into<String>) -> Self {
         Self::TimedOut(Fault::new(FaultKind::Time, "the function did not answer in its time", detail))
@@ -136,7 +147,13 @@ impl Ended {
 
 impl Fault {
     pub(crate) fn new(kind: FaultKind, public: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind, public: public.into(), detail: detail.into() }
+        let mut detail = detail.into();
+        if detail.len() > DETAIL_MAX {
+            let end = (0..=DETAIL_MAX).rev().find(|end| detail.is_char_boundary(*end)).unwrap_or(0);
+            detail.truncate(end);
+            detail.push_str(" …");
+        }
+        Self { kind, public: public.into(), detail }
     }
 }
 
@@ -152,11 +169,8 @@ pub(crate) fn ended_by(error: &wasmtime::Error, memory_refused: Option<OverLimit
     if error.is::<PastDeadline>() {
         return Ended::timed_out(detail);
     }
-    if let Some(over) = error.downcast_ref::<OverLimit>() {
-        return Ended::OverLimit(Fault::new(over.kind, over.to_string(), detail));
-    }
-    if let Some(over) = memory_refused {
-        return Ended::OverLimit(Fault::new(over.kind, over.to_string(), detail));
+    if let Some(over) = error.downcast_ref::<OverLimit>().or(memory_refused.as_ref()) {
+        return Ended::over(over, detail);
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         let public = format!("the function called exit({}) instead of answering", exit.0);
@@ -188,7 +202,7 @@ fn ended_by_message(error: &wasmtime::Error, detail: String) -> Ended {
         let public = "the function holds, or lends in one host call, more resources than allowed";
         return Ended::OverLimit(Fault::new(FaultKind::Resources, public, detail));
     }
-    if root.starts_with("total size of fields exceeds limit") {
+    if root.starts_with("total size of fields exceeds limit") || root.starts_with("too many fields") {
         return Ended::OverLimit(Fault::new(
             FaultKind::Headers,
             "the function made more header fields than allowed",
@@ -199,4 +213,16 @@ fn ended_by_message(error: &wasmtime::Error, detail: String) -> Ended {
         return Ended::OverLimit(Fault::new(FaultKind::Random, "one call asked for too many random bytes", detail));
     }
     Ended::Trapped(Fault::new(FaultKind::Trap, "the function was stopped by an error in a host call", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_makes_long_is_cut_between_letters() {
+        let fault = Fault::new(FaultKind::Trap, "public", "ü".repeat(DETAIL_MAX));
+        assert!(fault.detail.ends_with("ü …") && fault.detail.len() < DETAIL_MAX + 8, "{}", fault.detail.len());
+        assert_eq!(Fault::new(FaultKind::Trap, "public", "short").detail, "short");
+    }
 }

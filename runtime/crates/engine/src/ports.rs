@@ -148,6 +148,9 @@ impl Stream {
 pub trait Log: Send + Sync {
     /// One line, without its line end, cut at the invocation's log budget.
     fn line(&self, invocation: InvocationId, stream: Stream, text: &str);
+
+    /// So many bytes of an invocation came after its budget was used up. Told once, at its end.
+    fn dropped(&self, _invocation: InvocationId, _bytes: u64) {}
 }
 
 /// The port of a function whose lines nobody reads.

@@ -1,11 +1,14 @@
 //! Instances made before anybody asks: the next sandbox of a function that has a fresh one for each request, and those that are to
 //! be kept warm.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use modelet_spec::InvocationId;
 
+use crate::cpu::{Clock, Cpu};
 use crate::function::Function;
 use crate::instance::Instance;
 use crate::pool::{Pool, Preparing};
@@ -32,7 +35,11 @@ pub(crate) async fn one(function: &Arc<Function>, pool: &Arc<Pool>) -> wasmtime:
     let deadline = now.checked_add(function.spec().limits.time).unwrap_or(now);
     let _ticking = function.shared().ticking();
     // No invocation is behind it: what a start function writes is logged under the id that has no bit set.
-    let instance = Instance::new(function, pool, InvocationId::new(0), deadline).await?;
+    let mut making = pin!(Instance::new(function, pool, InvocationId::new(0), deadline));
+    let mut cpu = Cpu::new(function.spec().limits.cpu);
+    let made = std::future::poll_fn(|cx| cpu.poll(Clock::Wall, || making.as_mut().poll(cx))).await;
+    function.computed(cpu.used());
+    let instance = made?;
     // A pool that was retired meanwhile keeps nothing.
     drop(pool.warm.put(instance, Instant::now()));
     Ok(())

@@ -37,6 +37,34 @@ pub enum ResponseError {
     TooLarge(u64),
 }
 
+/// What a body that streams and the guest behind it tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Tie {
+    /// The guest ended badly before the body's end.
+    broken: AtomicBool,
+    /// The body became longer than it may, and the guest is stopped for it.
+    too_long: AtomicBool,
+}
+
+impl Tie {
+    /// To be called before the instance goes whose body is unfinished: the body's channel closes with the instance, and must not
+    /// look as if the answer were whole.
+    pub(crate) fn break_off(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// Whether the guest was stopped because its answer is too long.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.too_long.load(Ordering::Acquire)
+    }
+}
+
+/// What is said of an answer that is longer than `limit` bytes.
+pub(crate) fn too_long(limit: u64) -> Fault {
+    let why = format!("the answer is longer than its limit of {limit} bytes");
+    Fault::new(FaultKind::Response, why.clone(), why)
+}
+
 /// The part that the guest has yet to write.
 struct Rest {
     body: WasiBody,
@@ -44,8 +72,7 @@ struct Rest {
     left: u64,
     limit: u64,
     guest: Option<AbortHandle>,
-    /// The guest ended badly before the body's end.
-    broken: Arc<AtomicBool>,
+    tie: Arc<Tie>,
 }
 
 impl std::fmt::Debug for Rest {
@@ -131,10 +158,7 @@ impl Gather {
 
     /// The fault, when the answer is already longer than it may be.
     pub(crate) fn over_limit(&self) -> Option<Fault> {
-        self.over.then(|| {
-            let why = format!("the answer is longer than its limit of {} bytes", self.limit);
-            Fault::new(FaultKind::Response, why.clone(), why)
-        })
+        self.over.then(|| too_long(self.limit))
     }
 
     /// Whether the guest broke its answer off.
@@ -150,10 +174,10 @@ impl Gather {
             }
             return Box::new(ResponseBody { ready: joined(self.chunks), trailers: self.trailers, rest: None });
         }
-        let broken = Arc::new(AtomicBool::new(false));
-        let task = guest.map(|run| tokio::spawn(run.outlive_answer(Some(broken.clone()))).abort_handle());
+        let tie = Arc::<Tie>::default();
+        let task = guest.map(|run| tokio::spawn(run.outlive_answer(Some(tie.clone()))).abort_handle());
         let left = self.limit.saturating_sub(self.bytes);
-        let rest = Rest { body: self.body, left, limit: self.limit, guest: task, broken };
+        let rest = Rest { body: self.body, left, limit: self.limit, guest: task, tie };
         Box::new(ResponseBody { ready: self.chunks, trailers: None, rest: Some(rest) })
     }
 }
@@ -172,7 +196,7 @@ impl Rest {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         let frame = match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(None) if self.broken.load(Ordering::Acquire) => return self.fail(ResponseError::Broken),
+            Poll::Ready(None) if self.tie.broken.load(Ordering::Acquire) => return self.fail(ResponseError::Broken),
             Poll::Ready(None) => {
                 self.guest = None;
                 return Poll::Ready(None);
@@ -186,7 +210,10 @@ impl Rest {
         let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
         match self.left.checked_sub(bytes) {
             Some(left) => self.left = left,
-            None => return self.fail(ResponseError::TooLarge(self.limit)),
+            None => {
+                self.tie.too_long.store(true, Ordering::Release);
+                return self.fail(ResponseError::TooLarge(self.limit));
+            }
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -1,12 +1,10 @@
 //! One call of a guest, from the hand-over of the request to the end of the guest, which may come after the answer.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use modelet_spec::InvocationId;
 use modelet_spec::manifest::Reuse;
@@ -17,26 +15,33 @@ use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
+use crate::cpu::Clock;
 use crate::function::Function;
-use crate::guest::Guest;
+use crate::guest::{Guest, Left};
+use crate::handler::Handler;
+use crate::host::held::REQUEST;
 use crate::instance::Instance;
-use crate::invoke::Invocation;
+use crate::invoke::{Invocation, Told};
+use crate::lane::LongRun;
 use crate::outcome::{Ended, Fault, FaultKind, ended_by};
 use crate::pool::Pool;
 use crate::ports::{ColdStart, Stage};
+use crate::response::{self, Tie};
 use crate::spans::Spans;
 use crate::state::GuestState;
+use crate::ticker::TICK;
 use crate::world::World;
 use crate::{prepare, service};
 
 /// What the guest set as its answer; or the error that it gave instead, in words.
 pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 
-type Call = Pin<Box<dyn Future<Output = (Option<Box<Instance>>, wasmtime::Result<()>)> + Send>>;
-type Told = Box<dyn FnOnce(Ended) + Send + Sync>;
-
 /// How often room is made for one instance.
 const ROOM_TRIES: usize = 3;
+
+/// How long a guest in the lane may take to stop by itself at its deadline, where it leaves a backtrace: its turn may be some
+/// ticks away.
+const GRACE: Duration = TICK.saturating_mul(5);
 
 /// How a guest ended, and whether it left a body unfinished.
 pub(crate) struct End {
@@ -49,14 +54,27 @@ pub(crate) struct Run {
     function: Arc<Function>,
     pool: Arc<Pool>,
     spans: Option<Arc<Spans>>,
-    call: Option<Call>,
-    answer: oneshot::Receiver<Answer>,
+    guest: Place,
+    /// What the guest has computed; known at its end.
+    cpu: Duration,
+    /// `None`: it was taken, or there will be none.
+    answer: Option<oneshot::Receiver<Answer>>,
     deadline: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
     told: Option<Told>,
-    /// Set before the instance goes when its body is unfinished: the body's channel closes with the instance, and must not
-    /// look as if the answer were whole.
-    broken: Option<Arc<AtomicBool>>,
+    /// With its body, while that streams.
+    tie: Option<Arc<Tie>>,
+}
+
+/// Where the guest is.
+enum Place {
+    /// In the caller's own task.
+    Here(Guest),
+    /// Among those that compute for long.
+    Lane(LongRun),
+    /// It was stopped there, and may be in its last turn.
+    Leaving(LongRun),
+    Gone,
 }
 
 impl End {
@@ -69,15 +87,35 @@ impl Run {
     pub(crate) fn start(function: Arc<Function>, pool: Arc<Pool>, invocation: Invocation) -> Self {
         let (sender, answer) = oneshot::channel();
         let Invocation { id, deadline, request, https, ended: told, spans } = invocation;
-        function.begin();
         let handover = Handover { id, deadline, request, https, sender, spans: spans.clone() };
-        let call = Some(Box::pin(call(function.clone(), pool.clone(), handover)) as Call);
-        Self { function, pool, spans, call, answer, deadline, sleep: None, told, broken: None }
+        let call = Box::pin(call(function.clone(), pool.clone(), handover));
+        let guest = Place::Here(Guest::new(function.clone(), call));
+        Self {
+            function,
+            pool,
+            spans,
+            guest,
+            cpu: Duration::ZERO,
+            answer: Some(answer),
+            deadline,
+            sleep: None,
+            told,
+            tie: None,
+        }
     }
 
     /// The answer, once the guest has set it.
-    pub(crate) fn take_answer(&mut self) -> Option<Answer> {
-        self.answer.try_recv().ok()
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Option<Answer> {
+        let receiver = self.answer.as_mut()?;
+        match self.guest {
+            // It is set on another thread, which must wake this task.
+            Place::Lane(_) => {
+                let Poll::Ready(answer) = Pin::new(receiver).poll(cx) else { return None };
+                self.answer = None;
+                answer.ok()
+            }
+            Place::Here(_) | Place::Leaving(_) | Place::Gone => receiver.try_recv().ok(),
+        }
     }
 
     /// Whether the guest waits for the end of its body before it ends: then it is mostly done as soon as that is taken.
@@ -87,35 +125,78 @@ impl Run {
 
     /// Runs the guest until it ends, waits, or has had its turn.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Some(call) = self.call.as_mut() else {
-            return Poll::Pending;
+        let polled = match &mut self.guest {
+            Place::Here(guest) => guest.poll(Clock::Wall, cx),
+            Place::Lane(task) => match Pin::new(task).poll(cx) {
+                Poll::Ready(Ok((left, guest))) => {
+                    self.guest = Place::Here(guest);
+                    Poll::Ready(left)
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Left::Panicked(format!("the lane has ended: {error}"))),
+                Poll::Pending => Poll::Pending,
+            },
+            Place::Leaving(_) | Place::Gone => return Poll::Pending,
         };
-        match std::panic::catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(Poll::Ready((instance, result))) => Poll::Ready(self.finish(instance, result)),
-            Ok(Poll::Pending) if self.is_late(cx) => {
-                Poll::Ready(self.stop(Ended::timed_out("it was waiting in a host call")))
+        match polled {
+            Poll::Ready(left) => Poll::Ready(self.finish(left)),
+            Poll::Pending if self.is_late(cx) => {
+                Poll::Ready(self.stop(Ended::timed_out("it was waiting in a host call, or for its turn")))
             }
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(panic) => {
-                let detail = panic_text(panic.as_ref());
-                let fault = Fault::new(FaultKind::Host, "an internal error ended the function", detail);
-                Poll::Ready(self.stop(Ended::HostFault(fault)))
-            }
+            Poll::Pending if self.make_way() => self.poll_end(cx),
+            Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Runs the guest to its end and tells about it: for what is left to do after the answer. `broken`: to be set when it
-    /// leaves its body unfinished; none when the body is whole already.
-    pub(crate) async fn outlive_answer(mut self, broken: Option<Arc<AtomicBool>>) {
-        self.broken = broken;
+    /// Runs the guest to its end and tells about it: for what is left to do after the answer. `tie`: with its
+    /// body; none when the body is whole already.
+    pub(crate) async fn outlive_answer(mut self, tie: Option<Arc<Tie>>) {
+        self.tie = tie;
         let end = std::future::poll_fn(|cx| self.poll_end(cx)).await;
         self.tell(end.ended);
     }
 
-    /// Tells how the guest ended, once.
+    /// Tells how the guest ended, once, and stops it if it has not; when it was stopped in its turn, after that.
     pub(crate) fn tell(&mut self, ended: Ended) {
-        if let Some(told) = self.told.take() {
-            told(ended);
+        let Some(told) = self.told.take() else { return };
+        self.release();
+        let (function, cpu) = (self.function.clone(), self.cpu);
+        let tell = move || told(ended, cpu + function.take_computed());
+        let leaving = match std::mem::replace(&mut self.guest, Place::Gone) {
+            Place::Leaving(task) => task,
+            other => {
+                self.guest = other;
+                return tell();
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                let _ = leaving.await;
+                tell();
+            })),
+            Err(_) => tell(),
+        }
+    }
+
+    /// A guest that computes for long leaves the caller's task. `false`: nothing has changed.
+    fn make_way(&mut self) -> bool {
+        let guest = match std::mem::replace(&mut self.guest, Place::Gone) {
+            Place::Here(guest) if guest.is_long() => guest,
+            other => {
+                self.guest = other;
+                return false;
+            }
+        };
+        match self.function.shared().lane.take(guest) {
+            Ok(task) => {
+                self.guest = Place::Lane(task);
+                self.deadline = self.deadline.checked_add(GRACE).unwrap_or(self.deadline);
+                self.sleep = None;
+                true
+            }
+            Err(guest) => {
+                self.guest = Place::Here(guest);
+                false
+            }
         }
     }
 
@@ -128,8 +209,23 @@ impl Run {
         sleep.as_mut().poll(cx).is_ready()
     }
 
+    fn finish(&mut self, left: Left) -> End {
+        match left {
+            Left::Returned(instance, result) => {
+                let end = self.returned(instance, result);
+                self.release();
+                end
+            }
+            Left::Over(over) => self.stop(Ended::over(&over, "it was waiting in a host call")),
+            Left::Panicked(detail) => {
+                let fault = Fault::new(FaultKind::Host, "an internal error ended the function", detail);
+                self.stop(Ended::HostFault(fault))
+            }
+        }
+    }
+
     /// Keeps the instance when nothing speaks against it.
-    fn finish(&mut self, instance: Option<Box<Instance>>, result: wasmtime::Result<()>) -> End {
+    fn returned(&mut self, instance: Option<Box<Instance>>, result: wasmtime::Result<()>) -> End {
         let mut end = End { ended: Ended::Finished, unfinished_body: false };
         match (instance, result) {
             (Some(mut instance), result) => {
@@ -148,7 +244,6 @@ impl Run {
             (None, Err(error)) => end.ended = ended_by(&error, None),
             (None, Ok(())) => {}
         }
-        self.release();
         end
     }
 
@@ -166,23 +261,34 @@ impl Run {
     }
 
     fn break_off(&self) {
-        if let Some(broken) = &self.broken {
-            broken.store(true, Ordering::Release);
+        if let Some(tie) = &self.tie {
+            tie.break_off();
         }
     }
 
-    /// The guest no longer runs; what is left of it goes.
+    /// The guest no longer runs; what is left of it goes. In the lane it may be in its turn: it goes at the turn's end.
     fn release(&mut self) {
-        if self.call.take().is_some() {
-            self.function.end();
-        }
+        self.guest = match std::mem::replace(&mut self.guest, Place::Gone) {
+            Place::Here(mut guest) => {
+                self.cpu = guest.told();
+                Place::Gone
+            }
+            Place::Lane(task) if !task.is_finished() => {
+                task.abort();
+                Place::Leaving(task)
+            }
+            Place::Leaving(task) => Place::Leaving(task),
+            Place::Lane(_) | Place::Gone => Place::Gone,
+        };
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
+        let is_too_long = self.tie.as_ref().is_some_and(|tie| tie.is_too_long());
+        let limit = self.function.spec().limits.response_body;
+        self.tell(if is_too_long { Ended::OverLimit(response::too_long(limit)) } else { Ended::Cancelled });
         self.release();
-        self.tell(Ended::Cancelled);
     }
 }
 
@@ -243,13 +349,15 @@ async fn make(
 
 async fn handle(instance: &mut Instance, handover: Handover) -> wasmtime::Result<()> {
     instance.served = instance.served.saturating_add(1);
-    let Instance { store, guest, .. } = instance;
+    let Instance { store, handler, .. } = instance;
     let Handover { id, deadline, request, https, sender, .. } = handover;
-    store.data_mut().begin(id, deadline);
+    let state = store.data_mut();
+    state.begin(id, deadline);
+    state.hold(REQUEST)?;
     store.set_epoch_deadline(1);
-    match guest {
-        Guest::Proxy(proxy) => handle_by_proxy(store, proxy, request, https, sender).await,
-        Guest::Service(guest) => service::handle(store, guest, request, https, sender).await,
+    match handler {
+        Handler::Proxy(proxy) => handle_by_proxy(store, proxy, request, https, sender).await,
+        Handler::Service(service) => service::handle(store, service, request, https, sender).await,
     }
 }
 
@@ -271,9 +379,4 @@ async fn handle_by_proxy(
     let out = http.new_response_outparam_from_callback(answer)?;
     state.hooks.admitting = false;
     proxy.wasi_http_incoming_handler().call_handle(store, request?, out).await
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }

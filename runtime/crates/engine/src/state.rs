@@ -15,8 +15,7 @@ use crate::function::Function;
 use crate::host::clocks;
 use crate::host::http::Hooks;
 use crate::host::log::{GuestLog, GuestStream};
-use crate::host::nn::Tensors;
-use crate::limiter::Limiter;
+use crate::limiter::{Allowed, Limiter};
 use crate::metrics::Counters;
 use crate::ports::{KeyValue, Models, Place, Stream};
 
@@ -27,7 +26,6 @@ pub(crate) struct GuestState {
     pub(crate) hooks: Hooks,
     pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
-    pub(crate) tensors: Tensors,
     pub(crate) models: Arc<dyn Models>,
     pub(crate) batch: Arc<BTreeMap<String, BatchRule>>,
     pub(crate) config: Arc<BTreeMap<String, String>>,
@@ -91,6 +89,8 @@ impl GuestState {
         let log = Arc::new(GuestLog::new(spec.log.clone(), invocation));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
+        let (memory, table_elements, tensors) = (limits.memory, limits.table_elements, limits.tensor_bytes);
+        let allowed = Allowed { memory, table: table_elements, tensors };
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(limits.header_bytes);
         Self {
@@ -98,8 +98,7 @@ impl GuestState {
             http,
             hooks: Hooks::new(function, &log),
             table,
-            limiter: Limiter::new(limits.memory, limits.table_elements),
-            tensors: Tensors::new(limits.tensor_bytes),
+            limiter: Limiter::new(allowed),
             models: spec.models.clone(),
             batch: spec.batch.clone(),
             config: spec.config.clone(),
@@ -119,6 +118,7 @@ impl GuestState {
     pub(crate) fn begin(&mut self, invocation: InvocationId, deadline: Instant) {
         self.deadline = deadline;
         self.hooks.deadline = deadline;
+        self.hooks.calls = 0;
         self.flow.deadline = Some(deadline);
         self.waited = Waited::default();
         self.log.begin(invocation, self.log_bytes);

@@ -1,4 +1,4 @@
-//! Permits: the function's own first, then the server's, each with a bounded queue and a bounded wait.
+//! Permits: the function's own first, then its tenant's, then the server's, each with a bounded queue and a bounded wait.
 //!
 //! The order is the same for every request, so nobody holds what another waits for while waiting for what that one holds.
 
@@ -40,14 +40,15 @@ impl Admission {
         Self { running: Arc::new(Semaphore::new(places)), waiting: AtomicUsize::new(0), places, wait }
     }
 
-    /// Waits for both permits.
+    /// Waits for all three permits.
     ///
     /// # Errors
-    /// Which of the two limits is reached.
+    /// Which of the limits is reached.
     pub(crate) async fn admit(&self, function: &Function, now: Instant, deadline: Instant) -> Result<Permits, Refusal> {
         let until = deadline.min(clock::after(now, self.wait));
         let own = function.admit(until).await.map_err(|error| match error {
             AdmitError::QueueFull { .. } | AdmitError::Deadline => Refusal::FunctionFull,
+            AdmitError::Tenant { .. } => Refusal::TenantFull,
         })?;
         let total = self.total(until).await?;
         Ok(Permits { _function: own, _total: total })

@@ -9,7 +9,8 @@ use crate::headers;
 
 /// Takes our keys out of the headers and, for a key that opens the route, tells the guest whose it is.
 ///
-/// A key is taken out on an open route, too: it would otherwise reach the guest.
+/// A key is taken out on an open route, too: it would otherwise reach the guest. Returns whether who asks owns the function, and may
+/// see its insides.
 ///
 /// # Errors
 /// The route wants a key, and there is none or one without the right.
@@ -18,15 +19,21 @@ pub(crate) fn authorise<F>(
     tenant: &TenantName,
     auth: Auth,
     headers: &mut HeaderMap,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let key = headers::take_keys(headers, |secret| catalog.authorise(secret));
+    let is_owner = key.is_some_and(|key| owns(key, tenant));
     let caller = decide(key, tenant, auth)?;
     // The client's own `modelet-*` goes before ours comes.
     headers::clean_request(headers);
     if let Some(id) = caller.and_then(|key| HeaderValue::try_from(&key.id).ok()) {
         headers.insert(headers::CALLER, id);
     }
-    Ok(())
+    Ok(is_owner)
+}
+
+/// Whether the key is of those who deploy the function: a key that only calls it may be in anybody's hands.
+fn owns(key: &KeyRecord, tenant: &TenantName) -> bool {
+    key.tenant == *tenant && key.allows(Scope::Deploy)
 }
 
 /// The key whose id the guest may know: one of the function's own tenant.
@@ -70,5 +77,19 @@ mod tests {
         assert_eq!(decided(None, Auth::None), Ok(false));
         assert_eq!(decided(Some(&key("acme", &[Scope::Invoke])), Auth::None), Ok(true));
         assert_eq!(decided(Some(&key("other", &[Scope::Invoke])), Auth::None), Ok(false));
+    }
+
+    #[test]
+    fn an_owner_has_a_key_that_deploys_for_the_functions_tenant() {
+        let acme = "acme".parse().unwrap();
+        for (tenant, scope, is_owner) in [
+            ("acme", Scope::Admin, true),
+            ("acme", Scope::Deploy, true),
+            ("acme", Scope::Invoke, false),
+            ("acme", Scope::Read, false),
+            ("other", Scope::Admin, false),
+        ] {
+            assert_eq!(owns(&key(tenant, &[scope]), &acme), is_owner, "{tenant} {scope}");
+        }
     }
 }

@@ -32,6 +32,9 @@ pub(crate) enum Refusal {
     /// The function's own limit of concurrent requests is reached, and its queue is full or did not move.
     #[error("the function is at its limit of concurrent requests; try again")]
     FunctionFull,
+    /// The limit of all functions of its tenant is reached.
+    #[error("the functions of this tenant are at their limit of concurrent requests; try again")]
+    TenantFull,
     /// The server's limit is reached.
     #[error("the server is at its limit of concurrent requests; try again")]
     ServerFull,

@@ -37,7 +37,9 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
     refuse_announced(&invocation.request, limits.request_body)?;
     record.stage(Stage::Route);
 
-    let permits = gateway.admission.admit(&entry.handle, record.marked(), invocation.deadline).await?;
+    // Its time is over the queue, the guest, what the guest calls, and its models.
+    let deadline = invocation.deadline.min(clock::after(record.marked(), limits.time));
+    let permits = gateway.admission.admit(&entry.handle, record.marked(), deadline).await?;
     record.stage(Stage::Queue);
 
     let intake = (!invocation.request.body().is_end_stream()).then(Arc::<Intake>::default);
@@ -52,10 +54,10 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
         .handle
         .invoke(modelet_engine::Invocation {
             id,
-            deadline: invocation.deadline.min(clock::after(record.marked(), limits.time)),
+            deadline,
             request: invocation.request.map(limited),
             https: false,
-            ended: Some(Box::new(move |ended| watch.ended(ended))),
+            ended: Some(Box::new(move |ended, cpu| watch.ended(ended, cpu))),
             spans: record.spans(),
         })
         .await;
@@ -83,7 +85,8 @@ fn route(
     let meter = gateway.metrics.meter(&entry.handle);
     record.routed(meter.clone());
     let has_authority = request.uri().authority().is_some();
-    authorise(&catalog, &entry.tenant, route.auth, request.headers_mut())?;
+    let is_owner = authorise(&catalog, &entry.tenant, route.auth, request.headers_mut())?;
+    record.asked_by_owner(is_owner);
     host::complete(has_authority, request.headers_mut());
     Ok((entry.clone(), meter))
 }

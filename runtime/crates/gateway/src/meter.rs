@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::histogram::Seconds;
 use crate::meters::Living;
-use crate::metrics::{BytesLabels, Families, FunctionLabels, RejectedLabels, RequestLabels, TrapLabels};
+use crate::metrics::{BytesLabels, CpuLabels, Families, FunctionLabels, RejectedLabels, RequestLabels, TrapLabels};
 use crate::respond::OK;
 
 /// The reason of a request that was answered by its function.
@@ -25,6 +25,8 @@ pub(crate) struct Meter {
     seconds: Seconds,
     received: Counter,
     sent: Counter,
+    /// Of all versions of the function.
+    cpu: Counter<f64>,
     /// Who else counts under the same names; `None` for one whose series stay.
     living: Option<Arc<Living>>,
 }
@@ -39,8 +41,9 @@ impl Meter {
         let ok = families.requests.get_or_create(&request_labels(&labels, OK, ANSWERED)).clone();
         let seconds = families.seconds.get_or_create(&labels).clone();
         let (received, sent) = (bytes("in"), bytes("out"));
+        let cpu = families.cpu.get_or_create(&cpu_labels(&labels)).clone();
         let (others, kinds) = (RwLock::default(), RwLock::default());
-        Self { labels, families, ok, others, kinds, seconds, received, sent, living }
+        Self { labels, families, ok, others, kinds, seconds, received, sent, cpu, living }
     }
 
     /// Counts one request, at its end.
@@ -63,6 +66,11 @@ impl Meter {
         if sent > 0 {
             self.sent.inc_by(sent);
         }
+    }
+
+    /// Counts time of a guest on a processor.
+    pub(crate) fn computed(&self, time: Duration) {
+        self.cpu.inc_by(time.as_secs_f64());
     }
 
     /// Counts a request that no guest saw.
@@ -88,6 +96,7 @@ impl Meter {
             self.families.requests.remove(labels);
         }
         if is_last {
+            self.families.cpu.remove(&cpu_labels(&self.labels));
             self.families.cold.remove_series(&self.labels.tenant, &self.labels.function);
             for kind in self.kinds.read().unwrap_or_else(PoisonError::into_inner).iter() {
                 self.families.traps.remove(&self.trap_labels(kind));
@@ -128,6 +137,10 @@ impl Drop for Meter {
     }
 }
 
+fn cpu_labels(function: &FunctionLabels) -> CpuLabels {
+    CpuLabels { tenant: function.tenant.clone(), function: function.function.clone() }
+}
+
 fn request_labels(function: &FunctionLabels, status: &'static str, reason: &'static str) -> RequestLabels {
     let FunctionLabels { tenant, function, version } = function.clone();
     RequestLabels { tenant, function, version, status, reason }
@@ -145,12 +158,15 @@ mod tests {
         registry.register("requests", "", families.requests.clone());
         registry.register("seconds", "", families.seconds.clone());
         registry.register("traps", "", families.traps.clone());
+        registry.register("cpu_seconds", "", families.cpu.clone());
         let labels = FunctionLabels { tenant: "t".into(), function: "f".into(), version: "1".into() };
         let meter = Meter::new(labels, families, None);
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request(OK, ANSWERED, Duration::from_millis(1));
         meter.trap("unreachable");
+        meter.computed(Duration::from_millis(250));
+        meter.computed(Duration::from_millis(500));
 
         let text = |registry: &Registry| {
             let mut text = String::new();
@@ -163,6 +179,7 @@ mod tests {
             "{full}"
         );
         assert!(full.contains(r#"seconds_count{tenant="t",function="f",version="1"} 3"#), "{full}");
+        assert!(full.contains(r#"cpu_seconds_total{tenant="t",function="f"} 0.75"#), "{full}");
         assert!(full.contains(r#"traps_total{function="f",kind="unreachable"} 1"#), "{full}");
 
         meter.remove_series(false);

@@ -41,6 +41,12 @@ pub(crate) struct BytesLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CpuLabels {
+    pub(crate) tenant: String,
+    pub(crate) function: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RejectedLabels {
     pub(crate) tenant: String,
     pub(crate) reason: &'static str,
@@ -87,6 +93,7 @@ pub(crate) struct Families {
     pub(crate) bytes: Family<BytesLabels, Counter>,
     pub(crate) rejected: Family<RejectedLabels, Counter>,
     pub(crate) traps: Family<TrapLabels, Counter>,
+    pub(crate) cpu: Family<CpuLabels, Counter<f64>>,
     pub(crate) cold: ColdStarts,
 }
 
@@ -119,6 +126,11 @@ impl Metrics {
             "modelet_guest_traps",
             "Guests that were stopped: traps, limits, deadlines",
             families.traps.clone(),
+        );
+        registry.register(
+            "modelet_cpu_seconds",
+            "Time that guests were on a processor, runs of models apart",
+            families.cpu.clone(),
         );
         families.cold.register(registry);
         let named = |stage| stages.get_or_create(&StageLabels { stage }).clone();

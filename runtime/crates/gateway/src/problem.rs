@@ -23,6 +23,18 @@ pub(crate) struct Problem<'a> {
     pub(crate) detail: &'a str,
     /// What to ask the operator about.
     pub(crate) invocation: &'a str,
+    /// For the function's owner alone: what went wrong inside of it.
+    #[serde(flatten)]
+    pub(crate) inside: Option<Inside<'a>>,
+}
+
+/// What went wrong inside of a function.
+#[derive(Debug, Serialize)]
+pub(crate) struct Inside<'a> {
+    /// As metrics name it.
+    pub(crate) fault: &'static str,
+    /// The whole error, with the guest's backtrace where there is one.
+    pub(crate) trace: &'a str,
 }
 
 impl Problem<'_> {
@@ -45,10 +57,26 @@ mod tests {
             code: "not-found",
             detail: "no function answers this host and path",
             invocation: "0000000000000000000000000a",
+            inside: None,
         };
         assert_eq!(
             problem.body(),
             r#"{"type":"about:blank","title":"Not Found","status":404,"code":"not-found","detail":"no function answers this host and path","invocation":"0000000000000000000000000a"}"#
         );
+    }
+
+    #[test]
+    fn an_owner_reads_more_in_the_same_object() {
+        let problem = Problem {
+            kind: "about:blank",
+            title: "Bad Gateway",
+            status: 502,
+            code: "function-trapped",
+            detail: "d",
+            invocation: "i",
+            inside: Some(Inside { fault: "unreachable", trace: "wasm backtrace" }),
+        };
+        let text = String::from_utf8(problem.body().to_vec()).unwrap();
+        assert!(text.ends_with(r#""invocation":"i","fault":"unreachable","trace":"wasm backtrace"}"#), "{text}");
     }
 }

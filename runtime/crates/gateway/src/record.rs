@@ -34,6 +34,8 @@ pub(crate) struct Record {
     spans: Option<Arc<Spans>>,
     meter: Option<Arc<Meter>>,
     intake: Option<Arc<Intake>>,
+    /// Whether who asked may see the function's insides.
+    by_owner: bool,
     status: &'static str,
     reason: &'static str,
     sent: u64,
@@ -57,6 +59,7 @@ impl Record {
             spans: None,
             meter: None,
             intake: None,
+            by_owner: false,
             // What stands when nothing else is written: the future was dropped.
             status: CLIENT_LEFT,
             reason: CANCELLED,
@@ -72,6 +75,16 @@ impl Record {
     /// Whose request it is.
     pub(crate) fn routed(&mut self, meter: Arc<Meter>) {
         self.meter = Some(meter);
+    }
+
+    /// Whether who asked owns the function.
+    pub(crate) fn asked_by_owner(&mut self, is_owner: bool) {
+        self.by_owner = is_owner;
+    }
+
+    /// Whether the answer may show the function's insides.
+    pub(crate) fn is_by_owner(&self) -> bool {
+        self.by_owner
     }
 
     /// Where the request's body is counted, if it has one.

@@ -8,7 +8,7 @@ use modelet_engine::{Outcome, ResponseBody};
 
 use crate::error::Refusal;
 use crate::headers;
-use crate::problem::{self, Problem};
+use crate::problem::{self, Inside, Problem};
 use crate::record::Record;
 use crate::reply::{Content, ReplyBody, drain};
 
@@ -39,7 +39,7 @@ pub(crate) async fn respond(
     match end {
         Ok(Outcome::Answered(answer)) if answer.status().is_informational() => {
             let detail = "the function answered with an interim status, which is no answer";
-            own(BAD_ANSWER, detail, HeaderMap::new(), record, is_head)
+            own(BAD_ANSWER, (detail, None), HeaderMap::new(), record, is_head)
         }
         Ok(Outcome::Answered(answer)) => {
             let (parts, body) = answer.into_parts();
@@ -49,12 +49,13 @@ pub(crate) async fn respond(
             if matches!(outcome, Outcome::Exhausted | Outcome::Asleep) {
                 record.rejected(of_outcome(&outcome).code);
             }
-            own(of_outcome(&outcome), detail_of(&outcome), extra_of_outcome(&outcome), record, is_head)
+            let inside = inside_of(&outcome).filter(|_| record.is_by_owner());
+            own(of_outcome(&outcome), (detail_of(&outcome), inside), extra_of_outcome(&outcome), record, is_head)
         }
         Err(refusal) => {
             let line = of_refusal(&refusal);
             record.rejected(line.code);
-            own(line, &refusal.to_string(), extra_of_refusal(&refusal), record, is_head)
+            own(line, (&refusal.to_string(), None), extra_of_refusal(&refusal), record, is_head)
         }
     }
 }
@@ -68,6 +69,7 @@ fn of_refusal(refusal: &Refusal) -> Line {
         Refusal::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
         Refusal::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         Refusal::FunctionFull => (StatusCode::TOO_MANY_REQUESTS, "function-busy"),
+        Refusal::TenantFull => (StatusCode::TOO_MANY_REQUESTS, "tenant-busy"),
         Refusal::ServerFull => (StatusCode::SERVICE_UNAVAILABLE, "server-busy"),
     };
     Line { status, code }
@@ -104,6 +106,21 @@ fn detail_of(outcome: &Outcome) -> &str {
     }
 }
 
+/// What the function's owner may read as well. Of a fault of the host only the operator reads.
+fn inside_of(outcome: &Outcome) -> Option<Inside<'_>> {
+    match outcome {
+        Outcome::NoAnswer(fault) | Outcome::Trapped(fault) | Outcome::OverLimit(fault) => {
+            Some(Inside { fault: fault.kind.name(), trace: &fault.detail })
+        }
+        Outcome::Answered(_)
+        | Outcome::HostFault(_)
+        | Outcome::TimedOut
+        | Outcome::Exhausted
+        | Outcome::Asleep
+        | Outcome::Cancelled => None,
+    }
+}
+
 fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
     let mut extra = HeaderMap::new();
     match refusal {
@@ -115,7 +132,7 @@ fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
         Refusal::NoKey => {
             extra.insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        Refusal::FunctionFull | Refusal::ServerFull => {
+        Refusal::FunctionFull | Refusal::TenantFull | Refusal::ServerFull => {
             extra.insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
         Refusal::Bad(_) | Refusal::Forbidden | Refusal::NotFound | Refusal::BodyTooLarge { .. } => {}
@@ -160,13 +177,22 @@ async fn relay(
     finish(parts.status, parts.headers, content, record)
 }
 
-/// An answer of the gateway's own.
-fn own(line: Line, detail: &str, mut extra: HeaderMap, mut record: Box<Record>, is_head: bool) -> Response<ReplyBody> {
+/// An answer of the gateway's own. `said`: what anybody may read, and what only the function's owner.
+fn own(
+    line: Line,
+    said: (&str, Option<Inside<'_>>),
+    mut extra: HeaderMap,
+    mut record: Box<Record>,
+    is_head: bool,
+) -> Response<ReplyBody> {
     let Line { status, code } = line;
+    let (detail, inside) = said;
     let invocation = record.id().to_string();
     let title = status.canonical_reason().unwrap_or_default();
-    let body =
-        Problem { kind: "about:blank", title, status: status.as_u16(), code, detail, invocation: &invocation }.body();
+    let status_code = status.as_u16();
+    let problem =
+        Problem { kind: "about:blank", title, status: status_code, code, detail, invocation: &invocation, inside };
+    let body = problem.body();
     extra.insert(header::CONTENT_TYPE, problem::MEDIA_TYPE);
     if is_head {
         extra.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

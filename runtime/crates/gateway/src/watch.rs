@@ -1,6 +1,7 @@
 //! What happens when a guest has ended, which may be long after its answer went out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use modelet_engine::{Ended, Fault, Function};
 use modelet_spec::InvocationId;
@@ -17,10 +18,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// The guest has ended.
-    pub(crate) fn ended(self, ended: Ended) {
+    /// The guest has ended, after so much time on a processor.
+    pub(crate) fn ended(self, ended: Ended, cpu: Duration) {
         // First of all: whoever waits for the permits need not wait for a log line.
         drop(self.permits);
+        self.meter.computed(cpu);
         let Some(end) = Bad::of(&ended) else {
             return;
         };

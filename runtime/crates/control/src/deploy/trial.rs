@@ -111,7 +111,7 @@ pub(super) async fn call(function: &Arc<Function>, request: http::Request<Reques
         deadline,
         request,
         https: false,
-        ended: Some(Box::new(move |how| drop(told.send(how)))),
+        ended: Some(Box::new(move |how, _| drop(told.send(how)))),
         spans: None,
     };
     let answer = match function.invoke(invocation).await {

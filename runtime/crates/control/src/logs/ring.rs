@@ -1,6 +1,7 @@
 //! The last lines of one function, and how to wait for the next.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const PAGE_LINES: usize = 1000;
 pub(crate) struct Ring {
     lines: Mutex<Lines>,
     grown: Notify,
+    /// Bytes that invocations wrote beyond what they may.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +37,16 @@ struct Lines {
 }
 
 impl Ring {
+    /// An invocation wrote so much more than it may.
+    pub(crate) fn dropped(&self, bytes: u64) {
+        self.dropped.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What all invocations together wrote beyond what they may, in bytes.
+    pub(crate) fn dropped_bytes(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Adds a line and drops the oldest that are too many. Returns the bytes added and dropped.
     pub(super) fn push(&self, mut line: LogLine, now: u64) -> (usize, usize) {
         let mut lines = self.lock();

@@ -24,6 +24,8 @@ pub(crate) struct Hooks {
     pub(crate) admitting: bool,
     /// When the invocation ends.
     pub(crate) deadline: Instant,
+    /// Requests that the invocation has sent, or tried to.
+    pub(crate) calls: u32,
     port: Arc<dyn Outbound>,
     place: Arc<Place>,
     log: Arc<GuestLog>,
@@ -34,6 +36,7 @@ impl Hooks {
         Self {
             admitting: false,
             deadline: Instant::now(),
+            calls: 0,
             port: function.outbound(),
             place: function.place().clone(),
             log: log.clone(),
@@ -65,6 +68,10 @@ impl WasiHttpHooks for Hooks {
         if self.admitting { FORBIDDEN_IN_REQUESTS.clone() } else { FORBIDDEN_TO_GUESTS.clone() }
     }
 
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        super::held::PIECE
+    }
+
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         CHUNK_BYTES
     }
@@ -75,7 +82,8 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let call = outbound::call(&self.place, request, options, self.deadline);
+        self.calls = self.calls.saturating_add(1);
+        let call = outbound::call(&self.place, request, options, self.deadline, self.calls);
         Box::new(outbound::send(self.port.clone(), call, self.log.clone()))
     }
 }
@@ -92,8 +100,9 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// The version that wasmtime 48 links; every other 0.2 of a guest finds it by semantic versioning.
-const TYPES: &str = "wasi:http/types@0.2.12";
+/// The versions that wasmtime 48 links; every other 0.2 of a guest finds it by semantic versioning.
+pub(super) const TYPES: &str = "wasi:http/types@0.2.12";
+pub(super) const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
 fn error_code(
     store: StoreContextMut<'_, GuestState>,

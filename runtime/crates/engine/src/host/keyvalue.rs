@@ -75,7 +75,7 @@ impl wit::store::HostBucket for GuestState {
         if let Err(error) = check_keys([&key]) {
             return Ok(Err(error));
         }
-        let values = self.keyvalue.get(bucket, vec![key], ANSWER_BYTES_MAX).await;
+        let values = self.keyvalue.get(bucket, vec![key], self.answer_bytes_max()).await;
         Ok(values.map(|mut values| values.pop().flatten()).map_err(Into::into))
     }
 
@@ -136,7 +136,7 @@ impl wit::batch::Host for GuestState {
         if let Err(error) = check_keys(&keys) {
             return Ok(Err(error));
         }
-        let values = self.keyvalue.get(bucket, keys.clone(), ANSWER_BYTES_MAX).await;
+        let values = self.keyvalue.get(bucket, keys.clone(), self.answer_bytes_max()).await;
         let pairs = |values: Vec<Option<Vec<u8>>>| keys.into_iter().zip(values).map(|(key, value)| Some((key, value?)));
         Ok(values.map(|values| pairs(values).collect()).map_err(Into::into))
     }
@@ -155,6 +155,13 @@ impl wit::batch::Host for GuestState {
             return Ok(Err(error));
         }
         Ok(self.keyvalue.delete(bucket, keys).await.map_err(Into::into))
+    }
+}
+
+impl GuestState {
+    /// What one answer may bring: the guest has to have room for it, as well.
+    fn answer_bytes_max(&self) -> u64 {
+        self.limiter.left().min(ANSWER_BYTES_MAX)
     }
 }
 

@@ -15,6 +15,9 @@ use crate::ports::{Log, Stream};
 /// Longest line kept together, in bytes; a longer one is broken here.
 const LINE_MAX: usize = 8 << 10;
 
+/// What a line takes of the budget beside its letters: so many empty lines are no less work, and no less of a log.
+const LINE_COST: u64 = 32;
+
 /// What both streams of an instance write to. It outlives an invocation: the instance does.
 pub(crate) struct GuestLog {
     log: Arc<dyn Log>,
@@ -25,13 +28,18 @@ struct Current {
     invocation: InvocationId,
     /// Bytes that the invocation may still write.
     budget: u64,
+    /// Bytes that it wrote beyond.
+    dropped: u64,
     out: Vec<u8>,
     err: Vec<u8>,
 }
 
 impl GuestLog {
     pub(crate) fn new(log: Arc<dyn Log>, invocation: InvocationId) -> Self {
-        Self { log, current: Mutex::new(Current { invocation, budget: 0, out: Vec::new(), err: Vec::new() }) }
+        Self {
+            log,
+            current: Mutex::new(Current { invocation, budget: 0, dropped: 0, out: Vec::new(), err: Vec::new() }),
+        }
     }
 
     /// The next lines belong to this invocation.
@@ -41,7 +49,7 @@ impl GuestLog {
         current.budget = budget;
     }
 
-    /// Writes out what has no line end yet.
+    /// Writes out what has no line end yet, and tells what was dropped.
     pub(crate) fn finish(&self) {
         let mut current = self.lock();
         for stream in [Stream::Out, Stream::Err] {
@@ -50,29 +58,37 @@ impl GuestLog {
                 self.log.line(current.invocation, stream, &String::from_utf8_lossy(&rest));
             }
         }
+        let dropped = std::mem::take(&mut current.dropped);
+        if dropped > 0 {
+            self.log.dropped(current.invocation, dropped);
+        }
+    }
+
+    /// Bytes that have no line end yet.
+    pub(crate) fn waiting(&self) -> u64 {
+        let current = self.lock();
+        (current.out.len() + current.err.len()) as u64
     }
 
     /// Adds to a stream; whole lines go out at once.
     pub(super) fn write(&self, stream: Stream, bytes: &[u8]) {
         let mut current = self.lock();
-        let allowed = usize::try_from(current.budget).unwrap_or(usize::MAX).min(bytes.len());
-        let (kept, cut) = bytes.split_at(allowed);
-        current.budget = current.budget.saturating_sub(allowed as u64);
-        for piece in kept.split_inclusive(|byte| *byte == b'\n') {
+        let pieces = bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(LINE_MAX));
+        for piece in pieces {
+            let kept = current.take(piece);
             let invocation = current.invocation;
             let buffer = current.buffer(stream);
-            buffer.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || buffer.len() >= LINE_MAX {
+            buffer.extend_from_slice(kept);
+            if kept.ends_with(b"\n") || buffer.len() >= LINE_MAX {
                 let line = std::mem::take(buffer);
                 self.log.line(invocation, stream, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
             }
-        }
-        if !cut.is_empty() && allowed > 0 {
-            self.log.line(
-                current.invocation,
-                Stream::Err,
-                "[log limit reached: the rest of this invocation is dropped]",
-            );
+            let cut = (piece.len() - kept.len()) as u64;
+            if cut > 0 && current.dropped == 0 {
+                let said = "[log limit reached: the rest of this invocation is dropped]";
+                self.log.line(invocation, Stream::Err, said);
+            }
+            current.dropped = current.dropped.saturating_add(cut);
         }
     }
 
@@ -81,7 +97,23 @@ impl GuestLog {
     }
 }
 
+impl Drop for GuestLog {
+    /// A guest that was stopped has finished nothing.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 impl Current {
+    /// What of a piece the budget still has room for. A piece is a line, or the whole of what is kept of it together.
+    fn take<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
+        let allowed = usize::try_from(self.budget).unwrap_or(usize::MAX).min(piece.len());
+        let kept = piece.split_at(allowed).0;
+        let cost = if kept.len() < piece.len() || piece.ends_with(b"\n") { LINE_COST } else { 0 };
+        self.budget = self.budget.saturating_sub(kept.len() as u64).saturating_sub(cost);
+        kept
+    }
+
     fn buffer(&mut self, stream: Stream) -> &mut Vec<u8> {
         match stream {
             Stream::Out => &mut self.out,
@@ -146,5 +178,65 @@ impl AsyncWrite for GuestStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Kept {
+        lines: Mutex<Vec<String>>,
+        dropped: AtomicU64,
+    }
+
+    impl Log for Kept {
+        fn line(&self, _: InvocationId, _: Stream, text: &str) {
+            self.lines.lock().unwrap().push(text.to_owned());
+        }
+
+        fn dropped(&self, _: InvocationId, bytes: u64) {
+            self.dropped.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    fn written(budget: u64, pieces: &[&[u8]]) -> (Vec<String>, u64) {
+        let kept = Arc::new(Kept::default());
+        let log = GuestLog::new(kept.clone(), InvocationId::new(1));
+        log.begin(InvocationId::new(1), budget);
+        pieces.iter().for_each(|piece| log.write(Stream::Out, piece));
+        drop(log);
+        let lines = std::mem::take(&mut *kept.lines.lock().unwrap());
+        (lines, kept.dropped.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn lines_are_put_together_and_what_has_no_end_comes_at_the_end() {
+        let (lines, dropped) = written(1000, &[b"one\r\ntw", b"o\n\nrest"]);
+        assert_eq!((lines, dropped), (["one", "two", "", "rest"].map(str::to_owned).to_vec(), 0));
+    }
+
+    #[test]
+    fn what_is_over_the_budget_is_dropped_said_once_and_counted() {
+        let (lines, dropped) = written(4, &[b"0123456789\n", b"more\n"]);
+        assert_eq!(
+            lines.first().map(String::as_str),
+            Some("[log limit reached: the rest of this invocation is dropped]")
+        );
+        assert_eq!((lines.len(), lines.last().map(String::as_str), dropped), (2, Some("0123"), 12));
+        // Used up to the last byte: the next one is the first that is dropped.
+        let (lines, dropped) = written(LINE_COST + 2, &[b"1\n", b"2\n"]);
+        assert_eq!((lines.len(), dropped), (2, 2), "{lines:?}");
+    }
+
+    #[test]
+    fn empty_lines_are_not_for_nothing_and_a_line_without_an_end_is_broken() {
+        let (lines, dropped) = written(LINE_COST * 10, &[&[b'\n'; 1000]]);
+        assert!(lines.len() <= 11 && dropped > 900, "{} lines, {dropped} dropped", lines.len());
+        let (lines, _) = written(1 << 20, &[&[b'x'; 3 * LINE_MAX]]);
+        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [LINE_MAX; 3]);
     }
 }

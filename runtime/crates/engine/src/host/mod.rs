@@ -2,6 +2,7 @@
 
 pub(crate) mod clocks;
 mod config;
+pub(crate) mod held;
 pub(crate) mod http;
 mod keyvalue;
 pub(crate) mod log;
@@ -23,6 +24,7 @@ pub(crate) fn link(linker: &mut Linker<GuestState>, world: World) -> wasmtime::R
         wasmtime_wasi::p3::add_to_linker(linker)?;
         wasmtime_wasi_http::p3::add_to_linker(linker)?;
     }
+    held::link(linker)?;
     config::link(linker)?;
     keyvalue::link(linker)?;
     logging::link(linker)?;

@@ -19,6 +19,7 @@ pub(super) fn call(
     request: http::Request<WasiBody>,
     options: Option<RequestOptions>,
     deadline: Instant,
+    nth: u32,
 ) -> OutboundCall {
     let own = |error: Error| OutboundError::new(OutboundFault::OwnBody, format!("the request's own body: {error}"));
     let request = request.map(|body| body.map_err(own).boxed_unsync());
@@ -27,7 +28,7 @@ pub(super) fn call(
         first_byte: options.first_byte_timeout,
         between_bytes: options.between_bytes_timeout,
     });
-    OutboundCall { place: place.clone(), request, deadline, times: times.unwrap_or_default() }
+    OutboundCall { place: place.clone(), request, deadline, nth, times: times.unwrap_or_default() }
 }
 
 /// Sends it. Where that fails, the guest learns the kind, and the log why.

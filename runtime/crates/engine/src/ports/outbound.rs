@@ -30,6 +30,8 @@ pub struct OutboundCall {
     pub request: http::Request<OutboundBody>,
     /// When the invocation ends.
     pub deadline: Instant,
+    /// The how many-th it is of its invocation, from 1.
+    pub nth: u32,
     /// How long the guest waits.
     pub times: OutboundTimes,
 }
@@ -71,7 +73,7 @@ pub enum OutboundFault {
     Certificate,
     /// TLS could not be agreed upon.
     Tls,
-    /// Too many connections of the function, its tenant or the server.
+    /// Too many connections of the function, its tenant or the server, or too many requests of the invocation.
     TooMany,
     /// No head of an answer in time.
     FirstByteTimeout,

@@ -84,7 +84,7 @@ struct World {
     made: usize,
     ended: Arc<AtomicUsize>,
     /// In the hands of requests.
-    busy: Vec<(crate::admit::Permit, Fake)>,
+    busy: Vec<(tokio::sync::OwnedSemaphorePermit, Fake)>,
     /// Idle, by number: since when.
     idle: BTreeMap<usize, Instant>,
     min: usize,
@@ -107,7 +107,7 @@ impl World {
     }
 
     async fn come(&mut self) -> Result<(), TestCaseError> {
-        let Ok(permit) = self.permits.admit(Instant::now()).await else {
+        let Ok(permit) = self.permits.take(Instant::now()).await else {
             prop_assert_eq!(self.busy.len(), CONCURRENCY as usize, "refused with a place free");
             return Ok(());
         };

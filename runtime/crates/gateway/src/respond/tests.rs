@@ -53,6 +53,7 @@ fn every_refusal_has_its_line() {
         (Refusal::Method { allow: vec![] }, 405, "method-not-allowed"),
         (Refusal::BodyTooLarge { limit: 1 }, 413, "body-too-large"),
         (Refusal::FunctionFull, 429, "function-busy"),
+        (Refusal::TenantFull, 429, "tenant-busy"),
         (Refusal::ServerFull, 503, "server-busy"),
     ] {
         let line = of_refusal(&refusal);
@@ -101,9 +102,22 @@ async fn the_operators_part_of_a_fault_never_reaches_the_client() {
 }
 
 #[tokio::test]
+async fn the_functions_owner_reads_its_backtrace_and_no_fault_of_the_host() {
+    for (end, shown) in [(Outcome::Trapped(fault()), true), (Outcome::HostFault(fault()), false)] {
+        let mut record = record(gateway(false, &mut Registry::default()));
+        record.asked_by_owner(true);
+        let response = respond(Ok(end), record, &Method::GET).await;
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let inside = text.contains(r#""fault":"unreachable","trace":"/home/secret/guest.rs:1""#);
+        assert_eq!(inside, shown, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn limits_say_when_to_come_again_and_others_do_not() {
-    let full = [Err(Refusal::FunctionFull), Err(Refusal::ServerFull), Ok(Outcome::Exhausted), Ok(Outcome::Asleep)];
-    for end in full {
+    let refused = [Refusal::FunctionFull, Refusal::TenantFull, Refusal::ServerFull].map(Err);
+    for end in refused.into_iter().chain([Ok(Outcome::Exhausted), Ok(Outcome::Asleep)]) {
         assert_eq!(answer(end, Method::GET).await.1["retry-after"], "1");
     }
     let others =

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// What holds for one function. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectiveLimits {
-    /// Linear memories of one instance.
+    /// All memory of one instance: its linear memories, its tables, its tensors on the host, and what the host holds of its bytes in
+    /// headers, bodies and logs.
     pub memory: u64,
     /// Elements of all tables of one instance.
     pub table_elements: u64,
@@ -20,11 +21,14 @@ pub struct EffectiveLimits {
     pub response_body: u64,
     /// Invocations at a time.
     pub concurrency: u32,
+    /// Invocations at a time of all functions of its tenant.
+    pub concurrency_tenant: u32,
     /// Invocations that wait for a permit.
     pub queue: u32,
     /// Header fields of one message, names and values.
     pub header_bytes: usize,
-    /// What one host call may bring out of the guest: wasmtime's hostcall fuel.
+    /// What one host call may bring out of the guest: wasmtime's hostcall fuel. No more than its memory, or a list that names the
+    /// same bytes over and over would be copied to more than the guest may have.
     pub hostcall_bytes: usize,
     /// Handles that one instance holds at a time.
     pub resources: usize,
@@ -58,6 +62,8 @@ pub struct OutboundLimits {
     pub function: u32,
     /// Connections out of all functions of its tenant at a time.
     pub tenant: u32,
+    /// Requests of one invocation.
+    pub calls: u32,
     /// The body of an answer, in bytes.
     pub response_bytes: u64,
     /// The head of an answer, in bytes.
@@ -69,9 +75,10 @@ impl EffectiveLimits {
     #[must_use]
     pub fn of(server: &ServerLimits, tenant: &TenantLimits, function: &FunctionLimits) -> Self {
         let wish = function.filled();
+        let memory = least(server.memory, tenant.memory, wish.memory).0;
         let time = least(server.time, tenant.time, wish.time);
         Self {
-            memory: least(server.memory, tenant.memory, wish.memory).0,
+            memory,
             table_elements: server.table_elements,
             time,
             // Nobody computes for longer than the invocation lasts.
@@ -79,9 +86,10 @@ impl EffectiveLimits {
             request_body: least(server.request_body, tenant.request_body, wish.body).0,
             response_body: least(server.response_body, tenant.response_body, wish.response).0,
             concurrency: least(server.concurrency, tenant.concurrency, wish.concurrency).min(server.concurrency_total),
+            concurrency_tenant: lesser(server.concurrency_tenant, tenant.concurrency).min(server.concurrency_total),
             queue: least(server.queue, tenant.queue, wish.queue),
             header_bytes: server.header_bytes.as_len(),
-            hostcall_bytes: server.hostcall_bytes.as_len(),
+            hostcall_bytes: server.hostcall_bytes.as_len().min(usize::try_from(memory).unwrap_or(usize::MAX)),
             resources: usize::try_from(server.resources).unwrap_or(usize::MAX),
             random_bytes: server.random_bytes.0,
             log_bytes: least(server.log_bytes, tenant.log_bytes, wish.log).0,
@@ -94,6 +102,7 @@ impl EffectiveLimits {
             outbound: OutboundLimits {
                 function: server.outbound_function,
                 tenant: lesser(server.outbound_tenant, tenant.outbound),
+                calls: server.outbound_calls,
                 response_bytes: lesser(server.outbound_response, tenant.outbound_response).0,
                 header_bytes: server.header_bytes.as_len(),
             },
@@ -138,6 +147,24 @@ mod tests {
         let wish = FunctionLimits { time: Some(Duration::from_secs(2)), ..FunctionLimits::default() };
         let limits = EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &wish);
         assert_eq!(limits.cpu, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_tenant_has_as_many_at_a_time_as_the_server_at_most() {
+        let servers = ServerLimits { concurrency_total: 100, concurrency_tenant: 200, ..ServerLimits::default() };
+        let of = |concurrency| {
+            let tenants = TenantLimits { concurrency, ..TenantLimits::default() };
+            let limits = EffectiveLimits::of(&servers, &tenants, &FunctionLimits::default());
+            (limits.concurrency, limits.concurrency_tenant)
+        };
+        assert_eq!((of(None), of(Some(50)), of(Some(7))), ((32, 100), (32, 50), (7, 7)));
+    }
+
+    #[test]
+    fn one_host_call_brings_no_more_than_the_memory() {
+        let wish = FunctionLimits { memory: Some(ByteSize::mib(2)), ..FunctionLimits::default() };
+        let limits = EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &wish);
+        assert_eq!(limits.hostcall_bytes, 2 << 20);
     }
 
     proptest! {

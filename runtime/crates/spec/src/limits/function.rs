@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FunctionLimits {
-    /// Linear memories of one instance. Default 128 MiB: JavaScript and Python guests start with about 30 to 60.
+    /// All memory of one instance, what the host holds for it included. Default 128 MiB: JavaScript and Python guests start with about 30 to 60.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
     /// Wall-clock time of one invocation. Default 30 s: the usual patience of clients and proxies.
@@ -33,7 +33,7 @@ pub struct FunctionLimits {
     /// Log of one invocation. Default 64 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<ByteSize>,
-    /// Tensors that the host holds for one instance. Default 128 MiB.
+    /// Tensors that the host holds for one instance; they are part of [`Self::memory`], too. Default 128 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tensors: Option<ByteSize>,
 }

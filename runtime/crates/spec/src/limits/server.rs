@@ -8,7 +8,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerLimits {
-    /// Linear memories of one instance. Default 1 GiB: the slot that the pooling allocator reserves (address space, not RAM).
+    /// All memory of one instance, what the host holds for it included. Default 1 GiB: the slot that the pooling allocator reserves
+    /// (address space, not RAM).
     pub memory: ByteSize,
     /// Elements of all tables of one instance. Default 20,000: wasmtime's own for a pooled table; large C++ guests use about 10,000.
     pub table_elements: u64,
@@ -24,6 +25,9 @@ pub struct ServerLimits {
     pub response_body: ByteSize,
     /// Invocations of one function at a time. Default 1,024.
     pub concurrency: u32,
+    /// Invocations of all functions of one tenant at a time; as many wait. Default 2,048, as many as the server has: one tenant is alone
+    /// until there are others.
+    pub concurrency_tenant: u32,
     /// Invocations of one function that wait for a permit. Default 4,096.
     pub queue: u32,
     /// Header fields of one message, names and values. Default 64 KiB: nginx and Node allow 16 to 32, wasmtime 128.
@@ -35,7 +39,7 @@ pub struct ServerLimits {
     pub resources: u32,
     /// Random bytes asked for in one call. Default 1 MiB; a call for more is a trap.
     pub random_bytes: ByteSize,
-    /// Log of one invocation; the rest is dropped and counted. Default 256 KiB.
+    /// Log of one invocation, with 32 bytes more for each line; the rest is dropped and counted. Default 256 KiB.
     pub log_bytes: ByteSize,
     /// Tensors that the host holds for one instance. Default 512 MiB.
     pub tensor_bytes: ByteSize,
@@ -89,6 +93,8 @@ pub struct ServerLimits {
     pub outbound_tenant: u32,
     /// Connections out of all functions at a time. Default 1,024: a descriptor each, beside those of [`Self::connections`].
     pub outbound_total: u32,
+    /// Requests that one invocation sends, one after the other or at a time. Default 1,000.
+    pub outbound_calls: u32,
     /// The body of an answer to a function's own request. Default 64 MiB.
     pub outbound_response: ByteSize,
 }
@@ -103,6 +109,7 @@ impl Default for ServerLimits {
             request_body: ByteSize::mib(64),
             response_body: ByteSize::mib(256),
             concurrency: 1024,
+            concurrency_tenant: 2048,
             queue: 4096,
             header_bytes: ByteSize::kib(64),
             hostcall_bytes: ByteSize::mib(128),
@@ -131,6 +138,7 @@ impl Default for ServerLimits {
             outbound_function: 64,
             outbound_tenant: 256,
             outbound_total: 1024,
+            outbound_calls: 1000,
             outbound_response: ByteSize::mib(64),
         }
     }

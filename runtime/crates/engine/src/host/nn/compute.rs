@@ -17,6 +17,7 @@ use super::ours::models::Output;
 use super::tensor::{GuestTensor, Store};
 use super::wit::errors::ErrorCode;
 use super::wit::inference::{Host, HostGraphExecutionContext};
+use crate::cpu;
 use crate::ports::ModelsError;
 use crate::state::GuestState;
 
@@ -42,7 +43,7 @@ impl HostGraphExecutionContext for GuestState {
                 Ok(inputs) => self.run(&context, inputs).await?,
                 Err(error) => Err(error),
             };
-        self.tensors.release(charged);
+        self.limiter.release(charged);
         self.give(answer.and_then(|outputs| in_wasi_nn(&outputs).map(|()| outputs)), |name, _, tensor| (name, tensor))
     }
 
@@ -94,7 +95,8 @@ impl GuestState {
         };
         self.waited.load(model.is_load(), asked);
         let began = if model.is_load() { Instant::now() } else { asked };
-        let answer = model.run_with(self.flow, &rule, inputs).await;
+        // A short run is on this very thread, inside of the guest's poll.
+        let answer = cpu::apart(model.run_with(self.flow, &rule, inputs)).await;
         self.waited.infer += began.elapsed();
         Ok(answer.inspect_err(|error| self.waited.no_answer(error)).map_err(GuestError::from))
     }
@@ -119,7 +121,7 @@ impl GuestState {
         let made = answer.and_then(|outputs| outputs.into_iter().map(describe).collect::<Result<Vec<_>, _>>());
         let charged = made.and_then(|outputs| {
             let total = outputs.iter().map(|(_, tensor)| tensor.charged).fold(0, u64::saturating_add);
-            let charged = self.tensors.charge(total);
+            let charged = self.charge(total);
             charged.map(|()| outputs).map_err(|over| GuestError::new(ErrorCode::TooLarge, over.to_string()))
         });
         let outputs = match charged {

@@ -19,8 +19,6 @@ mod typed;
 
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::limiter::OverLimit;
-use crate::outcome::FaultKind;
 use crate::state::GuestState;
 
 use bindings::modelet::nn as ours;
@@ -62,50 +60,4 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 /// To be called when an invocation ends and its instance stays: see [`tensor::keep`].
 pub(crate) fn keep(state: &mut GuestState) -> wasmtime::Result<()> {
     tensor::keep(state)
-}
-
-/// Counts the tensor bytes that an instance holds on the host.
-pub(crate) struct Tensors {
-    max: u64,
-    live: u64,
-}
-
-impl Tensors {
-    pub(crate) fn new(max: u64) -> Self {
-        Self { max, live: 0 }
-    }
-
-    /// Takes `bytes` from the account before they are allocated.
-    fn charge(&mut self, bytes: u64) -> Result<(), OverLimit> {
-        match self.live.checked_add(bytes).filter(|sum| *sum <= self.max) {
-            Some(sum) => {
-                self.live = sum;
-                Ok(())
-            }
-            None => {
-                let limit = format!("{} bytes", self.max);
-                Err(OverLimit { kind: FaultKind::Tensor, what: "tensor memory", limit })
-            }
-        }
-    }
-
-    /// Gives back what a dropped tensor took.
-    fn release(&mut self, bytes: u64) {
-        self.live = self.live.saturating_sub(bytes);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tensor_bytes_are_charged_and_given_back() {
-        let mut tensors = Tensors::new(100);
-        tensors.charge(60).unwrap();
-        assert_eq!(tensors.charge(41).unwrap_err().kind, FaultKind::Tensor);
-        assert!(tensors.charge(u64::MAX).is_err());
-        tensors.release(60);
-        tensors.charge(100).unwrap();
-    }
 }

@@ -54,7 +54,7 @@ fn new_tensor(
 ) -> wasmtime::Result<(Resource<GuestTensor>,)> {
     let charged = bytes.len() as u64;
     let state = store.data_mut();
-    state.tensors.charge(charged)?;
+    state.charge(charged)?;
     state.counters.tensors_in.fetch_add(1, Relaxed);
     let element = element_type(ty);
     let bytes = bytes.as_le_slice(store.as_context());
@@ -112,7 +112,7 @@ fn data(store: Store<'_>, (tensor,): (Resource<GuestTensor>,)) -> wasmtime::Resu
 fn drop_tensor(mut store: Store<'_>, rep: u32) -> wasmtime::Result<()> {
     let state = store.data_mut();
     let tensor = state.table.delete(Resource::<GuestTensor>::new_own(rep))?;
-    state.tensors.release(tensor.charged);
+    state.limiter.release(tensor.charged);
     Ok(())
 }
 
@@ -122,12 +122,12 @@ fn drop_tensor(mut store: Store<'_>, rep: u32) -> wasmtime::Result<()> {
 /// # Errors
 /// When the machine has no room for the copy.
 pub(super) fn keep(state: &mut GuestState) -> wasmtime::Result<()> {
-    let GuestState { table, tensors, .. } = state;
+    let GuestState { table, limiter, .. } = state;
     for tensor in table.iter_mut().filter_map(|entry| entry.downcast_mut::<GuestTensor>()) {
         let Ok(value) = &mut tensor.value else { continue };
         *value = value.clone().into_kept().map_err(|error| wasmtime::format_err!("{error}"))?;
         let held = value.held_bytes() as u64;
-        tensors.release(tensor.charged.saturating_sub(held));
+        limiter.release(tensor.charged.saturating_sub(held));
         tensor.charged = tensor.charged.min(held);
     }
     Ok(())

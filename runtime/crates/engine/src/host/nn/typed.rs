@@ -37,7 +37,7 @@ fn tensor_of(
     let dims = dimensions(&mut store, &dims)?;
     let charged = bytes.len() as u64;
     let state = store.data_mut();
-    if let Err(over) = state.tensors.charge(charged) {
+    if let Err(over) = state.charge(charged) {
         return refused(state, ErrorCode::TooLarge, over.to_string());
     }
     let element = of_name(element);
@@ -66,8 +66,8 @@ fn tensor_of_strings(
         // The one copy in. It is charged right after, so that the account is over by one string at most.
         strings.push(text.into_owned());
         let state = store.data_mut();
-        if let Err(over) = state.tensors.charge(bytes) {
-            state.tensors.release(charged);
+        if let Err(over) = state.charge(bytes) {
+            state.limiter.release(charged);
             return refused(state, ErrorCode::TooLarge, over.to_string());
         }
         charged += bytes;
@@ -111,7 +111,7 @@ fn reshaped(
         Ok(value) => shape(&dims).and_then(|shape| value.with_shape(shape).map_err(|error| error.to_string())),
         Err(unfit) => Err(unfit.why.clone()),
     };
-    if let Err(over) = state.tensors.charge(charged) {
+    if let Err(over) = state.charge(charged) {
         return refused(state, ErrorCode::TooLarge, over.to_string());
     }
     keep(state, dims, made, charged)
@@ -142,7 +142,7 @@ fn keep(
             Ok((Ok(state.table.push(GuestTensor { dims, element, value: Ok(value), charged })?),))
         }
         Err(why) => {
-            state.tensors.release(charged);
+            state.limiter.release(charged);
             refused(state, ErrorCode::InvalidArgument, why)
         }
     }
