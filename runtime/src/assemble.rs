@@ -60,7 +60,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         limits: config.limits.clone(),
         component_idle: config.server.component_idle,
         memory: Some(Arc::new(SystemMemory::find())),
-        keyvalue: Arc::new(StorePairs::new(Arc::clone(&store))),
+        keyvalue: Arc::new(StorePairs::new(Arc::clone(&store), &mut registry)),
         outbound: Arc::new(outbound),
         clock_step: config.server.clock_step,
     })?;
