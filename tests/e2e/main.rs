@@ -41,5 +41,6 @@ mod sandbox;
 mod serving;
 mod sharing;
 mod tenants;
+mod top;
 mod trials;
 mod warm_up;
