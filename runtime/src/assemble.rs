@@ -25,6 +25,8 @@ use crate::config::{Config, Threads, devices};
 use crate::keyvalue::StorePairs;
 use crate::memory::SystemMemory;
 use crate::outbound::{HttpClient, OutboundConfig, tls};
+use crate::process;
+use crate::utilisation::Utilisation;
 
 /// Below the data directory, for nobody but its owner: TensorRT runs what lies there.
 const ENGINE_CACHE: &str = "cache/tensorrt";
@@ -56,12 +58,13 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         pid: std::process::id(),
     };
     let mut registry = Registry::default();
+    process::register(&mut registry);
     let outbound = HttpClient::new(outbound_config(config)?, &mut registry)?;
     let engine = Engine::new(EngineConfig {
         limits: config.limits.clone(),
         component_idle: config.server.component_idle,
         memory: Some(Arc::new(SystemMemory::find())),
-        keyvalue: Arc::new(StorePairs::new(Arc::clone(&store))),
+        keyvalue: Arc::new(StorePairs::new(Arc::clone(&store), &mut registry)),
         outbound: Arc::new(outbound),
         clock_step: config.server.clock_step,
         wasi_http_03: config.server.wasi_http_03,
@@ -70,6 +73,13 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
     let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
     engine.tell(gateway.times());
+    let utilisation = Utilisation {
+        shares: gateway.shares(),
+        engine: engine.clone(),
+        instances_max: config.limits.instances_total,
+        inference: inference.clone(),
+    };
+    utilisation.register(&mut registry);
     let control_config = ControlConfig {
         data_dir: config.data_dir.clone(),
         data_url: listening.data_url.clone(),

@@ -13,8 +13,10 @@ mod divisions;
 mod keyvalue;
 mod memory;
 mod outbound;
+mod process;
 mod shutdown;
 mod telemetry;
+mod utilisation;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -135,6 +135,9 @@ fn metrics_have_the_names_of_the_contract() {
         "modelet_bytes_total",
         "modelet_rejected_total",
         "modelet_sessions",
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
     ] {
         assert!(metrics.has(name), "{name} is not in {:?}", metrics.names());
     }
@@ -148,6 +151,13 @@ fn metrics_have_the_names_of_the_contract() {
         [("tenant", "default"), ("function", "counted"), ("version", "1"), ("status", "200"), ("reason", "answered")];
     assert_eq!(metrics.sum("modelet_requests_total", &counted), 1.0, "{}", metrics.lines("modelet_requests"));
     assert!(metrics.sum("modelet_stage_seconds_count", &[("stage", "guest")]) >= 1.0);
+    for resource in ["connections", "concurrency", "instances", "warm_memory", "inference_memory"] {
+        let taken = metrics.samples.iter().find(|sample| {
+            sample.name == "modelet_utilization_ratio" && sample.labels.get("resource").is_some_and(|r| r == resource)
+        });
+        let taken = taken.unwrap_or_else(|| panic!("{resource}: {}", metrics.lines("modelet_utilization_ratio")));
+        assert!((0.0..=1.0).contains(&taken.value), "{taken:?}");
+    }
 }
 
 #[test]

@@ -85,6 +85,14 @@ fn a_tenants_quota_holds_and_what_is_kept_outlives_the_server() {
     assert!(refused(&host, &pairs, "do=set&key=d&value=x").contains("quota of 3 keys"));
     assert!(refused(&host, &pairs, &format!("do=set&key=a&value={}", "x".repeat(100))).contains("quota of 100 bytes"));
     assert_eq!(did(&host, &pairs, "do=get&key=a"), json!({ "ok": "x" }), "a refusal changes nothing");
+    let metrics = host.metrics();
+    for (operation, outcome) in [("set", "done"), ("set", "refused-keys"), ("set", "refused-bytes"), ("get", "done")] {
+        let labels = [("tenant", "default"), ("operation", operation), ("outcome", outcome)];
+        let count = metrics.sum("modelet_keyvalue_operations_total", &labels);
+        assert_eq!(count, 1.0, "{labels:?}: {}", metrics.lines("modelet_keyvalue"));
+    }
+    let of = |name| metrics.sum(name, &[("tenant", "default")]);
+    assert_eq!((of("modelet_keyvalue_keys"), of("modelet_keyvalue_bytes")), (3.0, 6.0));
     let folder = tempfile::tempdir_in(host.scratch()).unwrap();
     Function::guest("pairs").named("acme-pairs").lay(folder.path());
     host.modelet(["deploy", folder.path().to_str().unwrap(), "--tenant", "acme"]).done();

@@ -1,6 +1,7 @@
 //! `modelet logs`: what functions wrote, of one invocation or of all, and as it comes.
 
 use modelet_tests::{Function, TestHost, cli, shared, until};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -48,6 +49,23 @@ fn a_log_that_is_followed_tells_each_line_as_it_is_written() {
     assert!(line.contains(answer.invocation()) && line.ends_with("out 0 xx"), "{line}");
     following.kill().unwrap();
     following.wait().unwrap();
+}
+
+#[test]
+fn what_a_guest_writes_while_it_is_tried_is_its_versions() {
+    let host = shared();
+    let case = "[[case]]\nrequest = { path = \"/?lines=1&bytes=1\" }\n";
+    for version in 1..=2_u64 {
+        host.deploy(&Function::guest("stdout").named("tried").with(case));
+        let page = host.admin("GET", "/v1/functions/tried/logs", b"").ok().json();
+        let lines = page["lines"].as_array().unwrap();
+        let own: Vec<_> = lines.iter().filter(|line| line["version"] == version).collect();
+        let written = |text: &str| own.iter().filter(|line| line["text"] == text).count();
+        assert_eq!((written("out 0 x"), written("err 0 x")), (2, 2), "it is called twice: {page:#}");
+        let invocations: BTreeSet<_> = own.iter().map(|line| line["invocation"].as_str().unwrap()).collect();
+        assert_eq!(invocations.len(), 2, "each call has an id of its own: {page:#}");
+        assert!(invocations.iter().all(|id| !id.starts_with("000000")), "{invocations:?}");
+    }
 }
 
 #[test]

@@ -48,5 +48,6 @@ mod serving;
 mod sharing;
 mod streams;
 mod tenants;
+mod top;
 mod trials;
 mod warm_up;

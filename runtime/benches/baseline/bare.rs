@@ -18,7 +18,7 @@ use crate::support::child::{self, Cores};
 pub(crate) enum Question {
     /// So many instances, one after the other; each answers a request and goes.
     Make { count: u32 },
-    /// So many instances at a time, none of them called; they are kept until the child ends.
+    /// So many instances at a time, each called once; they are kept until the child ends.
     Keep { count: u32 },
 }
 
@@ -59,6 +59,7 @@ pub(crate) fn serve(guest: &Path) -> Result<()> {
             for _ in 0..count {
                 let mut store = guest::store(&pre);
                 let proxy = executor.block_on(pre.instantiate_async(&mut store))?;
+                executor.block_on(guest::ask(&mut store, &proxy, "/?pause_ms=0", Bytes::new()))?;
                 kept.push((store, proxy));
             }
             let bytes = child::memory_and_maps("self")?.saturating_sub(before);

@@ -1,15 +1,17 @@
-//! What a thousand warm instances take.
+//! What a thousand warm instances take that have answered a request each: what a guest has touched, it keeps.
 
 use std::fs;
 
 use anyhow::{Result, ensure};
 
 use crate::baseline::bare::{self, Question};
+use crate::support::load::Caller;
+use crate::support::metrics::Metrics;
 use crate::support::mode::Mode;
-use crate::support::places;
 use crate::support::race;
 use crate::support::rows::{Bar, Rows, why};
 use crate::support::site::Site;
+use crate::support::{Request, places};
 
 const ROUNDS: usize = 5;
 const INSTANCES: u32 = 1000;
@@ -19,6 +21,10 @@ const EACH: Bar = Bar::To(1536.0, "KiB");
 
 /// The server has room for twice as many.
 const ROOM: &[(&str, &str)] = &[("MODELET_LIMITS_INSTANCES_TOTAL", "2000")];
+
+/// It answers at once and stays for a while, so that each request finds another instance; by then all have been asked.
+const GUEST: &str = "early_answer";
+const STAYS_MS: u32 = 4000;
 
 /// One row.
 pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
@@ -34,16 +40,28 @@ fn laps(mode: Mode) -> Result<Vec<[f64; 2]>> {
 /// In a server of its own: memory that was used once is not given back.
 fn ours(count: u32) -> Result<f64> {
     let site = Site::start_in(ROOM)?;
-    site.deploy(&fs::read(places::guest("hello")?)?, "hello", &format!("[limits]\nconcurrency = {count}\n"))?;
+    let limits = format!("[limits]\ntime = \"60s\"\nconcurrency = {count}\n");
+    site.deploy(&fs::read(places::guest(GUEST)?)?, "stays", &limits)?;
     let before = site.server.memory()?;
-    site.modelet(&["function", "scale", "hello", "--min", &count.to_string()])?;
-    let idle = site.metrics()?.sum("modelet_instances", &[("function", "hello"), ("state", "idle")]);
-    ensure!(idle >= f64::from(count), "after `function scale hello --min {count}` there are {idle} idle instances");
+    site.modelet(&["function", "scale", "stays", "--min", &count.to_string()])?;
+    let has = |metrics: &Metrics, state| {
+        let instances = metrics.sum("modelet_instances", &[("function", "stays"), ("state", state)]);
+        instances >= f64::from(count)
+    };
+    ensure!(has(&site.metrics()?, "idle"), "`function scale stays --min {count}` has not made them all");
+    let (mut caller, request) =
+        (Caller::open(site.server.address)?, Request::get(&format!("/stays?pause_ms={STAYS_MS}")));
+    for _ in 0..count {
+        let (answer, _) = caller.ask(&request)?;
+        ensure!(answer.status == 200, "it says {}", answer.status);
+    }
+    ensure!(has(&site.metrics()?, "busy"), "some requests were answered by an instance that another had had");
+    site.wait("all wait again", |metrics| has(metrics, "idle"))?;
     tell("modelet", site.server.memory()?.saturating_sub(before), count)
 }
 
 fn theirs(count: u32) -> Result<f64> {
-    let mut bare = bare::start(&places::text(&places::guest("hello")?)?)?;
+    let mut bare = bare::start(&places::text(&places::guest(GUEST)?)?)?;
     tell("bare", bare.ask(&Question::Keep { count })?.bytes, count)
 }
 

@@ -8,7 +8,8 @@
 //! - `epochs`: what it costs that a guest can be interrupted, against the same engine without it.
 //! - `neighbour`: a function beside one that traps, loops, or eats memory, against the same function alone.
 //!
-//! Servers have one core, the load generator has the other. With `--short` each row is only tried: its figures mean nothing.
+//! Servers have one core, the load generator has the other. With `--short` each row is only tried: its figures mean nothing. Names of
+//! the list above as arguments: only those are measured.
 
 #[path = "../baseline/mod.rs"]
 #[expect(dead_code, reason = "the other benches use the rest")]
@@ -25,11 +26,25 @@ mod neighbour;
 mod support;
 mod woken;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use support::child;
 use support::mode::Mode;
 use support::rows::Rows;
+
+/// A name, and what measures and adds the rows.
+type Part = (&'static str, fn(Mode, &mut Rows));
+
+/// What is measured, in this order.
+const PARTS: [Part; 7] = [
+    ("hello", hello::measure),
+    ("made", made::measure),
+    ("woken", woken::measure),
+    ("crowd", crowd::measure),
+    ("kept", kept::measure),
+    ("epochs", epochs::measure),
+    ("neighbour", neighbour::measure),
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,15 +52,17 @@ fn main() -> Result<()> {
         return done;
     }
     let mode = Mode::of(&arguments);
+    let named: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
+    if let Some(unknown) = named.iter().find(|name| PARTS.iter().all(|(part, _)| part != *name)) {
+        bail!("there is no `{unknown}` among {:?}", PARTS.map(|(part, _)| part));
+    }
     child::pin_self();
     let mut rows = Rows::default();
-    hello::measure(mode, &mut rows);
-    made::measure(mode, &mut rows);
-    woken::measure(mode, &mut rows);
-    crowd::measure(mode, &mut rows);
-    kept::measure(mode, &mut rows);
-    epochs::measure(mode, &mut rows);
-    neighbour::measure(mode, &mut rows);
+    for (part, measure) in PARTS {
+        if named.is_empty() || named.contains(&part) {
+            measure(mode, &mut rows);
+        }
+    }
     rows.finish();
     Ok(())
 }

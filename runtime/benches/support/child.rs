@@ -4,12 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Which cores a child may use.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,9 @@ pub(crate) enum Cores {
 const OWN_CORE: &str = "1";
 /// A server that has not said where it listens by then has failed.
 const START: Duration = Duration::from_secs(60);
+
+/// How often a server that was asked to end is looked at.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
@@ -52,7 +56,21 @@ impl Server {
         arguments: &[&str],
         listening: &str,
     ) -> Result<Self> {
-        let mut command = pinned(program, arguments, Cores::One);
+        Self::start_on(Cores::One, variables, program, arguments, listening)
+    }
+
+    /// The same on these cores.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`].
+    pub(crate) fn start_on(
+        cores: Cores,
+        variables: &[(&str, &str)],
+        program: &Path,
+        arguments: &[&str],
+        listening: &str,
+    ) -> Result<Self> {
+        let mut command = pinned(program, arguments, cores);
         command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let (sender, lines) = mpsc::channel();
@@ -88,6 +106,31 @@ impl Server {
     /// Where the system does not tell.
     pub(crate) fn memory(&self) -> Result<u64> {
         memory_and_maps(&self.child.id().to_string())
+    }
+
+    /// How many descriptors it has open.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    /// Asks it to end, as an operator would, and waits for that.
+    ///
+    /// # Errors
+    /// When it does not within a minute.
+    pub(crate) fn terminate(&mut self) -> Result<ExitStatus> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM)?;
+        let until = Instant::now() + START;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < until, "it still runs a minute after SIGTERM");
+            thread::sleep(POLL);
+        }
     }
 
     /// Ends it, and waits until it has gone.

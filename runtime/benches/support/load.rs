@@ -55,6 +55,11 @@ impl Request {
         Self([head.as_bytes(), body].concat())
     }
 
+    /// What goes over the wire.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Asks once and gives the whole answer.
     ///
     /// # Errors

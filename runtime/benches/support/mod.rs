@@ -2,7 +2,7 @@
 //! rivals, `rows` prints what came of it. `site` is our own server. Where there is no HTTP, `asked` is a child that does
 //! the work when told so, with `callers` inside it; `sample` is what a model is asked. `mode` is whether all that is only tried.
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod asked;
 pub(crate) mod callers;
 pub(crate) mod child;

@@ -12,7 +12,7 @@ use modelet_store::Store;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::child::Server;
+use super::child::{Cores, Server};
 use super::places;
 use super::{Request, metrics::Metrics};
 
@@ -34,6 +34,7 @@ pub(crate) struct Site {
     pub(crate) server: Server,
     folder: TempDir,
     data: String,
+    cores: Cores,
     variables: &'static [(&'static str, &'static str)],
 }
 
@@ -62,15 +63,27 @@ impl Site {
         Self::open(variables, &[])
     }
 
+    /// The same on all cores, which it shares with whoever asks it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn start_on_all_cores(variables: &'static [(&'static str, &'static str)]) -> Result<Self> {
+        Self::open_on(Cores::All, variables, &[])
+    }
+
     fn open(variables: &'static [(&'static str, &'static str)], tenants: &[String]) -> Result<Self> {
+        Self::open_on(Cores::One, variables, tenants)
+    }
+
+    fn open_on(cores: Cores, variables: &'static [(&'static str, &'static str)], tenants: &[String]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = places::text(&folder.path().join("data"))?;
         let store = Store::open(Path::new(&data))?;
         tenants.iter().try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?)?))?;
         // The server wants the lock.
         drop(store);
-        let server = serve(variables, &data)?;
-        Ok(Self { server, folder, data, variables })
+        let server = serve(cores, variables, &data)?;
+        Ok(Self { server, folder, data, cores, variables })
     }
 
     /// Ends the server and starts it again; how long it took from its start until it was ready.
@@ -80,7 +93,7 @@ impl Site {
     pub(crate) fn restart(&mut self) -> Result<Duration> {
         self.server.stop();
         let begun = Instant::now();
-        self.server = serve(self.variables, &self.data)?;
+        self.server = serve(self.cores, self.variables, &self.data)?;
         let admin = self.admin()?;
         let is_ready = || Ok(Request::get("/readyz").ask(admin)?.status == 200);
         wait("the server is ready", is_ready)?;
@@ -186,9 +199,10 @@ pub(crate) fn manifest(name: &str, sections: &str) -> String {
     format!("{head}[[route]]\npath = \"/{name}\"\nauth = \"none\"\n{sections}")
 }
 
-fn serve(variables: &[(&str, &str)], data: &str) -> Result<Server> {
+fn serve(cores: Cores, variables: &[(&str, &str)], data: &str) -> Result<Server> {
     let free = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    Server::start_in(variables, Path::new(MODELET), &[&["serve", "--data-dir", data], &free[..]].concat(), LISTENING)
+    let arguments = [&["serve", "--data-dir", data], &free[..]].concat();
+    Server::start_on(cores, variables, Path::new(MODELET), &arguments, LISTENING)
 }
 
 fn wait(what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {

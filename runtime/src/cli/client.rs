@@ -34,6 +34,11 @@ impl Client {
         Ok(Self { agent: agent(), found: Found::of(args)?, tenant: args.tenant.clone() })
     }
 
+    /// The address of the admin API.
+    pub(crate) fn admin_url(&self) -> &str {
+        &self.found.admin_url
+    }
+
     /// The address of the data plane.
     pub(crate) fn data_url(&self) -> anyhow::Result<String> {
         match &self.found.data_url {
@@ -100,14 +105,23 @@ impl Client {
         }
     }
 
+    /// Reads a resource that is no JSON.
+    pub(crate) fn text(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.agent.get(self.url(path));
+        self.answered(self.signed(request).call())
+    }
+
     fn answer<T: DeserializeOwned>(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<T> {
+        serde_json::from_str(&self.answered(result)?)
+            .with_context(|| format!("{} does not answer like a Modelet server of this version", self.found.admin_url))
+    }
+
+    fn answered(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<String> {
         let response = result.map_err(|e| unreachable(&self.found.admin_url, &e))?;
         let status = response.status();
         let text = read(response)?;
         if status.is_success() {
-            return serde_json::from_str(&text).with_context(|| {
-                format!("{} does not answer like a Modelet server of this version", self.found.admin_url)
-            });
+            return Ok(text);
         }
         Err(refused(&text)
             .unwrap_or_else(|| anyhow!("{} answered {status}: is it a Modelet server?", self.found.admin_url)))

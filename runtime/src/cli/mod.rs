@@ -20,9 +20,11 @@ mod project;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod top;
 mod trial;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use modelet_spec::{FunctionName, InvocationId, TenantName};
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Invoke(InvokeArgs),
     /// Show what a function wrote
     Logs(LogsArgs),
+    /// Show what the server does now: requests, latencies, instances, models, memory
+    Top(TopArgs),
     /// Functions: list, show, scale
     #[command(subcommand)]
     Function(FunctionCommand),
@@ -183,6 +187,19 @@ pub(crate) struct LogsArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// What functions are sorted by, the largest first
+    #[arg(long, value_name = "COLUMN", default_value = "requests")]
+    pub(crate) sort: top::Sort,
+    /// What rates and latencies are of, and how often the picture is drawn again
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = top::interval)]
+    pub(crate) interval: Duration,
+    /// Print one picture as JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
     /// List all functions
@@ -226,6 +243,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Deploy(args) => deploy::run(&args, &cli.server),
         Command::Invoke(args) => invoke::run(&args, &cli.server),
         Command::Logs(args) => logs::run(&args, &cli.server),
+        Command::Top(args) => top::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
     }

@@ -47,6 +47,8 @@ fn the_rows_of_the_contract_can_be_typed() {
         "invoke /a -d body -H a:b -H c:d",
         "logs f",
         "logs -f f --invocation 01arz3ndektsv4rrffq69g5fav --json",
+        "top",
+        "top --sort p99 --interval 500ms --json --tenant t",
         "function list --json",
         "function show f --url http://127.0.0.1:1",
         "function scale f --min 2 --json",

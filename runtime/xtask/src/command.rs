@@ -9,9 +9,12 @@ usage: cargo xtask COMMAND
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
-  ci                 formatting, lints, documentation, test, demo
+  ci                 formatting, lints, documentation, test, demo, a minute of soak
   bench NAME         run one bench; prints only its rows on stdout
   conformance        the ONNX backend cases through a guest component
+  soak [FLAGS]       a server at work for an hour, with guests of every kind: fails when it grows or loses an answer
+                     --minutes N: how long
+                     --debug: with the server that tests use, instead of a release build
 
 MODELET_WASM_TARGET=source makes setup build the wasm target from source before it asks rustup for it.";
 
@@ -46,6 +49,13 @@ pub(crate) enum Command {
         /// For the bench itself.
         arguments: Vec<String>,
     },
+    /// A server at work for long.
+    Soak {
+        /// How many minutes; an hour if nobody says.
+        minutes: Option<String>,
+        /// With the server that tests use.
+        debug: bool,
+    },
     /// The ONNX backend cases.
     Conformance {
         /// For the runner.
@@ -73,6 +83,7 @@ impl Command {
                 }
                 _ => Err("bench wants a name, as in `cargo xtask bench hot`".to_owned()),
             },
+            "soak" => soak(&arguments),
             "conformance" => Ok(Self::Conformance { arguments }),
             other => Err(format!("there is no command `{other}`")),
         }
@@ -89,6 +100,19 @@ fn setup(arguments: &[String]) -> Result<Command, String> {
         }
     }
     Ok(Command::Setup { benches, gpu })
+}
+
+fn soak(arguments: &[String]) -> Result<Command, String> {
+    let (mut minutes, mut debug) = (None, false);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--debug" => debug = true,
+            "--minutes" => minutes = Some(rest.next().ok_or("--minutes wants a number")?.clone()),
+            other => return Err(format!("soak takes only --minutes N and --debug, not `{other}`")),
+        }
+    }
+    Ok(Command::Soak { minutes, debug })
 }
 
 /// Whether the one flag that the command takes is there.
@@ -117,7 +141,7 @@ mod tests {
         let listed =
             super::USAGE.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
         let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["setup", "demo", "test", "ci", "bench", "conformance"]);
+        assert_eq!(names, ["setup", "demo", "test", "ci", "bench", "conformance", "soak"]);
         for name in names {
             let line = if name == "bench" { "bench hot" } else { name };
             assert!(parse(line).is_ok(), "{name}");
@@ -139,6 +163,10 @@ mod tests {
         assert_eq!(parse("setup --gpu"), Ok(Command::Setup { benches: false, gpu: true }));
         assert_eq!(parse("ci now"), Err("unexpected `now`".to_owned()));
         assert!(parse("demo --forever").is_err());
+        let minutes = Some("5".to_owned());
+        assert_eq!(parse("soak --minutes 5 --debug"), Ok(Command::Soak { minutes, debug: true }));
+        assert!(parse("soak --minutes").is_err());
+        assert!(parse("soak 5").is_err());
         assert!(parse("bench").is_err());
         assert!(parse("bench --help").is_err());
     }

@@ -20,6 +20,7 @@ mod process;
 mod pypi;
 mod server;
 mod setup;
+mod soak;
 mod test;
 mod venv;
 
@@ -65,6 +66,7 @@ fn perform(command: Command) -> Result<(), Failure> {
         Command::Test { arguments } => test::run(&places, &arguments),
         Command::Ci => ci::run(&places),
         Command::Bench { name, arguments } => bench::run(&places, &name, &arguments),
+        Command::Soak { minutes, debug } => soak::run(&places, minutes.as_deref(), debug),
         Command::Conformance { arguments } => conformance::run(&places, &arguments),
     }
 }

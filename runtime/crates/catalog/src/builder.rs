@@ -32,11 +32,12 @@ impl<F> CatalogBuilder<F> {
         Self { entries: Vec::new(), routes: Routes::default(), keys: Keys::default() }
     }
 
-    /// Adds a function with all its routes.
+    /// Adds a function with all its routes. An entry of another catalog is shared with it, not copied.
     ///
     /// # Errors
     /// A route is reserved, taken, or has a host that no request can have. Then nothing of the function was added.
-    pub fn add(&mut self, entry: Entry<F>) -> Result<(), CatalogError> {
+    pub fn add(&mut self, entry: impl Into<Arc<Entry<F>>>) -> Result<(), CatalogError> {
+        let entry = entry.into();
         entry.routes.iter().try_for_each(check)?;
         let index = self.entries.len();
         for (number, route) in entry.routes.iter().enumerate() {
@@ -47,7 +48,7 @@ impl<F> CatalogBuilder<F> {
                 return Err(self.conflict(&entry, route, holder));
             }
         }
-        self.entries.push(Arc::new(entry));
+        self.entries.push(entry);
         Ok(())
     }
 

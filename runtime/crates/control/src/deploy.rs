@@ -55,6 +55,7 @@ pub(crate) async fn deploy(
     draft.not_reused = trial.why_not_reused().await;
     let before = control.serving(&draft.tenant, &draft.manifest.name);
     let (entry, shown, min) = publish(control, draft, made.record).await?;
+    trial.leave_log(&entry.handle);
     if let Some(before) = before {
         // It may have requests for a while; what is kept warm is the new version's from now on.
         before.handle.scale(0).await?;

@@ -1,6 +1,6 @@
 //! What guests write goes into the server's log, one event per line, and into the function's ring.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use modelet_engine::ports::{Log, Stream};
@@ -15,14 +15,19 @@ pub(crate) struct GuestLog {
     function: FunctionName,
     version: Version,
     shelf: Arc<LogShelf>,
-    ring: Arc<Ring>,
+    /// There from the first line on: of ten thousand functions most write nothing, and a deploy that is refused leaves none.
+    ring: OnceLock<Arc<Ring>>,
 }
 
 impl GuestLog {
     /// Its versions share a ring.
     pub(crate) fn new(shelf: &Arc<LogShelf>, tenant: &TenantName, function: &FunctionName, version: Version) -> Self {
-        let ring = shelf.ring(tenant, function);
-        Self { tenant: tenant.clone(), function: function.clone(), version, shelf: Arc::clone(shelf), ring }
+        let shelf = Arc::clone(shelf);
+        Self { tenant: tenant.clone(), function: function.clone(), version, shelf, ring: OnceLock::new() }
+    }
+
+    fn ring(&self) -> &Ring {
+        self.ring.get_or_init(|| self.shelf.ring(&self.tenant, &self.function))
     }
 }
 
@@ -47,11 +52,30 @@ impl Log for GuestLog {
             stream: stream.name().to_owned(),
             text: text.to_owned(),
         };
-        self.shelf.keep(&self.ring, line);
+        self.shelf.keep(self.ring(), line);
     }
 
     fn dropped(&self, invocation: InvocationId, bytes: u64) {
         tracing::debug!(tenant = %self.tenant, function = %self.function, %invocation, bytes, "lines were dropped");
-        self.ring.dropped(bytes);
+        self.ring().dropped(bytes);
+    }
+}
+
+/// The log of a function that nobody can call yet. What its guest writes belongs to the version that it becomes, if it does.
+#[derive(Default)]
+pub(crate) struct HeldLog(Mutex<Vec<(InvocationId, Stream, String)>>);
+
+impl HeldLog {
+    /// Hands all lines on.
+    pub(crate) fn pass_to(&self, log: &dyn Log) {
+        let lines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        lines.iter().for_each(|(invocation, stream, text)| log.line(*invocation, *stream, text));
+    }
+}
+
+impl Log for HeldLog {
+    // The invocation's log budget bounds them.
+    fn line(&self, invocation: InvocationId, stream: Stream, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((invocation, stream, text.to_owned()));
     }
 }

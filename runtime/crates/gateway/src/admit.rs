@@ -40,6 +40,16 @@ impl Admission {
         Self { running: Arc::new(Semaphore::new(places)), waiting: AtomicUsize::new(0), places, wait }
     }
 
+    /// The places of those that run.
+    pub(crate) fn running(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.running)
+    }
+
+    /// How many may run.
+    pub(crate) fn places(&self) -> usize {
+        self.places
+    }
+
     /// Waits for all three permits.
     ///
     /// # Errors

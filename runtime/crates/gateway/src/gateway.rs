@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::admit::Admission;
 use crate::config::GatewayConfig;
 use crate::metrics::Metrics;
+use crate::shares::Shares;
 
 /// The snapshot of what serves, as whoever deploys swaps it.
 pub type Snapshot = Arc<ArcSwap<Catalog<Arc<Function>>>>;
@@ -26,6 +27,7 @@ pub struct Gateway {
     pub(crate) catalog: Snapshot,
     pub(crate) admission: Admission,
     pub(crate) connections: Arc<Semaphore>,
+    connections_max: usize,
     pub(crate) metrics: Metrics,
 }
 
@@ -36,13 +38,26 @@ impl Gateway {
         Arc::new(self.metrics.inside())
     }
 
+    /// How much of what all requests share is taken.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        Shares {
+            connections: Arc::clone(&self.connections),
+            connections_max: self.connections_max,
+            running: self.admission.running(),
+            running_max: self.admission.places(),
+        }
+    }
+
     /// A gateway over `catalog`; its metrics go into `registry`.
     #[must_use]
     pub fn new(config: GatewayConfig, catalog: Snapshot, registry: &mut Registry) -> Self {
         let connections = usize::try_from(config.limits.connections).unwrap_or(usize::MAX);
+        let connections_max = connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             admission: Admission::new(config.limits.concurrency_total, config.queue_wait),
-            connections: Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS))),
+            connections: Arc::new(Semaphore::new(connections_max)),
+            connections_max,
             metrics: Metrics::new(registry),
             config,
             catalog,

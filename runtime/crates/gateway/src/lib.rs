@@ -29,9 +29,11 @@ mod problem;
 mod record;
 mod reply;
 mod respond;
+mod shares;
 mod times;
 mod watch;
 
 pub use accept::Drained;
 pub use config::GatewayConfig;
 pub use gateway::{Gateway, Snapshot};
+pub use shares::Shares;

@@ -5,7 +5,7 @@
 
 mod account;
 
-use crate::db::unsigned;
+use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::store::Store;
 use account::Account;
@@ -40,6 +40,17 @@ pub struct KeyPage {
     pub keys: Vec<String>,
     /// Where the next page begins; `None`: this was the last one.
     pub next: Option<u64>,
+}
+
+/// What a tenant keeps, in all its buckets together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyValueUse {
+    /// Whose.
+    pub tenant: TenantName,
+    /// Pairs.
+    pub keys: u64,
+    /// Bytes of keys and values.
+    pub bytes: u64,
 }
 
 /// Why a pair was not kept, read or counted.
@@ -192,6 +203,21 @@ impl Store {
         let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE_KEYS);
         let next = rows.last().filter(|_| is_full).map(|(_, place)| *place);
         Ok(KeyPage { keys: rows.into_iter().map(|(key, _)| key).collect(), next })
+    }
+
+    /// What each tenant keeps that has ever kept something.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn pairs_use(&self) -> Result<Vec<KeyValueUse>, StoreError> {
+        self.pairs.read(|tx| {
+            let mut query = tx.prepare_cached("SELECT tenant, keys, bytes FROM account ORDER BY tenant")?;
+            let rows = query.query_map([], |row| {
+                let (keys, bytes) = (unsigned(row, "keys")?, unsigned(row, "bytes")?);
+                Ok(KeyValueUse { tenant: parsed(row, "tenant")?, keys, bytes })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// A change whose refusal leaves everything as it was.

@@ -39,7 +39,7 @@ pub use error::StoreError;
 pub use events::Event;
 pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
 pub use keys::StoredKey;
-pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits};
+pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits, KeyValueUse};
 pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};
 pub use optimised::OptimisedRecord;
 pub use output::OutputFile;

@@ -9,6 +9,7 @@ use super::Api;
 use super::caller::Caller;
 use super::extract::Params;
 use super::respond;
+use crate::control::blocking;
 use crate::error::ControlError;
 use crate::models::Inference;
 use crate::upload::{self, UploadLimit};
@@ -43,9 +44,14 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
 /// Figures for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "server", security(()), responses((status = 200, body = String)))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, ControlError> {
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &api.registry)
-        .map_err(|e| ControlError::Internal(format!("the metrics as text: {e}")))?;
+    // Of ten thousand functions it is long, and the store is asked, too.
+    let text = blocking(move || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &api.registry)
+            .map_err(|e| ControlError::Internal(format!("the metrics as text: {e}")))?;
+        Ok(text)
+    });
+    let text = text.await?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE))], text).into_response())
 }
 

@@ -126,7 +126,7 @@ pub(super) async fn publish(
     control: &Arc<Control>,
     draft: Draft,
     compiled: CompiledRecord,
-) -> Result<(FunctionEntry, Shown, u32), ControlError> {
+) -> Result<(Arc<FunctionEntry>, Shown, u32), ControlError> {
     let _publishing = control.publishing.lock().await;
     if !control.state.load().loaded {
         return Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()));
@@ -139,9 +139,9 @@ pub(super) async fn publish(
         let expected = newest.map_or(Version::FIRST, |newest| newest.version.next());
         let of =
             Coded { tenant: draft.tenant.clone(), name: name.clone(), version: expected, component: draft.component };
-        let entry = draft.entry(&control, expected, control.codes.stored(of, &compiled));
+        let entry = Arc::new(draft.entry(&control, expected, control.codes.stored(of, &compiled)));
         // Built before anything is stored: a route that cannot be served must leave no version behind.
-        let next = with(&control, copy(&entry))?;
+        let next = with(&control, Arc::clone(&entry))?;
         let stored = control.store.put_function(&stored_form(&draft, &compiled)?)?;
         if stored.version != expected {
             // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.
@@ -163,28 +163,15 @@ pub(crate) struct Shown {
 }
 
 /// The catalog that serves, with this entry in the place of the same function's version before.
-fn with(control: &Control, entry: FunctionEntry) -> Result<FunctionCatalog, ControlError> {
+fn with(control: &Control, entry: Arc<FunctionEntry>) -> Result<FunctionCatalog, ControlError> {
     let mut builder = control.catalog_builder()?;
     let serving = control.catalog.load();
     let others = serving.functions().filter(|e| e.tenant != entry.tenant || e.function != entry.function);
     for other in others {
-        builder.add(copy(other))?;
+        builder.add(Arc::clone(other))?;
     }
     builder.add(entry)?;
     Ok(builder.build())
-}
-
-/// The same entry again; the function behind it is shared.
-fn copy(entry: &FunctionEntry) -> FunctionEntry {
-    Entry {
-        tenant: entry.tenant.clone(),
-        function: entry.function.clone(),
-        version: entry.version,
-        digest: entry.digest,
-        limits: entry.limits.clone(),
-        routes: entry.routes.clone(),
-        handle: Arc::clone(&entry.handle),
-    }
 }
 
 fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVersion, ControlError> {

@@ -3,10 +3,10 @@
 //!
 //! A function whose instances are to be reused is called twice in one instance. Where the first answer is fine and the second is
 //! not, its instances serve one request each; the deploy says so, and the version keeps it. The calls change nothing outside: the
-//! guest finds no key-value store, and what it sends goes nowhere.
+//! guest finds no key-value store, and what it sends goes nowhere. What it writes is the version's, once there is one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -20,6 +20,7 @@ use super::{Draft, LINK_MAX};
 use crate::code::NewCode;
 use crate::control::Control;
 use crate::error::ControlError;
+use crate::guest_log::HeldLog;
 
 /// How long each of the two calls may take. One that takes longer tells nothing.
 const CALL_MAX: Duration = Duration::from_secs(2);
@@ -43,15 +44,20 @@ pub(super) struct Trial {
     reuse: Reuse,
     /// What it is called with; `None`: a made-up `GET /`.
     case: Option<CaseRequest>,
+    log: Arc<HeldLog>,
 }
 
 impl Trial {
     /// Makes the function. It is called as its first case says, if the server has all that the case needs, and else by `GET /`.
     /// That one is made up, so it finds no model, and what it makes the guest write goes nowhere.
     pub(super) fn begin(control: &Control, draft: &Draft, compiled: &CompiledRecord) -> Self {
+        let (case, log) = (case(draft), Arc::<HeldLog>::default());
+        let mut spec = spec(control, draft);
+        if case.is_some() {
+            spec.log = log.clone();
+        }
         let code = Arc::new(NewCode(control.codes.given(draft.component, compiled)));
-        let function = control.engine.rehearsal(code, spec(control, draft));
-        Self { function, reuse: draft.manifest.instances.reuse, case: case(draft) }
+        Self { function: control.engine.rehearsal(code, spec), reuse: draft.manifest.instances.reuse, case, log }
     }
 
     /// Loads and links the component.
@@ -78,6 +84,11 @@ impl Trial {
             Call::FineThen(what) => Some(format!("its guest {what} after it had answered a second request")),
             Call::Failed(what) => Some(format!("at a second request in the same instance its guest {what}")),
         }
+    }
+
+    /// What its guest wrote is the version's from now on.
+    pub(super) fn leave_log(&self, version: &Function) {
+        self.log.pass_to(version.spec().log.as_ref());
     }
 
     /// `None`: the case is no proper request.
@@ -107,7 +118,7 @@ pub(super) async fn call(function: &Arc<Function>, request: http::Request<Reques
     let (told, ended) = tokio::sync::oneshot::channel();
     let deadline = Instant::now() + CALL_MAX.min(function.spec().limits.time);
     let invocation = Invocation {
-        id: InvocationId::new(0),
+        id: id(),
         deadline,
         request,
         https: false,
@@ -135,6 +146,15 @@ pub(super) async fn call(function: &Arc<Function>, request: http::Request<Reques
         Ok(Ended::OverLimit(_)) => Call::FineThen("went over a limit"),
         Ok(_) | Err(_) => Call::Unknown,
     }
+}
+
+/// An id like those of requests.
+fn id() -> InvocationId {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut random = [0; 16];
+    // Without random bits it is an id all the same; it grants nothing.
+    let _ = getrandom::fill(&mut random);
+    InvocationId::from_parts(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX), u128::from_ne_bytes(random))
 }
 
 /// The request of a case, or `GET /`; `None` if the case's is no proper one.
