@@ -178,7 +178,7 @@ fn every_end_of_an_async_guest_has_its_outcome_and_its_neighbours_notice_nothing
         ("trap", 502, "function-trapped", "wasm backtrace"),
         ("exit", 502, "function-trapped", "exit"),
         ("error", 502, "function-no-answer", "a secret of the guest"),
-        ("loop", 504, "function-timed-out", ""),
+        ("loop", 502, "function-over-limit", "processor time"),
         ("wait", 504, "function-timed-out", ""),
         ("streams", 502, "function-over-limit", "resources"),
         ("waits", 502, "function-over-limit", "resources"),
