@@ -32,7 +32,7 @@ pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
         for (from, form) in [("its ONNX file", Ok(Form::Onnx)), ("its optimised form", optimised.clone())] {
             let figures = form.and_then(|form| beside_loads(sample, &form, mode.pace(LOADS)).map_err(why));
             let name = format!("{name} p99, beside a 90 MB model that loads from {from} and unloads / alone");
-            rows.add(&name, "ms", figures, Bar::RatioTo(1.25));
+            rows.add(&name, "us", figures, Bar::RatioTo(1.25));
         }
     }
     let flood = flood(mode.pace(FLOOD)).map_err(why);
@@ -61,7 +61,7 @@ fn beside_loads(sample: Sample, form: &Form, pace: Pace) -> Result<[f64; 3]> {
         eprintln!("bench: {} p99 {:.0} us alone", sample.name(), told.heard.p99_us);
         Ok(told)
     };
-    Ok(race::summary(&race::pairs(pace.rounds, ours, theirs)?, |told| told.heard.p99_us / 1e3))
+    Ok(race::summary(&race::pairs(pace.rounds, ours, theirs)?, |told| told.heard.p99_us))
 }
 
 /// Ours, baseline and ratio of each figure.
