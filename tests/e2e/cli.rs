@@ -1,8 +1,9 @@
 //! The command line: exit statuses, listings, and what it says when something is wrong.
 
 use modelet_tests::cli::{modelet, ran, run_in};
-use modelet_tests::{Function, places, shared};
+use modelet_tests::{Function, TestHost, places, shared};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn wrong_usage_is_2() {
@@ -127,6 +128,25 @@ fn doctor_finds_what_setup_laid() {
     let text = report.to_string();
     assert!(text.contains("1.31.1"), "the ONNX Runtime that setup laid: {text}");
     assert!(run_in(folder.path(), ["doctor"]).stdout.contains("ONNX Runtime"));
+}
+
+#[test]
+fn doctor_reads_a_data_directory_and_names_what_is_damaged() {
+    let (folder, mut host) = (tempfile::tempdir().unwrap(), TestHost::start());
+    host.deploy(&Function::guest("hello"));
+    let data = host.data_dir().to_owned();
+    let doctor = || ran(modelet().args(["doctor", "--verify", "--data-dir"]).arg(&data).current_dir(folder.path()));
+    let held = doctor();
+    assert!(held.status == Some(1) && held.stdout.contains("in use by"), "a server works there: {held:?}");
+    host.halt();
+    let whole = doctor();
+    assert!(whole.status == Some(0) && whole.stdout.contains("all whole"), "{whole:?}");
+    let inside = |folder: &Path| fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let blob = inside(&inside(&data.join("blobs")));
+    fs::write(&blob, "no component").unwrap();
+    let damaged = doctor();
+    assert!(damaged.status == Some(1) && damaged.stdout.contains("is damaged"), "{damaged:?}");
+    assert!(damaged.stdout.contains(&blob.display().to_string()), "{damaged:?}");
 }
 
 #[test]

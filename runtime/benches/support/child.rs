@@ -133,6 +133,14 @@ impl Server {
         }
     }
 
+    /// Kills it, whatever it is doing.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub(crate) fn kill(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::KILL)?)
+    }
+
     /// Ends it, and waits until it has gone.
     pub(crate) fn stop(&mut self) {
         stop(&mut self.child);

@@ -1,8 +1,9 @@
 //! `modelet doctor`: what this machine lacks, and the fix.
 
+mod data;
 mod devices;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::bail;
@@ -38,11 +39,16 @@ enum State {
     Missing,
 }
 
-pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<()> {
-    let config = Config::load(&Sources { file: args.config.clone(), flags: Vec::new() })?;
+pub(crate) fn run(args: &DoctorArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let data_dir = data_dir.map(|dir| dir.to_string_lossy().into_owned());
+    let flags = data_dir.map(|dir| ("server", "data_dir", "--data-dir", dir)).into_iter().collect();
+    let config = Config::load(&Sources { file: args.config.clone(), flags })?;
     let runtime = Runtime::open(&crate::assemble::cpu_config(&config));
     let mut findings = vec![wasm_target(), onnx_runtime(&config, &runtime), gpu()];
     findings.extend(devices::findings(&config.inference.devices, runtime.as_ref().ok()));
+    if args.verify {
+        findings.extend(data::findings(&config.data_dir));
+    }
     if args.json {
         output::json(&serde_json::json!({ "findings": findings }))?;
     } else {

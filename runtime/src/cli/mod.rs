@@ -106,6 +106,9 @@ pub(crate) struct DoctorArgs {
     /// The configuration file [default: modelet.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Also read everything in the data directory, and compare it with its digests; no server may use it meanwhile
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Print JSON only
     #[arg(long)]
     pub(crate) json: bool,
@@ -235,7 +238,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve::run(&args, cli.server.data_dir),
         Command::Check(args) => check::run(&args, cli.server.data_dir),
-        Command::Doctor(args) => doctor::run(&args),
+        Command::Doctor(args) => doctor::run(&args, cli.server.data_dir),
         Command::Build(args) => build::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Trial => trial::run(),

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, While};
 use crate::places::Places;
 use crate::process;
+use crate::setup;
 use std::fs;
 use std::process::Command;
 
@@ -39,6 +40,18 @@ pub(crate) fn guests(places: &Places) -> Result<(), Failure> {
         functions.args(["--package", &name]);
     }
     process::run(&mut functions)
+}
+
+/// Sets up, builds the guests, and runs a bench that measures nothing: it starts a server and says whether it keeps its promises. `debug`:
+/// with a server in the profile that tests and the demo have.
+pub(crate) fn and_run(places: &Places, name: &str, arguments: &[&str], debug: bool) -> Result<(), Failure> {
+    setup::run(places)?;
+    guests(places)?;
+    // Without a package named, the debug server is made of what the tests have compiled.
+    let built: &[&str] = if debug { &["--profile", "dev"] } else { &["--package", "modelet"] };
+    let mut bench = cargo(places, &["bench", "--bench", name]);
+    bench.args(built).arg("--").args(arguments);
+    process::run(bench.env_remove("RUST_BACKTRACE"))
 }
 
 /// The packages under `functions/`; each has its folder's name.

@@ -4,12 +4,12 @@ use crate::build::{self, cargo};
 use crate::failure::{Failure, While};
 use crate::places::Places;
 use crate::process;
-use crate::{demo, setup, soak, test};
+use crate::{chaos, demo, setup, soak, test};
 use std::time::{Duration, Instant};
 
 /// Runs every step up to the first that fails, and says how long each took.
 pub(crate) fn run(places: &Places) -> Result<(), Failure> {
-    let steps: [Step; 8] = [
+    let steps: [Step; 9] = [
         ("setup", setup::run),
         ("formatting", formatting),
         ("lints", lints),
@@ -18,6 +18,7 @@ pub(crate) fn run(places: &Places) -> Result<(), Failure> {
         ("test", |places| test::run(places, &[])),
         ("demo", |places| demo::run(places, false)),
         ("soak", |places| soak::run(places, Some("1"), true)),
+        ("chaos", |places| chaos::run(places, &["--cycles", "10"].map(str::to_owned), true)),
     ];
     let mut times = Vec::new();
     for (name, step) in steps {

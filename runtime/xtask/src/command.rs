@@ -9,12 +9,14 @@ usage: cargo xtask COMMAND
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
-  ci                 formatting, lints, documentation, test, demo, a minute of soak
+  ci                 formatting, lints, documentation, test, demo, a minute of soak, ten cycles of chaos
   bench NAME         run one bench; prints only its rows on stdout
   conformance        the ONNX backend cases through a guest component
   soak [FLAGS]       a server at work for an hour, with guests of every kind: fails when it grows or loses an answer
                      --minutes N: how long
                      --debug: with the server that tests use, instead of a release build
+  chaos [FLAGS]      a server that is killed two hundred times while it is changed: fails when it loses a change, or makes half of one
+                     --cycles N: how often; --seed S: the same choices again; --debug as above
 
 MODELET_WASM_TARGET=source makes setup build the wasm target from source before it asks rustup for it.";
 
@@ -56,6 +58,13 @@ pub(crate) enum Command {
         /// With the server that tests use.
         debug: bool,
     },
+    /// A server that is killed again and again.
+    Chaos {
+        /// For the program.
+        arguments: Vec<String>,
+        /// With the server that tests use.
+        debug: bool,
+    },
     /// The ONNX backend cases.
     Conformance {
         /// For the runner.
@@ -84,6 +93,7 @@ impl Command {
                 _ => Err("bench wants a name, as in `cargo xtask bench hot`".to_owned()),
             },
             "soak" => soak(&arguments),
+            "chaos" => Ok(chaos(arguments)),
             "conformance" => Ok(Self::Conformance { arguments }),
             other => Err(format!("there is no command `{other}`")),
         }
@@ -115,6 +125,13 @@ fn soak(arguments: &[String]) -> Result<Command, String> {
     Ok(Command::Soak { minutes, debug })
 }
 
+/// Which numbers there are is for the program to say.
+fn chaos(mut arguments: Vec<String>) -> Command {
+    let given = arguments.len();
+    arguments.retain(|argument| argument != "--debug");
+    Command::Chaos { debug: arguments.len() < given, arguments }
+}
+
 /// Whether the one flag that the command takes is there.
 fn flag(command: &str, flag: &str, arguments: &[String]) -> Result<bool, String> {
     match arguments {
@@ -141,7 +158,7 @@ mod tests {
         let listed =
             super::USAGE.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
         let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["setup", "demo", "test", "ci", "bench", "conformance", "soak"]);
+        assert_eq!(names, ["setup", "demo", "test", "ci", "bench", "conformance", "soak", "chaos"]);
         for name in names {
             let line = if name == "bench" { "bench hot" } else { name };
             assert!(parse(line).is_ok(), "{name}");
@@ -166,6 +183,8 @@ mod tests {
         let minutes = Some("5".to_owned());
         assert_eq!(parse("soak --minutes 5 --debug"), Ok(Command::Soak { minutes, debug: true }));
         assert!(parse("soak --minutes").is_err());
+        let arguments = vec!["--cycles".to_owned(), "9".to_owned()];
+        assert_eq!(parse("chaos --cycles --debug 9"), Ok(Command::Chaos { arguments, debug: true }));
         assert!(parse("soak 5").is_err());
         assert!(parse("bench").is_err());
         assert!(parse("bench --help").is_err());

@@ -8,6 +8,7 @@
 
 mod bench;
 mod build;
+mod chaos;
 mod ci;
 mod command;
 mod conformance;
@@ -67,6 +68,7 @@ fn perform(command: Command) -> Result<(), Failure> {
         Command::Ci => ci::run(&places),
         Command::Bench { name, arguments } => bench::run(&places, &name, &arguments),
         Command::Soak { minutes, debug } => soak::run(&places, minutes.as_deref(), debug),
+        Command::Chaos { arguments, debug } => chaos::run(&places, &arguments, debug),
         Command::Conformance { arguments } => conformance::run(&places, &arguments),
     }
 }

@@ -31,6 +31,7 @@ mod scale;
 mod store;
 mod tenants;
 mod uploads;
+mod verify;
 
 pub use blobs::Dedupe;
 pub use collect::Collected;
@@ -46,3 +47,4 @@ pub use output::OutputFile;
 pub use pins::Pin;
 pub use store::Store;
 pub use uploads::Upload;
+pub use verify::Verified;

@@ -1,0 +1,76 @@
+//! One change: how it is asked for, and what it makes of a state.
+
+use crate::state::{Function, State};
+
+/// A change that its writer may make now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// A new version of a function, with another value in its configuration and perhaps another component.
+    Deploy { function: String, folder: String, component: String, stamp: String },
+    /// So many instances are kept warm.
+    Scale { function: String, min: u32 },
+    /// A new version of a model. `version` is the number that it has to get.
+    Push { model: String, file: String, digest: String, version: u32, label: Option<String> },
+    /// A label moves.
+    Label { model: String, version: u32, label: String },
+    /// A label goes.
+    Unlabel { model: String, label: String },
+    /// A version of a model goes, and its labels.
+    Remove { model: String, version: u32 },
+}
+
+impl Deed {
+    /// What is typed.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        match self {
+            Self::Deploy { folder, stamp, .. } => words(&["deploy", folder, "--config", &format!("stamp={stamp}")]),
+            Self::Scale { function, min } => words(&["function", "scale", function, "--min", &min.to_string()]),
+            Self::Push { model, file, label: None, .. } => words(&["model", "push", file, "--name", model]),
+            Self::Push { model, file, label: Some(label), .. } => {
+                words(&["model", "push", file, "--name", model, "--label", label])
+            }
+            Self::Label { model, version, label } => words(&["model", "label", &format!("{model}@{version}"), label]),
+            Self::Unlabel { model, label } => words(&["model", "label", model, label, "--remove"]),
+            Self::Remove { model, version } => words(&["model", "remove", &format!("{model}@{version}")]),
+        }
+    }
+
+    /// What is so once it is done.
+    pub(crate) fn apply(&self, state: &State) -> State {
+        let mut after = state.clone();
+        match self {
+            Self::Deploy { function, component, stamp, .. } => {
+                let before = state.functions.get(function);
+                let deployed = Function {
+                    version: before.map_or(1, |before| before.version + 1),
+                    component: component.clone(),
+                    stamp: stamp.clone(),
+                    min: before.map_or(0, |before| before.min),
+                };
+                after.functions.insert(function.clone(), deployed);
+            }
+            Self::Scale { function, min } => {
+                after.functions.entry(function.clone()).and_modify(|function| function.min = *min);
+            }
+            Self::Push { model, digest, version, label, .. } => {
+                let model = after.models.entry(model.clone()).or_default();
+                model.versions.insert(*version, digest.clone());
+                model.labels.extend(label.clone().map(|label| (label, *version)));
+            }
+            Self::Label { model, version, label } => {
+                after.models.entry(model.clone()).or_default().labels.insert(label.clone(), *version);
+            }
+            Self::Unlabel { model, label } => {
+                after.models.entry(model.clone()).or_default().labels.remove(label);
+            }
+            Self::Remove { model, version } => {
+                let left = after.models.entry(model.clone()).or_default();
+                left.versions.remove(version);
+                left.labels.retain(|_, at| at != version);
+                after.models.retain(|_, model| !model.versions.is_empty());
+            }
+        }
+        after
+    }
+}

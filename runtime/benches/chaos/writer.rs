@@ -1,0 +1,223 @@
+//! Who changes things, and knows what was acknowledged.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use fastrand::Rng;
+use modelet_spec::Digest;
+
+use crate::components::numbered;
+use crate::deed::Deed;
+use crate::seen;
+use crate::state::State;
+use crate::support::places;
+use crate::support::site::Site;
+
+/// Functions and models that a writer has.
+const THINGS: usize = 2;
+const LABELS: [&str; 3] = ["stable", "canary", "old"];
+
+/// Versions of a model beyond which one goes.
+const VERSIONS_MAX: usize = 4;
+
+/// Field 6 of ONNX's `ModelProto`, `doc_string`, as text: the last one counts, so a model that ends with one more is another.
+const DOC_STRING: u8 = 6 << 3 | 2;
+
+/// A writer's things are its own, so that it knows how they have to be.
+pub(crate) struct Writer {
+    prefix: String,
+    random: Rng,
+    state: State,
+    /// The highest version that a model ever had; its number is never used again.
+    newest: BTreeMap<String, u32>,
+    /// The change of which nobody knows whether it was made.
+    open: Option<Deed>,
+    /// Counts what is made, so that nothing is twice the same.
+    made: u32,
+    /// The folder of each function, and the component in it.
+    projects: BTreeMap<String, (PathBuf, String)>,
+    model: Vec<u8>,
+    model_file: PathBuf,
+}
+
+/// What a look at the server said.
+#[derive(Debug)]
+pub(crate) enum Compared {
+    /// All that was acknowledged is there, and the open change is not.
+    NotMade,
+    /// All that was acknowledged is there, and so is the open change.
+    Made,
+    /// There was no open change, and all is there.
+    Nothing,
+    /// Something is missing, half done, or too much.
+    Differs(String),
+}
+
+impl Writer {
+    /// With nothing yet.
+    ///
+    /// # Errors
+    /// When the guest or the model is not there.
+    pub(crate) fn new(number: usize, site: &Site, random: Rng) -> Result<Self> {
+        let prefix = format!("w{number}-");
+        let component = fs::read(places::guest("settings")?)?;
+        let mut projects = BTreeMap::new();
+        for thing in 0..THINGS {
+            let name = format!("{prefix}{thing}");
+            let folder = PathBuf::from(site.project(&component, &name, "")?);
+            projects.insert(name, (folder, Digest::of(&component).to_string()));
+        }
+        let model = fs::read(places::root().join("tests/models/identity_f32.onnx"))?;
+        let folder = projects.values().next().context("a writer has functions")?.0.clone();
+        Ok(Self {
+            prefix,
+            random,
+            state: State::default(),
+            newest: BTreeMap::new(),
+            open: None,
+            made: 0,
+            projects,
+            model,
+            model_file: folder.join("model.onnx"),
+        })
+    }
+
+    /// Changes things until the server is gone; how many changes were acknowledged.
+    ///
+    /// # Errors
+    /// When a change is refused by a server that lives.
+    pub(crate) fn work(&mut self, site: &Site, is_dead: &AtomicBool) -> Result<u64> {
+        let mut acknowledged = 0;
+        while !is_dead.load(Ordering::SeqCst) {
+            let deed = self.choose()?;
+            let arguments = deed.arguments();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            match site.modelet(&arguments) {
+                Ok(_) => {
+                    self.done(&deed);
+                    acknowledged += 1;
+                }
+                Err(_) if is_dead.load(Ordering::SeqCst) => self.open = Some(deed),
+                Err(error) => bail!("{deed:?} was refused: {error:#}"),
+            }
+        }
+        Ok(acknowledged)
+    }
+
+    /// Compares what the server says with the account.
+    ///
+    /// # Errors
+    /// When the server does not say.
+    pub(crate) fn compare(&mut self, site: &Site) -> Result<Compared> {
+        let seen = seen::state(site, &self.prefix)?;
+        let open = self.open.take();
+        if let Some(deed) = open.as_ref().filter(|deed| deed.apply(&self.state) == seen) {
+            self.done(deed);
+            return Ok(Compared::Made);
+        }
+        if seen != self.state {
+            let told = self.state.difference(&seen);
+            self.state = seen;
+            return Ok(Compared::Differs(format!("{told}; open was {open:?}")));
+        }
+        Ok(if open.is_some() { Compared::NotMade } else { Compared::Nothing })
+    }
+
+    fn done(&mut self, deed: &Deed) {
+        self.state = deed.apply(&self.state);
+        if let Deed::Push { model, version, .. } = deed {
+            self.newest.insert(model.clone(), *version);
+        }
+    }
+
+    /// Something that changes what can be seen.
+    fn choose(&mut self) -> Result<Deed> {
+        loop {
+            let chosen = match self.random.u8(..8) {
+                0 | 1 => Some(self.deploy()?),
+                2 => self.scale(),
+                3 | 4 => Some(self.push()?),
+                5 => self.label(),
+                6 => self.unlabel(),
+                _ => self.remove(),
+            };
+            if let Some(deed) = chosen.filter(|deed| deed.apply(&self.state) != self.state) {
+                return Ok(deed);
+            }
+        }
+    }
+
+    fn deploy(&mut self) -> Result<Deed> {
+        self.made += 1;
+        let function = self.thing();
+        let (folder, component) = self.projects.get_mut(&function).context("each function has a folder")?;
+        // Rarely: a component that nobody has seen is compiled.
+        if self.random.u8(..4) == 0 {
+            let bytes = numbered("settings", self.random.u32(..))?;
+            fs::write(folder.join("guest.wasm"), &bytes)?;
+            *component = Digest::of(&bytes).to_string();
+        }
+        Ok(Deed::Deploy {
+            folder: places::text(folder)?,
+            component: component.clone(),
+            stamp: self.made.to_string(),
+            function,
+        })
+    }
+
+    fn scale(&mut self) -> Option<Deed> {
+        let function = self.thing();
+        let is_there = self.state.functions.contains_key(&function);
+        is_there.then(|| Deed::Scale { function, min: self.random.u32(..3) })
+    }
+
+    fn push(&mut self) -> Result<Deed> {
+        self.made += 1;
+        let model = self.thing();
+        let text = format!("{}{}", self.prefix, self.made);
+        let mut bytes = self.model.clone();
+        bytes.extend([DOC_STRING, u8::try_from(text.len())?]);
+        bytes.extend(text.as_bytes());
+        fs::write(&self.model_file, &bytes)?;
+        Ok(Deed::Push {
+            version: self.newest.get(&model).map_or(1, |newest| newest + 1),
+            file: places::text(&self.model_file)?,
+            digest: Digest::of(&bytes).to_string(),
+            label: self.random.bool().then(|| self.any_label()),
+            model,
+        })
+    }
+
+    fn label(&mut self) -> Option<Deed> {
+        let model = self.thing();
+        let versions: Vec<u32> = self.state.models.get(&model)?.versions.keys().copied().collect();
+        let version = self.random.choice(versions)?;
+        Some(Deed::Label { model, version, label: self.any_label() })
+    }
+
+    fn unlabel(&mut self) -> Option<Deed> {
+        let model = self.thing();
+        let labels: Vec<String> = self.state.models.get(&model)?.labels.keys().cloned().collect();
+        Some(Deed::Unlabel { label: self.random.choice(labels)?, model })
+    }
+
+    fn remove(&mut self) -> Option<Deed> {
+        let model = self.thing();
+        let versions: Vec<u32> = self.state.models.get(&model)?.versions.keys().copied().collect();
+        let is_many = versions.len() > VERSIONS_MAX || self.random.u8(..4) == 0;
+        let version = self.random.choice(versions).filter(|_| is_many)?;
+        Some(Deed::Remove { model, version })
+    }
+
+    /// A name for a function, or a model.
+    fn thing(&mut self) -> String {
+        format!("{}{}", self.prefix, self.random.usize(..THINGS))
+    }
+
+    fn any_label(&mut self) -> String {
+        self.random.choice(LABELS).unwrap_or_default().to_owned()
+    }
+}
