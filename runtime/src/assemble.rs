@@ -1,7 +1,7 @@
 //! Builds the server, in order: the store and its lock, the sockets, the engine, inference, the two planes.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use modelet_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
+use crate::certificates::Certificates;
 use crate::cli::find::{Listening, SERVER_FILE};
 use crate::cli::library;
 use crate::config::{Config, Threads, devices};
@@ -43,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) data_listener: TcpListener,
     /// The admin API's socket.
     pub(crate) admin_listener: TcpListener,
+    /// What both are encrypted with.
+    pub(crate) certificates: Certificates,
     /// Where both are.
     pub(crate) listening: Listening,
 }
@@ -52,9 +55,12 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     let store = Arc::new(Store::open(&config.data_dir)?.with_dedupe(config.dedupe));
     let data_listener = bind(config.server.listen, "--listen").await?;
     let admin_listener = bind(config.server.admin_listen, "--admin-listen").await?;
+    // Read again after the check of the configuration: the files may have gone since.
+    let certificates = Certificates::load(&config.server.tls, &config.server.admin_tls)
+        .map_err(|why| anyhow!("the server's certificate {why}"))?;
     let listening = Listening {
-        admin_url: format!("http://{}", admin_listener.local_addr()?),
-        data_url: format!("http://{}", data_listener.local_addr()?),
+        admin_url: url(&admin_listener, certificates.admin.is_some())?,
+        data_url: url(&data_listener, certificates.data.is_some())?,
         pid: std::process::id(),
     };
     let mut registry = Registry::default();
@@ -92,7 +98,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     let parts = Parts { store, engine, inference, trial, compile, catalog };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
-    Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, listening })
+    Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, certificates, listening })
 }
 
 /// How models run.
@@ -183,6 +189,17 @@ fn gateway_config(config: &Config) -> GatewayConfig {
         drain: config.server.drain,
         ..GatewayConfig::default()
     }
+}
+
+/// Where a listener is reached from this machine. One that listens on all addresses is reached on loopback, too.
+fn url(listener: &TcpListener, is_encrypted: bool) -> anyhow::Result<String> {
+    let mut address = listener.local_addr()?;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Ok(format!("{}://{address}", if is_encrypted { "https" } else { "http" }))
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

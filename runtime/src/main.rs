@@ -6,6 +6,7 @@
 
 mod assemble;
 mod backtraces;
+mod certificates;
 mod cli;
 mod config;
 mod descriptors;
@@ -15,6 +16,7 @@ mod memory;
 mod outbound;
 mod process;
 mod shutdown;
+mod systemd;
 mod telemetry;
 mod utilisation;
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{HeaderMap, Response, StatusCode};
+use ureq::tls::TlsConfig;
 
 /// No answer of these tests takes longer; a server that hangs fails the test instead of the run.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -104,7 +105,9 @@ pub fn agent() -> &'static Agent {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     AGENT.get_or_init(|| {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).max_redirects(0);
-        config.proxy(None).build().into()
+        // Whether a certificate is one to trust is what curl and `modelet` are asked for.
+        let tls = TlsConfig::builder().disable_verification(true).build();
+        config.proxy(None).tls_config(tls).build().into()
     })
 }
 

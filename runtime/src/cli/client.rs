@@ -7,13 +7,16 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use modelet_control::wire::{Blob, Problem};
 use modelet_spec::TenantName;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
 use super::ServerArgs;
-use super::find::Found;
+use super::find::{Found, Trust};
 use super::output::Progress;
 
 /// A server that does not take a connection in this time is taken for gone.
@@ -31,7 +34,13 @@ pub(crate) struct Client {
 impl Client {
     /// A client of the server that the flags mean.
     pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
-        Ok(Self { agent: agent(), found: Found::of(args)?, tenant: args.tenant.clone() })
+        let found = Found::of(args)?;
+        Ok(Self { agent: agent(&found.trust)?, found, tenant: args.tenant.clone() })
+    }
+
+    /// Whose certificates are believed.
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.found.trust
     }
 
     /// The address of the admin API.
@@ -142,10 +151,25 @@ fn announced<B>(request: ureq::RequestBuilder<B>, bytes: String) -> ureq::Reques
 }
 
 /// An agent that leaves the judgement of a status to its user.
-pub(crate) fn agent() -> Agent {
+pub(crate) fn agent(trust: &Trust) -> anyhow::Result<Agent> {
     let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(CONNECT_TIMEOUT));
     // No proxy: a local server is not to be asked for through one, and its key not to be shown to it.
-    config.proxy(None).build().into()
+    Ok(config.proxy(None).tls_config(tls(trust)?).build().into())
+}
+
+fn tls(trust: &Trust) -> anyhow::Result<TlsConfig> {
+    let config = TlsConfig::builder();
+    Ok(match trust {
+        Trust::Own => config.disable_verification(true).build(),
+        Trust::Authorities(None) => config.root_certs(RootCerts::WebPki).build(),
+        Trust::Authorities(Some(file)) => {
+            let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            let read = read.map_err(|e| anyhow!("--ca-file {} holds no certificates in PEM: {e}", file.display()))?;
+            let certificates: Vec<Certificate<'static>> =
+                read.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+            config.root_certs(RootCerts::new_with_certs(&certificates)).build()
+        }
+    })
 }
 
 /// A problem's text as an error.

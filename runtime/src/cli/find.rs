@@ -3,6 +3,7 @@
 //! `--url` with MODELET_KEY for any server; on the server's own machine neither is needed: the running server writes
 //! where it listens into its data directory, beside the admin key.
 
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,17 @@ pub(crate) struct Found {
     pub(crate) data_url: Option<String>,
     /// The key for the admin API.
     pub(crate) key: Option<String>,
+    /// Whose certificates are believed.
+    pub(crate) trust: Trust,
+}
+
+/// Whose certificates are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The server that this data directory names, on this machine: whoever could stand in for it could do so without TLS.
+    Own,
+    /// Servers with a certificate for their name, of the usual authorities or of those in this file instead.
+    Authorities(Option<PathBuf>),
 }
 
 impl Found {
@@ -43,10 +55,9 @@ impl Found {
     pub(crate) fn of(args: &ServerArgs) -> anyhow::Result<Self> {
         let key = std::env::var("MODELET_KEY").ok().filter(|k| !k.is_empty());
         if let Some(url) = &args.url {
-            if !url.starts_with("http://") {
-                bail!("--url is `{url}`: write http://HOST:PORT; to a server elsewhere, go through an SSH tunnel");
-            }
-            return Ok(Self { admin_url: url.trim_end_matches('/').to_owned(), data_url: None, key });
+            check_url(url)?;
+            let trust = Trust::Authorities(args.ca_file.clone());
+            return Ok(Self { admin_url: url.trim_end_matches('/').to_owned(), data_url: None, key, trust });
         }
         let dir = match &args.data_dir {
             Some(dir) => dir.clone(),
@@ -57,8 +68,25 @@ impl Found {
             let text = std::fs::read_to_string(dir.join(ADMIN_KEY_FILE)).ok()?;
             Some(text.trim().to_owned())
         });
-        Ok(Self { admin_url: listening.admin_url, data_url: Some(listening.data_url), key })
+        Ok(Self { admin_url: listening.admin_url, data_url: Some(listening.data_url), key, trust: Trust::Own })
     }
+}
+
+/// A key is not sent in the clear to another machine.
+fn check_url(url: &str) -> anyhow::Result<()> {
+    if url.starts_with("https://") {
+        return Ok(());
+    }
+    let Some(rest) = url.strip_prefix("http://") else {
+        bail!("--url is `{url}`: write https://HOST:PORT, or http://127.0.0.1:PORT on this machine");
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(authority, |(host, _)| host);
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback()) {
+        return Ok(());
+    }
+    bail!("--url is `{url}`, which would show your key to the network: write https://, or go through an SSH tunnel")
 }
 
 /// The data directory of this folder or of the nearest one above that has a running server.

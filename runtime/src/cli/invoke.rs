@@ -8,13 +8,14 @@ use ureq::http::{Request, Response};
 use ureq::{Body, SendBody};
 
 use super::client::{self, Client};
+use super::find::Trust;
 use super::{InvokeArgs, ServerArgs};
 
 /// No answer is waited for longer: more than any function's time limit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: &InvokeArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let url = url(&args.route, server)?;
+    let (url, trust) = url(&args.route, server)?;
     let body = args.data.as_deref().map(body).transpose()?;
     let method = if body.is_some() { "POST" } else { "GET" };
     let mut request = Request::builder().method(method).uri(&url);
@@ -28,21 +29,22 @@ pub(crate) fn run(args: &InvokeArgs, server: &ServerArgs) -> anyhow::Result<()> 
     if !body.is_empty() || method == "POST" {
         request.headers_mut().insert("content-length", body.len().into());
     }
-    let agent = client::agent();
+    let agent = client::agent(&trust)?;
     let request = agent.configure_request(request).timeout_global(Some(ANSWER_TIMEOUT)).build();
     let response = agent.run(request).map_err(|e| client::unreachable(&url, &e))?;
     print(response)
 }
 
 /// Where to send it: the route on the server's data plane, or a whole URL as it stands.
-fn url(route: &str, server: &ServerArgs) -> anyhow::Result<String> {
-    if route.starts_with("http://") {
-        return Ok(route.to_owned());
+fn url(route: &str, server: &ServerArgs) -> anyhow::Result<(String, Trust)> {
+    if route.starts_with("http://") || route.starts_with("https://") {
+        return Ok((route.to_owned(), Trust::Authorities(server.ca_file.clone())));
     }
     if !route.starts_with('/') {
-        bail!("ROUTE is `{route}`: write a path such as /file-type, or a whole http:// URL");
+        bail!("ROUTE is `{route}`: write a path such as /file-type, or a whole http:// or https:// URL");
     }
-    Ok(format!("{}{route}", Client::new(server)?.data_url()?))
+    let client = Client::new(server)?;
+    Ok((format!("{}{route}", client.data_url()?), client.trust().clone()))
 }
 
 fn body(data: &str) -> anyhow::Result<Vec<u8>> {
@@ -95,8 +97,9 @@ mod tests {
 
     #[test]
     fn a_route_without_a_slash_is_refused() {
-        let server = ServerArgs { data_dir: None, url: None, tenant: None };
+        let server = ServerArgs { data_dir: None, url: None, ca_file: None, tenant: None };
         assert!(url("file-type", &server).unwrap_err().to_string().contains("/file-type"));
-        assert_eq!(url("http://h/x", &server).unwrap(), "http://h/x");
+        let (url, trust) = url("http://h/x", &server).unwrap();
+        assert_eq!((url.as_str(), trust), ("http://h/x", Trust::Authorities(None)));
     }
 }

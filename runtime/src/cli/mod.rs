@@ -48,6 +48,9 @@ pub(crate) struct ServerArgs {
     /// The admin address of a server; its key is read from MODELET_KEY
     #[arg(long, global = true, value_name = "URL", env = "MODELET_URL")]
     pub(crate) url: Option<String>,
+    /// Authorities that are trusted instead of the usual ones where an https:// URL names the server, in PEM
+    #[arg(long, global = true, value_name = "FILE", env = "MODELET_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Whose functions and models are meant
     #[arg(long, global = true, value_name = "T")]
     pub(crate) tenant: Option<TenantName>,

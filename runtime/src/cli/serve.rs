@@ -11,9 +11,11 @@ use super::ConfigArgs;
 use super::check::sources;
 use super::output;
 use crate::assemble::{self, Server};
+use crate::certificates::Certificates;
 use crate::config::{Config, Sources};
 use crate::divisions;
 use crate::shutdown::Signals;
+use crate::systemd;
 use crate::telemetry::{self, LogHandle};
 
 /// What the admin API gets for its open requests, after the data plane has drained.
@@ -43,16 +45,17 @@ pub(crate) fn run(args: &ConfigArgs, data_dir: Option<PathBuf>) -> anyhow::Resul
 async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let server = assemble::assemble(&config).await?;
-    let Server { control, gateway, router, data_listener, admin_listener, listening } = server;
+    let Server { control, gateway, router, data_listener, admin_listener, certificates, listening } = server;
     let _file = assemble::announce(&config.data_dir, &listening)?;
     output::line(&format!("functions  {}", listening.data_url));
     output::line(&format!("admin      {}", listening.admin_url));
 
     let (stop, stopped) = watch::channel(false);
-    // TODO-hardening: axum's server limits neither connections nor the time a head may take; only this machine reaches it.
-    let admin = axum::serve(admin_listener, router).with_graceful_shutdown(told(stopped.clone()));
-    let admin = tokio::spawn(async move { admin.await });
+    let (data_tls, admin_tls) = (certificates.data.clone(), certificates.admin.clone());
+    let admin = tokio::spawn(modelet_control::serve(admin_listener, admin_tls, router, told(stopped.clone())));
     // The admin API answers from here on; functions are served once the catalog is loaded.
+    let data_url = listening.data_url.clone();
+    tokio::spawn(systemd::watchdog());
     let loading = tokio::spawn({
         let control = Arc::clone(&control);
         async move { control.load().await }
@@ -60,11 +63,16 @@ async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Re
     let data = async move {
         loading.await.context("loading the functions ended early")??;
         tracing::info!("ready");
-        anyhow::Ok(gateway.serve(data_listener, told(stopped)).await)
+        systemd::ready(&format!("functions on {data_url}"));
+        anyhow::Ok(gateway.serve(data_listener, data_tls, told(stopped)).await)
     };
     tokio::pin!(data);
 
-    let hangup = || reread(sources, &config, log);
+    let hangup = || {
+        systemd::reloading();
+        reread(sources, &config, log, &certificates);
+        systemd::ready(&format!("functions on {}", listening.data_url));
+    };
     let signal = tokio::select! {
         ended = &mut data => {
             ended?;
@@ -73,6 +81,7 @@ async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Re
         signal = signals.stop(hangup) => signal,
     };
     tracing::info!(signal, drain_s = config.server.drain.as_secs(), "stopping: no new connections, draining");
+    systemd::stopping();
     let _ = stop.send(true);
     tokio::select! {
         ended = tokio::time::timeout(config.server.drain + ADMIN_DRAIN, &mut data) => match ended {
@@ -94,8 +103,8 @@ async fn told(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// What SIGHUP does: of the whole configuration, the log filter can change while the server runs.
-fn reread(sources: &Sources, running: &Config, log: &LogHandle) {
+/// What SIGHUP does: of the whole configuration, the log filter and the certificates can change while the server runs.
+fn reread(sources: &Sources, running: &Config, log: &LogHandle, certificates: &Certificates) {
     let config = match Config::load(sources) {
         Ok(config) => config,
         Err(faults) => {
@@ -104,6 +113,9 @@ fn reread(sources: &Sources, running: &Config, log: &LogHandle) {
     };
     if let Err(error) = log.set(&config.server.log) {
         return tracing::error!(%error, "SIGHUP: the log filter could not be changed");
+    }
+    if let Err(why) = certificates.reload(&config.server.tls, &config.server.admin_tls) {
+        return tracing::error!("SIGHUP: the server's certificate {why}; the running one stays");
     }
     let needs_restart = config.needs_restart(running);
     tracing::info!(log = %config.server.log, needs_restart, "SIGHUP: configuration read again");

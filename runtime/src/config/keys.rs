@@ -81,8 +81,38 @@ fn server() -> Vec<Key> {
             c.server.listen = address(s)?;
             Ok(())
         }),
-        key("admin_listen", "127.0.0.1:8081", "where the admin API listens; loopback only", |c, s| {
-            c.server.admin_listen = address(s)?;
+        key(
+            "admin_listen",
+            "127.0.0.1:8081",
+            "where the admin API listens; elsewhere than on loopback with TLS",
+            |c, s| {
+                c.server.admin_listen = address(s)?;
+                Ok(())
+            },
+        ),
+        key(
+            "cert_file",
+            "none",
+            "the certificate for HTTPS of functions, with those up to an authority, PEM",
+            |c, s| {
+                c.server.tls.certificate = Some(s.path()?);
+                Ok(())
+            },
+        ),
+        key("key_file", "none", "its private key, PEM", |c, s| {
+            c.server.tls.key = Some(s.path()?);
+            Ok(())
+        }),
+        key("admin_cert_file", "none", "the certificate for HTTPS of the admin API, PEM", |c, s| {
+            c.server.admin_tls.certificate = Some(s.path()?);
+            Ok(())
+        }),
+        key("admin_key_file", "none", "its private key, PEM", |c, s| {
+            c.server.admin_tls.key = Some(s.path()?);
+            Ok(())
+        }),
+        key("admin_unencrypted", "false", "whether the admin API may listen elsewhere without TLS", |c, s| {
+            c.server.admin_unencrypted = s.flag()?;
             Ok(())
         }),
         key("data_dir", "./.modelet", "where everything is kept; must belong to the caller", |c, s| {

@@ -17,6 +17,7 @@ use modelet_inference::Bind;
 use modelet_spec::{ByteSize, Device, DeviceWish, ServerLimits};
 use modelet_store::Dedupe;
 
+use crate::certificates::TlsFiles;
 use crate::outbound::{Private, tls};
 
 pub(crate) use fault::Faults;
@@ -67,6 +68,12 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     /// The admin API's address.
     pub(crate) admin_listen: SocketAddr,
+    /// The certificate of the data plane.
+    pub(crate) tls: TlsFiles,
+    /// The certificate of the admin API.
+    pub(crate) admin_tls: TlsFiles,
+    /// Whether the admin API may be reached from elsewhere without TLS of its own.
+    pub(crate) admin_unencrypted: bool,
     /// Threads that run functions.
     pub(crate) threads: usize,
     /// Whether answers carry `server-timing`.
@@ -166,10 +173,19 @@ impl Config {
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
     }
 
-    /// Whether this differs from `running` in what only a restart can change: all but the log filter.
+    /// Whether this differs from `running` in what only a restart can change: all but the log filter, and which certificates there are.
     pub(crate) fn needs_restart(&self, running: &Self) -> bool {
-        let same_log = ServerConfig { log: running.server.log.clone(), ..self.server.clone() };
-        Self { server: same_log, ..self.clone() } != *running
+        let same = |new: &TlsFiles, old: &TlsFiles| match new.is_given() == old.is_given() {
+            true => old.clone(),
+            false => new.clone(),
+        };
+        let server = ServerConfig {
+            log: running.server.log.clone(),
+            tls: same(&self.server.tls, &running.server.tls),
+            admin_tls: same(&self.server.admin_tls, &running.server.admin_tls),
+            ..self.server.clone()
+        };
+        Self { server, ..self.clone() } != *running
     }
 
     fn defaults() -> Self {
@@ -179,6 +195,9 @@ impl Config {
             server: ServerConfig {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
                 admin_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+                tls: TlsFiles::default(),
+                admin_tls: TlsFiles::default(),
+                admin_unencrypted: false,
                 threads: cores,
                 server_timing: false,
                 drain: Duration::from_secs(30),
@@ -207,10 +226,16 @@ impl Config {
     /// What no single key can say.
     fn check(&self, origin: impl Fn(&str) -> Origin, faults: &mut Vec<Fault>) {
         let mut fault = |name: &str, what: String| faults.push(Fault { origin: origin(name), what });
-        if !self.server.admin_listen.ip().is_loopback() {
-            let what = "the admin API is served on loopback only (127.0.0.1 or [::1]): reach it from elsewhere through \
-                        an SSH tunnel or a proxy that encrypts";
+        let is_guarded = self.server.admin_tls.is_given() || self.server.admin_unencrypted;
+        if !self.server.admin_listen.ip().is_loopback() && !is_guarded {
+            let what = "from elsewhere the admin API wants TLS: give `admin_cert_file` and `admin_key_file`; behind a proxy that \
+                        encrypts, say `admin_unencrypted = true`, too; or leave it on loopback, behind an SSH tunnel";
             fault("admin_listen", format!("`server.admin_listen` is {}; {what}", self.server.admin_listen));
+        }
+        for (name, files) in [("cert_file", &self.server.tls), ("admin_cert_file", &self.server.admin_tls)] {
+            if let Err(why) = files.check() {
+                fault(name, format!("`server.{name}`: {why}"));
+            }
         }
         if self.server.listen.port() != 0 && self.server.listen == self.server.admin_listen {
             let what = format!("`server.listen` and `server.admin_listen` are both {}", self.server.listen);

@@ -85,6 +85,17 @@ fn an_admin_listener_off_loopback_is_refused() {
 }
 
 #[test]
+fn an_admin_listener_off_loopback_wants_tls_or_to_be_meant() {
+    let off = "[server]\nadmin_listen = \"0.0.0.0:8081\"\n";
+    assert!(faults(off)[0].contains("`admin_cert_file`"), "{:#?}", faults(off));
+    assert!(load(&format!("{off}admin_unencrypted = true\n")).is_ok());
+    let half = faults(&format!("{off}admin_cert_file = \"cert.pem\"\n"));
+    assert!(half[0].contains("without its key"), "{half:#?}");
+    let missing = faults("[server]\ncert_file = \"none.pem\"\nkey_file = \"none.pem\"\n");
+    assert!(missing[0].contains("`server.cert_file`") && missing[0].contains("none.pem"), "{missing:#?}");
+}
+
+#[test]
 fn two_listeners_need_two_ports() {
     let faults = faults("[server]\nlisten = \"127.0.0.1:8081\"\n");
     assert!(faults[0].contains("both 127.0.0.1:8081"), "{faults:#?}");

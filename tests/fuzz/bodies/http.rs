@@ -72,7 +72,7 @@ fn server() -> SocketAddr {
                 told.send(listener.local_addr().expect("an address")).expect("somebody waits for it");
                 let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
                 let gateway = Gateway::new(GatewayConfig::default(), catalog, &mut Registry::default());
-                let _ = Arc::new(gateway).serve(listener, std::future::pending()).await;
+                let _ = Arc::new(gateway).serve(listener, None, std::future::pending()).await;
             });
         });
         address.recv().expect("the server starts")

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::connection;
 use crate::gateway::Gateway;
+use crate::tls::{self, Certificate};
 
 /// How far a shutdown has come, as each connection sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +34,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 impl Gateway {
     /// Serves `listener` until `shutdown` is done, then lets open requests end, for [`drain`](crate::GatewayConfig::drain)
-    /// at most. May be called once per listener; all share the limits.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Drained {
+    /// at most. May be called once per listener; all share the limits. With a certificate, connections are encrypted.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        certificate: Option<Certificate>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Drained {
         let (phase, _) = watch::channel(Phase::Serving);
         tokio::select! {
             biased;
             () = shutdown => {}
-            () = accept_all(&self, &listener, &phase) => {}
+            () = accept_all(&self, &listener, certificate.as_ref(), &phase) => {}
         }
         // The port is free from here on: clients are refused, not left waiting.
         drop(listener);
@@ -48,10 +54,19 @@ impl Gateway {
 }
 
 /// Never ends by itself.
-async fn accept_all(gateway: &Arc<Gateway>, listener: &TcpListener, phase: &watch::Sender<Phase>) {
+async fn accept_all(
+    gateway: &Arc<Gateway>,
+    listener: &TcpListener,
+    certificate: Option<&Certificate>,
+    phase: &watch::Sender<Phase>,
+) {
     while let Ok(permit) = gateway.connections.clone().acquire_owned().await {
         let socket = accept(listener).await;
-        spawn(gateway.clone(), socket, phase.subscribe(), permit);
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended before it began");
+            continue;
+        }
+        spawn(gateway.clone(), socket, certificate.cloned(), phase.subscribe(), permit);
     }
 }
 
@@ -69,11 +84,25 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-fn spawn(gateway: Arc<Gateway>, socket: TcpStream, phase: watch::Receiver<Phase>, permit: OwnedSemaphorePermit) {
-    tokio::spawn(async move {
-        connection::serve(gateway, socket, phase).await;
-        drop(permit);
-    });
+fn spawn(
+    gateway: Arc<Gateway>,
+    socket: TcpStream,
+    certificate: Option<Certificate>,
+    phase: watch::Receiver<Phase>,
+    permit: OwnedSemaphorePermit,
+) {
+    match certificate {
+        None => tokio::spawn(async move {
+            connection::serve(gateway, socket, phase).await;
+            drop(permit);
+        }),
+        Some(certificate) => tokio::spawn(async move {
+            if let Some(stream) = tls::handshake(&certificate, socket, phase.clone()).await {
+                connection::serve(gateway, stream, phase).await;
+            }
+            drop(permit);
+        }),
+    };
 }
 
 /// Waits until the last connection has dropped its end of `phase`.

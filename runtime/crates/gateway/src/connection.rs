@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use modelet_spec::InvocationId;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -52,18 +52,18 @@ const HTTP2_SEND_BUFFER: usize = 64 << 10;
 const HTTP2_PING: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(gateway: Arc<Gateway>, socket: TcpStream, mut phase: watch::Receiver<Phase>) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection ended before it began");
-        return;
-    }
+pub(crate) async fn serve(
+    gateway: Arc<Gateway>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    mut phase: watch::Receiver<Phase>,
+) {
     let keep_alive = gateway.config.keep_alive;
     let look = LOOK.min(gateway.config.header_read_timeout / 4);
     let builder = builder(&gateway);
     let shared = Arc::new(Connection { gateway, activity: Activity::new(Instant::now()) });
     // Boxed: hyper moves the future, and it is three kilobytes.
     let service = service_fn(|request| Box::pin(answer(shared.clone(), request)));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut asked_to_end = false;
     loop {
         let closes_at = shared.activity.closes_at(keep_alive);

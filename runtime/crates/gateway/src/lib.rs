@@ -31,9 +31,11 @@ mod reply;
 mod respond;
 mod shares;
 mod times;
+mod tls;
 mod watch;
 
 pub use accept::Drained;
 pub use config::GatewayConfig;
 pub use gateway::{Gateway, Snapshot};
 pub use shares::Shares;
+pub use tls::Certificate;

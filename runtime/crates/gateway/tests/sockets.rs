@@ -31,7 +31,7 @@ impl Server {
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
         let gateway = Arc::new(Gateway::new(config, catalog, &mut Registry::default()));
         let (stop, stopped) = oneshot::channel::<()>();
-        let done = tokio::spawn(gateway.serve(listener, async { _ = stopped.await }));
+        let done = tokio::spawn(gateway.serve(listener, None, async { _ = stopped.await }));
         Self { address, stop, done }
     }
 
