@@ -17,7 +17,7 @@ pub(crate) fn run(places: &Places) -> Result<(), Failure> {
         ("documentation", documentation),
         ("test", |places| test::run(places, &[])),
         ("demo", |places| demo::run(places, false)),
-        ("soak", |places| soak::run(places, Some("1"), true)),
+        ("soak", |places| soak::run(places, Some("5"), true)),
         ("chaos", |places| chaos::run(places, &["--cycles", "10"].map(str::to_owned), true)),
     ];
     let mut times = Vec::new();

@@ -9,7 +9,7 @@ usage: cargo xtask COMMAND
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
-  ci                 formatting, lints, documentation, test, demo, a minute of soak, ten cycles of chaos
+  ci                 formatting, lints, documentation, test, demo, five minutes of soak, ten cycles of chaos
   bench NAME         run one bench; prints only its rows on stdout
   conformance        the ONNX backend cases through a guest component
   soak [FLAGS]       a server at work for an hour, with guests of every kind: fails when it grows or loses an answer
