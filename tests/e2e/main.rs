@@ -29,6 +29,7 @@ mod idle;
 mod images;
 mod keyvalue;
 mod ladder;
+mod leftovers;
 mod lifecycle;
 mod limits;
 mod loading;

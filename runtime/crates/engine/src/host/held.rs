@@ -176,7 +176,13 @@ type Sent = Result<Resource<HostFutureIncomingResponse>, ErrorCode>;
 fn handle(mut store: Store<'_>, (request, options): Sending) -> wasmtime::Result<(Sent,)> {
     let state = store.data_mut();
     state.hold(INCOMING)?;
+    let given = options.as_ref().map(Resource::rep);
     let sent: HttpResult<_> = state.http().handle(request, options);
+    // The guest has given them away. wasmtime 48 reads them and leaves them in the table, until no key is free in an instance that
+    // sends often.
+    if let Some(rep) = given {
+        state.table.delete(Resource::<RequestOptions>::new_own(rep))?;
+    }
     Ok((match sent {
         Ok(answer) => Ok(answer),
         Err(error) => Err(error.downcast()?),
