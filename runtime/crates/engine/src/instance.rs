@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use modelet_spec::InvocationId;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
 use crate::cpu;
 use crate::function::Function;
 use crate::handler::Handler;
 use crate::host;
+use crate::host::pipe::OutgoingBody;
 use crate::outcome::PastDeadline;
 use crate::pool::Pool;
 use crate::state::GuestState;
@@ -64,7 +64,7 @@ impl Instance {
     /// Whether a response body was begun and never finished: then what the client got is not the whole answer.
     pub(crate) fn has_unfinished_body(&mut self) -> bool {
         let GuestState { table, answering, .. } = self.store.data_mut();
-        *answering || (!table.is_empty() && table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>()))
+        *answering || (!table.is_empty() && table.iter_mut().any(|entry| entry.is::<OutgoingBody>()))
     }
 }
 

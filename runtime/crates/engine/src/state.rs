@@ -39,6 +39,8 @@ pub(crate) struct GuestState {
     pub(crate) waited: Waited,
     /// An answer by `wasi:http` 0.3 is on its way: its body is not at its end.
     pub(crate) answering: bool,
+    /// What the fields of one message may come to, in bytes.
+    pub(crate) header_bytes: usize,
     log_bytes: u64,
 }
 
@@ -110,6 +112,7 @@ impl GuestState {
             log,
             waited: Waited::default(),
             answering: false,
+            header_bytes: limits.header_bytes,
             log_bytes: limits.log_bytes,
         }
     }

@@ -11,14 +11,16 @@ use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi::p2::DynInputStream;
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, HeaderError, HostFields as _, Method};
-use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody, HostOutgoingBody};
+use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody};
 use wasmtime_wasi_http::p2::types::{
     HostFutureIncomingResponse, HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
 };
 use wasmtime_wasi_http::p2::{HeaderResult, HttpResult};
 use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiHttpView};
 
+use super::fields;
 use super::http::{HANDLER, TYPES};
+use super::pipe::OutgoingBody;
 use crate::limiter::OverLimit;
 use crate::state::GuestState;
 
@@ -26,7 +28,7 @@ use crate::state::GuestState;
 pub(crate) const PIECE: usize = 64 << 10;
 
 /// What a body on its way out holds: a piece that waits, and the one behind it.
-const BODY: u64 = 2 * PIECE as u64;
+pub(super) const BODY: u64 = 2 * PIECE as u64;
 
 /// What a body or an answer on its way in holds: what was read from its connection at a time.
 const INCOMING: u64 = 64 << 10;
@@ -38,7 +40,6 @@ pub(crate) const REQUEST: u64 = 2 * INCOMING;
 const FIELD: u64 = 64;
 
 type Store<'a> = StoreContextMut<'a, GuestState>;
-type Named = (String, Vec<u8>);
 
 impl GuestState {
     /// The host is about to hold more of the guest's bytes.
@@ -74,7 +75,7 @@ fn weight(entry: &mut dyn Any) -> u64 {
         let body = request.body.as_ref().map_or(0, |_| BODY);
         return headers(&request.headers).saturating_add(texts + method(&request.method)).saturating_add(body);
     }
-    if entry.is::<HostOutgoingBody>() {
+    if entry.is::<OutgoingBody>() {
         return BODY;
     }
     if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
@@ -94,7 +95,7 @@ fn headers(fields: &FieldMap) -> u64 {
     fields.iter().map(|(name, value)| field(name.as_str().len(), value.len())).sum()
 }
 
-fn field(name: usize, value: usize) -> u64 {
+pub(super) fn field(name: usize, value: usize) -> u64 {
     name as u64 + value as u64 + FIELD
 }
 
@@ -108,19 +109,15 @@ fn method(method: &Method) -> u64 {
 /// Puts the count before each call of `wasi:http` by which bytes stay with the host. The calls themselves are wasmtime's.
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    fields(&mut linker.instance(TYPES)?)?;
+    fields_of(&mut linker.instance(TYPES)?)?;
     messages(&mut linker.instance(TYPES)?)?;
     linker.instance(HANDLER)?.func_wrap("handle", handle)?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-fn fields(types: &mut LinkerInstance<'_, GuestState>) -> wasmtime::Result<()> {
-    types.func_wrap("[static]fields.from-list", |mut store: Store<'_>, (list,): (Vec<Named>,)| {
-        let state = store.data_mut();
-        state.hold(list.iter().map(|(name, value)| field(name.len(), value.len())).sum())?;
-        checked(state.http().from_list(list))
-    })?;
+fn fields_of(types: &mut LinkerInstance<'_, GuestState>) -> wasmtime::Result<()> {
+    types.func_wrap("[static]fields.from-list", fields::from_list)?;
     type Append = (Resource<FieldMap>, String, Vec<u8>);
     types.func_wrap("[method]fields.append", |mut store: Store<'_>, (fields, name, value): Append| {
         let state = store.data_mut();
@@ -136,18 +133,6 @@ fn fields(types: &mut LinkerInstance<'_, GuestState>) -> wasmtime::Result<()> {
 }
 
 fn messages(types: &mut LinkerInstance<'_, GuestState>) -> wasmtime::Result<()> {
-    type Response = (Resource<HostOutgoingResponse>,);
-    types.func_wrap("[method]outgoing-response.body", |mut store: Store<'_>, (response,): Response| {
-        let state = store.data_mut();
-        state.hold(BODY)?;
-        Ok((types::HostOutgoingResponse::body(&mut state.http(), response)?,))
-    })?;
-    type Request = (Resource<HostOutgoingRequest>,);
-    types.func_wrap("[method]outgoing-request.body", |mut store: Store<'_>, (request,): Request| {
-        let state = store.data_mut();
-        state.hold(BODY)?;
-        Ok((types::HostOutgoingRequest::body(&mut state.http(), request)?,))
-    })?;
     type WithMethod = (Resource<HostOutgoingRequest>, Method);
     types.func_wrap("[method]outgoing-request.set-method", |mut store: Store<'_>, (request, name): WithMethod| {
         let state = store.data_mut();
@@ -190,7 +175,7 @@ fn handle(mut store: Store<'_>, (request, options): Sending) -> wasmtime::Result
 }
 
 /// The error that a guest is told, or the trap.
-fn checked<T>(result: HeaderResult<T>) -> wasmtime::Result<(Result<T, HeaderError>,)> {
+pub(super) fn checked<T>(result: HeaderResult<T>) -> wasmtime::Result<(Result<T, HeaderError>,)> {
     Ok((match result {
         Ok(value) => Ok(value),
         Err(error) => Err(error.downcast()?),

@@ -50,12 +50,15 @@ const CHUNK_BYTES: usize = 64 << 10;
 static FORBIDDEN_TO_GUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(forbidden_to_guests));
 static FORBIDDEN_IN_REQUESTS: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(hop_by_hop));
 
+/// The constant would be made and dropped at each look.
+static FORBIDDEN_BY_DEFAULT: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
+
 fn hop_by_hop(name: &HeaderName) -> bool {
-    DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == TE || *name == TRAILER
+    FORBIDDEN_BY_DEFAULT.contains(name) || *name == TE || *name == TRAILER
 }
 
 /// Whether a guest may not set this header: hop-by-hop ones, and those that speak for Modelet.
-fn forbidden_to_guests(name: &HeaderName) -> bool {
+pub(super) fn forbidden_to_guests(name: &HeaderName) -> bool {
     name.as_str().starts_with("modelet-") || name.as_str() == "server-timing" || hop_by_hop(name)
 }
 

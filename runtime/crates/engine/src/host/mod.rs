@@ -2,6 +2,7 @@
 
 pub(crate) mod clocks;
 mod config;
+mod fields;
 pub(crate) mod held;
 pub(crate) mod http;
 mod keyvalue;
@@ -9,6 +10,8 @@ pub(crate) mod log;
 mod logging;
 pub(crate) mod nn;
 mod outbound;
+mod outgoing;
+pub(crate) mod pipe;
 
 use wasmtime::component::Linker;
 
@@ -25,6 +28,7 @@ pub(crate) fn link(linker: &mut Linker<GuestState>, world: World) -> wasmtime::R
         wasmtime_wasi_http::p3::add_to_linker(linker)?;
     }
     held::link(linker)?;
+    outgoing::link(linker)?;
     config::link(linker)?;
     keyvalue::link(linker)?;
     logging::link(linker)?;
