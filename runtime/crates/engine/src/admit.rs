@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub struct Permit {
     _function: OwnedSemaphorePermit,
-    _tenant: OwnedSemaphorePermit,
+    _tenant: Option<OwnedSemaphorePermit>,
 }
 
 /// No permit was to be had.
@@ -79,15 +79,34 @@ impl Permits {
 
     /// Waits for a permit of the function, then for one of its tenant. The order is the same for all, so that nobody holds what
     /// another waits for while waiting for what that one holds.
-    pub(crate) async fn admit(&self, tenant: &Self, deadline: Instant) -> Result<Permit, AdmitError> {
+    pub(crate) async fn admit(&self, tenant: Option<&Self>, deadline: Instant) -> Result<Permit, AdmitError> {
         let function = self.take(deadline).await?;
-        let concurrency = tenant.concurrency;
-        let of_tenant = tenant.take(deadline).await.map_err(|_| AdmitError::Tenant { concurrency })?;
+        let of_tenant = match tenant {
+            Some(tenant) => {
+                let concurrency = tenant.concurrency;
+                Some(tenant.take(deadline).await.map_err(|_| AdmitError::Tenant { concurrency })?)
+            }
+            None => None,
+        };
         Ok(Permit { _function: function, _tenant: of_tenant })
     }
 
+    /// The same, if both are free.
+    pub(crate) fn admit_now(&self, tenant: Option<&Self>) -> Option<Permit> {
+        let function = self.take_now()?;
+        let of_tenant = match tenant {
+            Some(tenant) => Some(tenant.take_now()?),
+            None => None,
+        };
+        Some(Permit { _function: function, _tenant: of_tenant })
+    }
+
+    fn take_now(&self) -> Option<OwnedSemaphorePermit> {
+        self.running.clone().try_acquire_owned().ok()
+    }
+
     pub(crate) async fn take(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, AdmitError> {
-        if let Ok(permit) = self.running.clone().try_acquire_owned() {
+        if let Some(permit) = self.take_now() {
             return Ok(permit);
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue {
@@ -140,13 +159,14 @@ mod tests {
         let (first, second) = (Permits::new(9, 9), Permits::new(9, 9));
         let (soon, far) = (Instant::now(), Instant::now() + Duration::from_secs(60));
         let shared = tenants.of(&acme, 1);
-        let held = first.admit(&shared, far).await.unwrap();
-        let refused = second.admit(&tenants.of(&acme, 1), soon).await.unwrap_err();
+        let held = first.admit(Some(&shared), far).await.unwrap();
+        let refused = second.admit(Some(&tenants.of(&acme, 1)), soon).await.unwrap_err();
         assert_eq!(refused, AdmitError::Tenant { concurrency: 1 });
+        assert!(second.admit_now(Some(&shared)).is_none());
         assert_eq!(second.running.available_permits(), 9, "what was taken before is given back");
-        drop(second.admit(&tenants.of(&other, 1), soon).await.unwrap());
+        drop(second.admit(Some(&tenants.of(&other, 1)), soon).await.unwrap());
         drop(held);
-        drop(second.admit(&tenants.of(&acme, 1), soon).await.unwrap());
+        drop(second.admit(Some(&tenants.of(&acme, 1)), soon).await.unwrap());
         drop(shared);
         drop(tenants.of(&other, 1));
         drop(tenants.of(&"third".parse().unwrap(), 1));

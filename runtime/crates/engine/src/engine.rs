@@ -89,6 +89,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: OnceLock<Handle>,
     /// Instances of all functions together.
     pub(crate) instances_total: u32,
+    /// Invocations of all functions together.
+    pub(crate) concurrency_total: u32,
     memory: Option<Arc<dyn Memory>>,
     pub(crate) keyvalue: Arc<dyn KeyValue>,
     pub(crate) outbound: Arc<dyn Outbound>,
@@ -154,6 +156,7 @@ impl Engine {
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             runtime: OnceLock::new(),
             instances_total: limits.instances_total,
+            concurrency_total: limits.concurrency_total,
             offers,
             memory,
             keyvalue,

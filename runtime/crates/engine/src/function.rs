@@ -21,7 +21,8 @@ pub struct Function {
     code: Arc<dyn Code>,
     place: Arc<Place>,
     permits: Permits,
-    tenant_permits: Arc<Permits>,
+    /// `None`: the tenant may have as much as the server, whose own permits are then enough.
+    tenant_permits: Option<Arc<Permits>>,
     seat: Arc<Seat>,
     flight: Flight,
     shared: Arc<Shared>,
@@ -67,7 +68,8 @@ impl Warmth {
 impl Function {
     pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_real: bool) -> Self {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
-        let tenant_permits = shared.tenants.of(&spec.tenant, spec.limits.concurrency_tenant);
+        let of_tenant = spec.limits.concurrency_tenant;
+        let tenant_permits = (of_tenant < shared.concurrency_total).then(|| shared.tenants.of(&spec.tenant, of_tenant));
         let computed_ns = AtomicU64::new(0);
         let (seat, flight) = (Arc::default(), Flight::default());
         let place = Arc::new(place(&spec));
@@ -116,7 +118,13 @@ impl Function {
     /// # Errors
     /// When the function's queue is full, its tenant has all that it may have, or the deadline passes.
     pub async fn admit(&self, deadline: Instant) -> Result<Permit, AdmitError> {
-        self.permits.admit(&self.tenant_permits, deadline).await
+        self.permits.admit(self.tenant_permits.as_deref(), deadline).await
+    }
+
+    /// The same, if nobody has to wait for it.
+    #[must_use]
+    pub fn admit_now(&self) -> Option<Permit> {
+        self.permits.admit_now(self.tenant_permits.as_deref())
     }
 
     /// How many instances answer a request, and how many are warm and idle.

@@ -2,7 +2,7 @@
 //!
 //! One rule covers the idle client, the one that never sends a whole request, and the one that never reads its answer: a
 //! connection rests from its last movement, or from the deadline of its last request while one is open, and may rest for
-//! `keep_alive`.
+//! `keep_alive`. A client of HTTP/1.1 that has begun a request has less time for the rest of its head.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +16,20 @@ pub(crate) struct Activity {
     open_requests: AtomicU32,
     moved_ms: AtomicU64,
     deadline_ms: AtomicU64,
+    /// What is known of the head that is coming: one of the three below, or since when, in milliseconds and [`SEEN`] more.
+    head: AtomicU64,
 }
+
+/// None is.
+const NO_HEAD: u64 = 0;
+/// Bytes of one came since anybody looked.
+const BEGUN: u64 = 1;
+/// Requests come as frames of HTTP/2, which has pings for what is stuck.
+const FRAMES: u64 = u64::MAX;
+const SEEN: u64 = 2;
+
+/// What every connection of HTTP/2 begins with (RFC 9113, 3.4); no method of HTTP/1.1 is called that.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
 impl Activity {
     /// A connection that was opened now.
@@ -26,12 +39,50 @@ impl Activity {
             open_requests: AtomicU32::new(0),
             moved_ms: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(0),
+            head: AtomicU64::new(NO_HEAD),
+        }
+    }
+
+    /// The client sent these bytes. No clock is read for that: whoever looks next knows since when at the latest.
+    pub(crate) fn received(&self, bytes: &[u8]) {
+        if self.head.load(Ordering::Relaxed) == NO_HEAD {
+            let head = if bytes.starts_with(PREFACE) { FRAMES } else { BEGUN };
+            self.head.store(head, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the client has taken `limit` or longer to send a head, as far as was looked before.
+    pub(crate) fn is_head_late(&self, now: Instant, limit: Duration) -> bool {
+        let now_ms = self.ms(now);
+        match self.head.load(Ordering::Relaxed) {
+            NO_HEAD | FRAMES => false,
+            // What comes while a request is open is its body, or a head that has to wait.
+            _ if self.open_requests.load(Ordering::Relaxed) > 0 => false,
+            BEGUN => {
+                self.head.store(now_ms.saturating_add(SEEN), Ordering::Relaxed);
+                false
+            }
+            seen => {
+                now_ms.saturating_add(SEEN).saturating_sub(seen) >= u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    /// Requests come as frames of HTTP/2, however their beginning was cut into pieces.
+    pub(crate) fn has_frames(&self) {
+        self.head.store(FRAMES, Ordering::Relaxed);
+    }
+
+    fn head_is_over(&self) {
+        if self.head.load(Ordering::Relaxed) != FRAMES {
+            self.head.store(NO_HEAD, Ordering::Relaxed);
         }
     }
 
     /// A request has arrived and will have run by its deadline.
     pub(crate) fn begin(&self, now: Instant, deadline: Instant) {
         self.open_requests.fetch_add(1, Ordering::Relaxed);
+        self.head_is_over();
         self.moved(now);
         self.deadline_ms.fetch_max(self.ms(deadline), Ordering::Relaxed);
     }
@@ -44,6 +95,7 @@ impl Activity {
     /// A request has been answered, or given up.
     pub(crate) fn end(&self, now: Instant) {
         self.moved(now);
+        self.head_is_over();
         self.open_requests.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -94,5 +146,36 @@ mod tests {
         activity.moved(opened + s(40));
         activity.moved(opened + s(39));
         assert_eq!(activity.closes_at(KEEP_ALIVE), opened + s(115));
+    }
+
+    #[test]
+    fn a_head_is_late_when_it_was_seen_so_long_ago_and_is_still_not_whole() {
+        const LIMIT: Duration = Duration::from_secs(30);
+        let opened = Instant::now();
+        let activity = Activity::new(opened);
+        assert!(!activity.is_head_late(opened + s(100), LIMIT), "nothing came");
+        activity.received(b"GET / HT");
+        assert!(!activity.is_head_late(opened + s(200), LIMIT), "since when, nobody knows");
+        activity.received(b"T");
+        assert!(!activity.is_head_late(opened + s(229), LIMIT));
+        assert!(activity.is_head_late(opened + s(230), LIMIT));
+
+        activity.begin(opened + s(231), opened + s(300));
+        activity.received(b"the body");
+        assert!(!activity.is_head_late(opened + s(232), LIMIT));
+        assert!(!activity.is_head_late(opened + s(299), LIMIT));
+        activity.end(opened + s(300));
+        assert!(!activity.is_head_late(opened + s(400), LIMIT) && !activity.is_head_late(opened + s(500), LIMIT));
+    }
+
+    #[test]
+    fn frames_of_http2_are_no_heads() {
+        let opened = Instant::now();
+        let activity = Activity::new(opened);
+        activity.received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        activity.begin(opened, opened + s(10));
+        activity.end(opened + s(1));
+        activity.received(b"a ping");
+        assert!(!activity.is_head_late(opened + s(100), s(30)) && !activity.is_head_late(opened + s(200), s(30)));
     }
 }

@@ -64,6 +64,13 @@ impl Admission {
         Ok(Permits { _function: own, _total: total })
     }
 
+    /// The same, if none of them has to be waited for.
+    pub(crate) fn admit_now(&self, function: &Function) -> Option<Permits> {
+        let own = function.admit_now()?;
+        let total = self.running.clone().try_acquire_owned().ok()?;
+        Some(Permits { _function: own, _total: TotalPermit(total) })
+    }
+
     async fn total(&self, until: Instant) -> Result<TotalPermit, Refusal> {
         if let Ok(permit) = self.running.clone().try_acquire_owned() {
             return Ok(TotalPermit(permit));

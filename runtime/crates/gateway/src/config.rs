@@ -12,7 +12,7 @@ pub struct GatewayConfig {
     pub limits: ServerLimits,
     /// Whether answers carry `server-timing`. Off by default: it tells every client how long a function takes.
     pub server_timing: bool,
-    /// How long a client may take to send a request's head; on HTTP/1.1 the pause between two requests counts. Default 30 s.
+    /// How long a client of HTTP/1.1 may take to send a request's head, from its first byte. Default 30 s.
     pub header_read_timeout: Duration,
     /// How long a connection stays open when nothing moves on it. Default 75 s, as nginx.
     pub keep_alive: Duration,

@@ -6,25 +6,48 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use modelet_spec::InvocationId;
 
+/// How long a reading of the time of day is added to: what the operating system corrects of it is seen this late.
+const READING: Duration = Duration::from_secs(1);
+
 thread_local! {
     static STATE: Cell<[u64; 4]> = Cell::new(seed());
+    static CLOCK: Cell<Option<Clock>> = const { Cell::new(None) };
 }
 
-/// An id that no other invocation has, sorted by time to the millisecond.
-pub(crate) fn next() -> InvocationId {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+/// The time of day, and when it was read.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    read: Instant,
+    unix: Duration,
+}
+
+/// An id that no other invocation has, sorted by time to the millisecond. `now` is the present.
+pub(crate) fn next(now: Instant) -> InvocationId {
     let random = STATE.with(|cell| {
         let (state, high) = step(cell.get());
         let (state, low) = step(state);
         cell.set(state);
         (u128::from(high) << 64) | u128::from(low)
     });
-    InvocationId::from_parts(unix_ms, random)
+    InvocationId::from_parts(unix_ms(now), random)
+}
+
+/// The time of day of `now`. A caller has read the one clock already, so the other is read once a second.
+fn unix_ms(now: Instant) -> u64 {
+    let known = CLOCK.get().and_then(|clock| Some((clock, now.checked_duration_since(clock.read)?)));
+    let unix = match known {
+        Some((clock, since)) if since < READING => clock.unix + since,
+        _ => {
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            CLOCK.set(Some(Clock { read: now, unix }));
+            unix
+        }
+    };
+    u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Four words from the keys that the standard library drew from the operating system for this thread.
@@ -62,9 +85,21 @@ mod tests {
 
     #[test]
     fn ids_of_all_threads_differ() {
-        let threads: Vec<_> =
-            (0..4).map(|_| std::thread::spawn(|| (0..5_000).map(|_| next()).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> = (0..4)
+            .map(|_| std::thread::spawn(|| (0..5_000).map(|_| next(Instant::now())).collect::<Vec<_>>()))
+            .collect();
         let ids: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), 20_000);
+    }
+
+    #[test]
+    fn the_time_of_day_is_added_to_and_read_again_when_that_is_old() {
+        let now = Instant::now();
+        let first = unix_ms(now);
+        let away = unix_ms(now + Duration::from_millis(500)) - first;
+        assert!((499..=501).contains(&away), "{away}");
+        let later = now + Duration::from_secs(2);
+        unix_ms(later);
+        assert_eq!(CLOCK.get().unwrap().read, later);
     }
 }

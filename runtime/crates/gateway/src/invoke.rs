@@ -39,8 +39,18 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
 
     // Its time is over the queue, the guest, what the guest calls, and its models.
     let deadline = invocation.deadline.min(clock::after(record.marked(), limits.time));
-    let permits = gateway.admission.admit(&entry.handle, record.marked(), deadline).await?;
-    record.stage(Stage::Queue);
+    let permits = match gateway.admission.admit_now(&entry.handle) {
+        Some(permits) => {
+            record.no_time(Stage::Queue);
+            permits
+        }
+        None => {
+            let permits = gateway.admission.admit(&entry.handle, record.marked(), deadline);
+            let permits = Box::pin(permits).await?;
+            record.stage(Stage::Queue);
+            permits
+        }
+    };
 
     let intake = (!invocation.request.body().is_end_stream()).then(Arc::<Intake>::default);
     record.receiving(intake.clone());

@@ -30,6 +30,7 @@ mod record;
 mod reply;
 mod respond;
 mod shares;
+mod socket;
 mod times;
 mod tls;
 mod watch;

@@ -97,6 +97,15 @@ impl Record {
         let now = Instant::now();
         let duration = now.saturating_duration_since(self.marked);
         self.marked = now;
+        self.took(stage, duration);
+    }
+
+    /// There was nothing to do in a stage: no clock is read for that.
+    pub(crate) fn no_time(&mut self, stage: Stage) {
+        self.took(stage, Duration::ZERO);
+    }
+
+    fn took(&mut self, stage: Stage, duration: Duration) {
         self.connection.gateway.metrics.stage(stage, duration);
         if self.connection.gateway.config.server_timing {
             self.stages.push((stage, duration));
