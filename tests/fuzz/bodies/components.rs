@@ -36,7 +36,9 @@ async fn invoke(function: &Arc<Function>) -> Outcome {
     let request = http::Request::get("http://modelet.test/").body(no_body()).expect("a request");
     let deadline = Instant::now() + function.spec().limits.time;
     let id = InvocationId::new(7);
-    function.invoke(Invocation { id, deadline, request, https: false, ended: None, spans: None }).await
+    function
+        .invoke(Invocation { id, deadline, request: Box::new(request), https: false, ended: None, spans: None })
+        .await
 }
 
 fn spec() -> FunctionSpec {

@@ -36,6 +36,8 @@ pub(crate) struct Cpu {
     limit: Duration,
     /// Whether a tick ended the last poll: then the guest was computing.
     ticked: bool,
+    /// When the last poll ended, if that was read.
+    ended: Option<Instant>,
 }
 
 /// One poll of a guest.
@@ -75,6 +77,22 @@ impl Reading {
         }
     }
 
+    /// What has passed from one reading to this; nothing if they are of two clocks.
+    fn since(self, earlier: Self) -> Duration {
+        match (self, earlier) {
+            (Self::Wall(now), Self::Wall(then)) => now.saturating_duration_since(then),
+            (Self::Thread(now), Self::Thread(then)) => now.saturating_sub(then),
+            (Self::Wall(_), Self::Thread(_)) | (Self::Thread(_), Self::Wall(_)) => Duration::ZERO,
+        }
+    }
+
+    fn instant(self) -> Option<Instant> {
+        match self {
+            Self::Wall(now) => Some(now),
+            Self::Thread(_) => None,
+        }
+    }
+
     fn again(self) -> Self {
         match self {
             Self::Wall(_) => Clock::Wall.read(),
@@ -90,7 +108,7 @@ fn thread_time() -> Duration {
 
 impl Cpu {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { used: Duration::ZERO, limit, ticked: false }
+        Self { used: Duration::ZERO, limit, ticked: false, ended: None }
     }
 
     /// Runs one poll on the guest's account. A panic inside is not its fault, and costs it nothing.
@@ -99,10 +117,17 @@ impl Cpu {
         SLICE.set(Some(Slice { began: clock.read(), limit: self.limit, left, apart: Duration::ZERO, ticked: false }));
         let polled = poll();
         if let Some(slice) = SLICE.take() {
-            self.used += slice.began.elapsed().saturating_sub(slice.apart);
+            let now = clock.read();
+            self.used += now.since(slice.began).saturating_sub(slice.apart);
             self.ticked = slice.ticked;
+            self.ended = now.instant();
         }
         polled
+    }
+
+    /// When the last poll ended, by the clock of instants: who wants to know the time right after it need not read it again.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.ended
     }
 
     /// What the guest has computed.

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cpu::{Clock, Cpu};
 use crate::function::Function;
@@ -50,6 +50,11 @@ impl Guest {
             Ok(Poll::Pending) => self.cpu.over().map_or(Poll::Pending, |over| Poll::Ready(Left::Over(over))),
             Err(panic) => Poll::Ready(Left::Panicked(text(panic.as_ref()))),
         }
+    }
+
+    /// The time, as its last turn left it.
+    pub(crate) fn now(&self) -> Instant {
+        self.cpu.ended().unwrap_or_else(Instant::now)
     }
 
     /// Whether it is to go on where it keeps nobody from a worker: see [`crate::lane`].

@@ -5,14 +5,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use modelet_spec::InvocationId;
-use wasmtime_wasi_http::WasiBody;
 
 use crate::error::LoadError;
 use crate::function::Function;
 use crate::outcome::{Ended, Fault, FaultKind, Outcome};
 use crate::request::RequestBody;
 use crate::response::Gather;
-use crate::run::{Answer, End, Run};
+use crate::run::{End, Run};
 use crate::spans::Spans;
 
 /// Hears how a guest ended, and the processor time that it used, with what the function has used meanwhile for nobody.
@@ -25,7 +24,7 @@ pub struct Invocation {
     /// When the guest is stopped, whatever it does.
     pub deadline: Instant,
     /// The request, clean: no `modelet-*` of the client's, no key.
-    pub request: http::Request<RequestBody>,
+    pub request: Box<http::Request<RequestBody>>,
     /// Whether the client came by TLS.
     pub https: bool,
     /// Told once how the guest ended; after the answer when there was one.
@@ -42,16 +41,15 @@ impl Function {
     pub async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Outcome {
         let pool = match self.seat().pool() {
             Some(pool) => pool,
-            None => match self.awake_for(invocation.deadline, invocation.spans.as_deref()).await {
+            None => match Box::pin(self.awake_for(invocation.deadline, invocation.spans.as_deref())).await {
                 Ok(pool) => pool,
                 Err(error) => return asleep(invocation, &error),
             },
         };
         let mut run = Run::start(self.clone(), pool, invocation);
         let limit = self.spec().limits.response_body;
-        let (answer, end) = std::future::poll_fn(|cx| poll_answer(&mut run, cx)).await;
-        match (answer, end) {
-            (Some(Ok(response)), end) => Self::respond(run, response, end, limit).await,
+        match std::future::poll_fn(|cx| poll_answer(&mut run, limit, cx)).await {
+            (Some(Ok(begun)), end) => respond(run, begun, end),
             (Some(Err(code)), end) => refused(run, &code, end),
             (None, Some(end)) => failed(run, end),
             (None, None) => {
@@ -59,32 +57,31 @@ impl Function {
             }
         }
     }
+}
 
-    async fn respond(mut run: Run, response: http::Response<WasiBody>, mut end: Option<End>, limit: u64) -> Outcome {
-        let (parts, body) = response.into_parts();
-        let mut gather = Gather::new(body, limit);
-        std::future::poll_fn(|cx| {
-            gather.poll(&mut run, &mut end, cx);
-            Poll::Ready(())
-        })
-        .await;
-        // Nothing is sent yet: an answer that broke off is a failure the client can still be told about.
-        if let Some(end) = end.take_if(|end| end.unfinished_body) {
-            return failed(run, end);
-        }
-        if gather.is_broken() {
-            return failed(run, end.unwrap_or(End::UNFINISHED));
-        }
-        if let Some(over) = gather.over_limit() {
-            run.tell(Ended::OverLimit(over.clone()));
-            return Outcome::OverLimit(over);
-        }
-        if let Some(end) = end {
-            run.tell(end.ended);
-            return Outcome::Answered(http::Response::from_parts(parts, gather.into_body(None)));
-        }
-        Outcome::Answered(http::Response::from_parts(parts, gather.into_body(Some(run))))
+/// An answer, with what there was of its body without waiting.
+struct Begun {
+    head: http::response::Parts,
+    body: Gather,
+}
+
+fn respond(mut run: Run, Begun { head, body }: Begun, mut end: Option<End>) -> Outcome {
+    // Nothing is sent yet: an answer that broke off is a failure the client can still be told about.
+    if let Some(end) = end.take_if(|end| end.unfinished_body) {
+        return failed(run, end);
     }
+    if body.is_broken() {
+        return failed(run, end.unwrap_or(End::UNFINISHED));
+    }
+    if let Some(over) = body.over_limit() {
+        run.tell(Ended::OverLimit(over.clone()));
+        return Outcome::OverLimit(over);
+    }
+    if let Some(end) = end {
+        run.tell(end.ended);
+        return Outcome::Answered(http::Response::from_parts(head, body.into_body(None)));
+    }
+    Outcome::Answered(http::Response::from_parts(head, body.into_body(Some(run))))
 }
 
 /// The component is not in memory, so no guest ran.
@@ -102,14 +99,25 @@ fn asleep(invocation: Invocation, error: &LoadError) -> Outcome {
     outcome
 }
 
-fn poll_answer(run: &mut Run, cx: &mut Context<'_>) -> Poll<(Option<Answer>, Option<End>)> {
-    let end = match run.poll_end(cx) {
+/// What a guest begins with: an answer, or an error in its place; and its end, if that came with it or without any.
+type First = (Option<Result<Begun, String>>, Option<End>);
+
+/// The answer with the first turns of its body, or the end without one.
+fn poll_answer(run: &mut Run, limit: u64, cx: &mut Context<'_>) -> Poll<First> {
+    let mut end = match run.poll_end(cx) {
         Poll::Ready(end) => Some(end),
         Poll::Pending => None,
     };
-    match (run.poll_answer(cx), end) {
-        (None, None) => Poll::Pending,
-        (answer, end) => Poll::Ready((answer, end)),
+    match run.poll_answer(cx) {
+        Some(Ok(response)) => {
+            let (head, body) = response.into_parts();
+            let mut body = Gather::new(body, limit);
+            body.poll(run, &mut end, cx);
+            Poll::Ready((Some(Ok(Begun { head, body })), end))
+        }
+        Some(Err(code)) => Poll::Ready((Some(Err(code)), end)),
+        None if end.is_some() => Poll::Ready((None, end)),
+        None => Poll::Pending,
     }
 }
 

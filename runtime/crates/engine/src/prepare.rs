@@ -2,7 +2,6 @@
 //! be kept warm.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,7 +34,8 @@ pub(crate) async fn one(function: &Arc<Function>, pool: &Arc<Pool>) -> wasmtime:
     let deadline = now.checked_add(function.spec().limits.time).unwrap_or(now);
     let _ticking = function.shared().ticking();
     // No invocation is behind it: what a start function writes is logged under the id that has no bit set.
-    let mut making = pin!(Instance::new(function, pool, InvocationId::new(0), deadline));
+    // Boxed: the task would be moved with all that making an instance takes.
+    let mut making = Box::pin(Instance::new(function, pool, InvocationId::new(0), deadline));
     let mut cpu = Cpu::new(function.spec().limits.cpu);
     let made = std::future::poll_fn(|cx| cpu.poll(Clock::Wall, || making.as_mut().poll(cx))).await;
     function.computed(cpu.used());

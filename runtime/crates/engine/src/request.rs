@@ -31,7 +31,12 @@ impl From<RequestBodyError> for wasmtime_wasi_http::Error {
 /// No body: nothing is allocated for it.
 #[must_use]
 pub fn no_body() -> RequestBody {
-    Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync()
+    nothing().boxed_unsync()
+}
+
+/// The same without its box.
+pub(crate) fn nothing() -> impl Body<Data = Bytes, Error = RequestBodyError> + Send + 'static {
+    Empty::new().map_err(|never: Infallible| match never {})
 }
 
 /// Wraps any body whose errors say which of the two ends it came to.

@@ -21,9 +21,16 @@ const GATHER_MAX: u64 = 64 << 10;
 /// The body of an answer. Dropping it before its end stops the guest behind it.
 #[derive(Debug)]
 pub struct ResponseBody {
-    ready: VecDeque<Bytes>,
+    ready: Pieces,
     trailers: Option<HeaderMap>,
     rest: Option<Rest>,
+}
+
+/// What is there of a body. Most have one piece, for which nothing is allocated.
+#[derive(Debug, Default)]
+struct Pieces {
+    first: Option<Bytes>,
+    more: VecDeque<Bytes>,
 }
 
 /// Why a body broke off; the connection must then not look as if the answer were whole.
@@ -92,7 +99,7 @@ impl Drop for Rest {
 /// Collects what the guest writes without waiting.
 pub(crate) struct Gather {
     body: WasiBody,
-    chunks: VecDeque<Bytes>,
+    chunks: Pieces,
     trailers: Option<HeaderMap>,
     bytes: u64,
     limit: u64,
@@ -104,7 +111,16 @@ pub(crate) struct Gather {
 
 impl Gather {
     pub(crate) fn new(body: WasiBody, limit: u64) -> Self {
-        Self { body, chunks: VecDeque::new(), trailers: None, bytes: 0, limit, over: false, done: false, broken: false }
+        Self {
+            body,
+            chunks: Pieces::default(),
+            trailers: None,
+            bytes: 0,
+            limit,
+            over: false,
+            done: false,
+            broken: false,
+        }
     }
 
     /// Takes turns with the guest until neither gets on.
@@ -147,7 +163,7 @@ impl Gather {
             Ok(data) => {
                 self.bytes = self.bytes.saturating_add(data.len() as u64);
                 self.over = self.bytes > self.limit;
-                self.chunks.push_back(data);
+                self.chunks.push(data);
             }
             Err(frame) => {
                 self.trailers = frame.into_trailers().ok();
@@ -172,7 +188,7 @@ impl Gather {
             if let Some(run) = guest {
                 tokio::spawn(run.outlive_answer(None));
             }
-            return Box::new(ResponseBody { ready: joined(self.chunks), trailers: self.trailers, rest: None });
+            return Box::new(ResponseBody { ready: self.chunks.joined(), trailers: self.trailers, rest: None });
         }
         let tie = Arc::<Tie>::default();
         let task = guest.map(|run| tokio::spawn(run.outlive_answer(Some(tie.clone()))).abort_handle());
@@ -182,14 +198,36 @@ impl Gather {
     }
 }
 
-/// One piece: the server then writes head and body in one call.
-fn joined(mut chunks: VecDeque<Bytes>) -> VecDeque<Bytes> {
-    if chunks.len() <= 1 {
-        return chunks;
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        if self.first.is_none() && self.more.is_empty() {
+            self.first = Some(piece);
+        } else {
+            self.more.push_back(piece);
+        }
     }
-    let mut all = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-    chunks.drain(..).for_each(|chunk| all.extend_from_slice(&chunk));
-    VecDeque::from([all.freeze()])
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.first.take().or_else(|| self.more.pop_front())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.is_empty()
+    }
+
+    fn bytes(&self) -> usize {
+        self.first.iter().chain(&self.more).map(Bytes::len).sum()
+    }
+
+    /// One piece: the server then writes head and body in one call.
+    fn joined(self) -> Self {
+        if self.more.is_empty() {
+            return self;
+        }
+        let mut all = BytesMut::with_capacity(self.bytes());
+        self.first.iter().chain(&self.more).for_each(|piece| all.extend_from_slice(piece));
+        Self { first: Some(all.freeze()), more: VecDeque::new() }
+    }
 }
 
 impl Rest {
@@ -231,7 +269,7 @@ impl Body for ResponseBody {
     type Error = ResponseError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
-        if let Some(data) = self.ready.pop_front() {
+        if let Some(data) = self.ready.pop() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         if let Some(trailers) = self.trailers.take() {
@@ -252,7 +290,7 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ready = self.ready.iter().map(Bytes::len).sum::<usize>() as u64;
+        let ready = self.ready.bytes() as u64;
         let mut hint = SizeHint::with_exact(ready);
         if self.rest.is_some() {
             hint = SizeHint::default();

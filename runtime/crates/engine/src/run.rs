@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http_body::Body as _;
 use modelet_spec::InvocationId;
 use modelet_spec::manifest::Reuse;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
-use wasmtime::Store;
-use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::cpu::Clock;
@@ -250,7 +251,8 @@ impl Run {
     fn keep(&self, mut instance: Box<Instance>) {
         if self.function.spec().instances.reuse == Reuse::Instance && instance.rest() {
             // What is not kept goes here.
-            drop(self.pool.warm.put(instance, Instant::now()));
+            let now = if let Place::Here(guest) = &self.guest { guest.now() } else { Instant::now() };
+            drop(self.pool.warm.put(instance, now));
         }
     }
 
@@ -295,7 +297,8 @@ impl Drop for Run {
 struct Handover {
     id: InvocationId,
     deadline: Instant,
-    request: http::Request<crate::RequestBody>,
+    /// Boxed: the future of a call is moved, and would have room for several.
+    request: Box<http::Request<crate::RequestBody>>,
     https: bool,
     sender: oneshot::Sender<Answer>,
     spans: Option<Arc<Spans>>,
@@ -315,7 +318,8 @@ async fn call(
         Some(instance) => Ok(instance),
         None => {
             let asked = Instant::now();
-            let made = make(&function, &pool, handover.id, handover.deadline).await;
+            // Boxed: it is rare, and the future of every call would have room for it.
+            let made = Box::pin(make(&function, &pool, handover.id, handover.deadline)).await;
             let took = asked.elapsed();
             function.tell_stage(Stage::Instantiate, took, handover.spans.as_deref());
             function.tell_cold_start(ColdStart::Instance, took);
@@ -355,28 +359,35 @@ async fn handle(instance: &mut Instance, handover: Handover) -> wasmtime::Result
     state.begin(id, deadline);
     state.hold(REQUEST)?;
     store.set_epoch_deadline(1);
+    let state = store.data_mut();
     match handler {
-        Handler::Proxy(proxy) => handle_by_proxy(store, proxy, request, https, sender).await,
-        Handler::Service(service) => service::handle(store, service, request, https, sender).await,
+        // A guest of `wasi:http` 0.2.
+        Handler::Proxy(proxy) => {
+            let (request, out) = admit(state, *request, https, sender)?;
+            proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
+        }
+        Handler::Service(service) => service::handle(store, service, *request, https, sender).await,
     }
 }
 
-/// Calls a guest of `wasi:http` 0.2.
-async fn handle_by_proxy(
-    store: &mut Store<GuestState>,
-    proxy: &Proxy,
+/// The request as a guest of `wasi:http` 0.2 sees it, and where it sets its answer.
+fn admit(
+    state: &mut GuestState,
     request: http::Request<crate::RequestBody>,
     https: bool,
     sender: oneshot::Sender<Answer>,
-) -> wasmtime::Result<()> {
-    let state = store.data_mut();
+) -> wasmtime::Result<(Resource<HostIncomingRequest>, Resource<HostResponseOutparam>)> {
     let scheme = if https { Scheme::Https } else { Scheme::Http };
     state.hooks.admitting = true;
     let mut http = state.http();
-    let request = http.new_incoming_request(scheme, request);
+    let request = match request.body().is_end_stream() {
+        // wasmtime puts a box around every body; for this one nothing is allocated.
+        true => http.new_incoming_request(scheme, request.map(|_| crate::request::nothing())),
+        false => http.new_incoming_request(scheme, request),
+    };
     // The caller may have gone; that is no business of the guest's.
     let answer = |answer: Result<_, _>| drop(sender.send(answer.map_err(|code| format!("{code:?}"))));
     let out = http.new_response_outparam_from_callback(answer)?;
     state.hooks.admitting = false;
-    proxy.wasi_http_incoming_handler().call_handle(store, request?, out).await
+    Ok((request?, out))
 }

@@ -67,7 +67,9 @@ async fn invoke(function: &Arc<Function>) -> Outcome {
     let request = http::Request::get("http://modelet.test/").body(request_body(body)).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let id = InvocationId::new(7);
-    function.invoke(Invocation { id, deadline, request, https: false, ended: None, spans: None }).await
+    function
+        .invoke(Invocation { id, deadline, request: Box::new(request), https: false, ended: None, spans: None })
+        .await
 }
 
 #[tokio::test]

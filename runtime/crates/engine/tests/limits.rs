@@ -75,7 +75,7 @@ async fn invoke(function: &Arc<Function>, query: &str) -> (Outcome, Heard) {
     let invocation = Invocation {
         id: InvocationId::new(7),
         deadline: Instant::now() + function.spec().limits.time,
-        request: http::Request::get(format!("http://modelet.test/{query}")).body(no_body()).unwrap(),
+        request: Box::new(http::Request::get(format!("http://modelet.test/{query}")).body(no_body()).unwrap()),
         https: false,
         ended: Some(Box::new(move |ended, cpu| *told.0.lock().unwrap() = Some((ended, cpu)))),
         spans: None,
@@ -222,7 +222,7 @@ async fn whoever_leaves_takes_a_guest_along_that_computes_and_its_time_is_told()
     let invocation = Invocation {
         id: InvocationId::new(7),
         deadline: Instant::now() + BOUND,
-        request: http::Request::get("http://modelet.test/").body(no_body()).unwrap(),
+        request: Box::new(http::Request::get("http://modelet.test/").body(no_body()).unwrap()),
         https: false,
         ended: Some(Box::new(move |ended, cpu| *told.0.lock().unwrap() = Some((ended, cpu)))),
         spans: None,

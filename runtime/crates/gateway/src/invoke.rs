@@ -65,7 +65,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
         .invoke(modelet_engine::Invocation {
             id,
             deadline,
-            request: invocation.request.map(limited),
+            request: Box::new(invocation.request.map(limited)),
             https: false,
             ended: Some(Box::new(move |ended, cpu| watch.ended(ended, cpu))),
             spans: record.spans(),

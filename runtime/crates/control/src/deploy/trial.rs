@@ -120,7 +120,7 @@ pub(super) async fn call(function: &Arc<Function>, request: http::Request<Reques
     let invocation = Invocation {
         id: id(),
         deadline,
-        request,
+        request: Box::new(request),
         https: false,
         ended: Some(Box::new(move |how, _| drop(told.send(how)))),
         spans: None,

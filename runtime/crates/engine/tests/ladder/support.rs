@@ -151,7 +151,9 @@ pub(crate) fn function(engine: &Engine, code: &Arc<Stored>, name: &str, instance
 pub(crate) async fn invoke_until(function: &Arc<Function>, deadline: Instant) -> Outcome {
     let request = http::Request::get("http://modelet.test/").body(no_body()).unwrap();
     let id = InvocationId::new(7);
-    function.invoke(Invocation { id, deadline, request, https: false, ended: None, spans: None }).await
+    function
+        .invoke(Invocation { id, deadline, request: Box::new(request), https: false, ended: None, spans: None })
+        .await
 }
 
 /// The text of the answer.
