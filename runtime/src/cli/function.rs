@@ -1,11 +1,10 @@
-//! `modelet function list|show|scale`.
+//! `modelet function list|show|versions|scale|remove`.
 
 use modelet_control::wire::{Function, Functions, Route, Scale};
 use modelet_spec::manifest::Reuse;
 
 use super::client::{Client, query};
-use super::output;
-use super::{FunctionCommand, ServerArgs};
+use super::{FunctionCommand, ServerArgs, output, versions};
 
 pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Result<()> {
     let client = Client::new(server)?;
@@ -24,6 +23,8 @@ pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Res
             }
             print_one(&function);
         }
+        FunctionCommand::Versions { name, list } => return versions::list(&client, name, list.json, server),
+        FunctionCommand::Remove(args) => return versions::remove(&client, args, server),
         FunctionCommand::Scale { name, min, list } => {
             let path = with_tenant(&format!("/v1/functions/{name}/scale"), server);
             let function: Function = client.put_json(&path, &Scale { min: *min })?;
@@ -66,6 +67,13 @@ fn print_one(f: &Function) {
     output::line(&format!("{} version {}  {}", f.name, f.version, f.digest));
     output::line(&format!("state       {}", if f.serving { "live" } else { "not loaded: see the server's log" }));
     f.world.iter().for_each(|world| output::line(&format!("world       {world}")));
+    if let Some(traffic) = &f.traffic {
+        let parts = traffic.parts.iter().map(|part| format!("{}={}", part.version, part.percent));
+        let sticky = traffic.sticky.as_ref().map(|header| format!("--sticky {header}"));
+        let shadow = traffic.shadow.map(|shadow| format!("--shadow {shadow}"));
+        let said: Vec<String> = parts.chain(sticky).chain(shadow).collect();
+        output::line(&format!("traffic     {}", said.join(" ")));
+    }
     for r in &f.routes {
         output::line(&format!("route       {} (auth {})", route(r), r.auth));
     }

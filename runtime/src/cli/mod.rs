@@ -21,7 +21,9 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod top;
+mod traffic;
 mod trial;
+mod versions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,7 +79,11 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Show what the server does now: requests, latencies, instances, models, memory
     Top(TopArgs),
-    /// Functions: list, show, scale
+    /// Make an earlier version of a function live, at once
+    Rollback(versions::RollbackArgs),
+    /// Share a function's requests out among its versions, or show how they are
+    Traffic(traffic::TrafficArgs),
+    /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Models: push, list, show, versions, label, pin, unload, remove
@@ -217,6 +223,15 @@ pub(crate) enum FunctionCommand {
         #[command(flatten)]
         list: ListArgs,
     },
+    /// List all versions of a function
+    Versions {
+        /// The function
+        name: FunctionName,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Remove a function, or one version of it
+    Remove(versions::RemoveFunctionArgs),
     /// Keep instances of a function warm, also when nobody calls
     Scale {
         /// The function
@@ -250,6 +265,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Invoke(args) => invoke::run(&args, &cli.server),
         Command::Logs(args) => logs::run(&args, &cli.server),
         Command::Top(args) => top::run(&args, &cli.server),
+        Command::Rollback(args) => versions::rollback(&args, &cli.server),
+        Command::Traffic(args) => traffic::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
     }

@@ -9,6 +9,7 @@ mod models;
 mod optimise;
 pub(crate) mod respond;
 mod server;
+mod versions;
 
 use std::sync::Arc;
 
@@ -82,8 +83,11 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(server::server))
         .routes(routes!(server::push_blob))
         .routes(routes!(functions::list, functions::deploy))
-        .routes(routes!(functions::show))
+        .routes(routes!(functions::show, versions::remove))
         .routes(routes!(functions::scale))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::rollback))
+        .routes(routes!(versions::traffic, versions::share, versions::unshare))
         .routes(routes!(logs::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))

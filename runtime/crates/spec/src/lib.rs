@@ -28,6 +28,8 @@ mod path;
 mod size;
 pub mod span;
 mod text_serde;
+mod timestamp;
+pub mod traffic;
 mod version;
 
 pub use auth::Auth;
@@ -36,7 +38,7 @@ pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
     DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, OutboundRuleError, PathError,
-    SizeError, SpanError, VersionError,
+    SizeError, SpanError, TimestampError, VersionError,
 };
 pub use file_path::FilePath;
 pub use flow::Flow;
@@ -46,4 +48,6 @@ pub use model_ref::{ModelRef, Pick};
 pub use name::{FunctionName, Label, ModelName, TenantName};
 pub use path::{PathPattern, Segment};
 pub use size::ByteSize;
+pub use timestamp::Timestamp;
+pub use traffic::Traffic;
 pub use version::Version;

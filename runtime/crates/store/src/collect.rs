@@ -112,7 +112,7 @@ fn is_named(tx: &Transaction<'_>, scope: Option<&TenantName>, digest: &Digest) -
         "SELECT 1 FROM upload WHERE digest = ?1 AND (?2 IS NULL OR tenant = ?2)
          UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model
              WHERE f.digest = ?1 AND (?2 IS NULL OR v.tenant = ?2)
-         UNION ALL SELECT 1 FROM function_version WHERE component = ?1 AND (?2 IS NULL OR tenant = ?2)
+         UNION ALL SELECT 1 FROM function_version WHERE component = ?1 AND removed_ms IS NULL AND (?2 IS NULL OR tenant = ?2)
          LIMIT 1",
     )?;
     let found = query.query_row(params![digest.to_string(), scope.map(TenantName::as_str)], |_| Ok(()));

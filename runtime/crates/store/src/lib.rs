@@ -38,7 +38,9 @@ pub use collect::Collected;
 pub use compiled::CompiledRecord;
 pub use error::StoreError;
 pub use events::Event;
-pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
+pub use functions::{
+    FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding, NewServing, RemovedFunction, Serving,
+};
 pub use keys::StoredKey;
 pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits, KeyValueUse};
 pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};

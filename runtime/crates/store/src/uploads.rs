@@ -156,7 +156,7 @@ pub(crate) fn holds(tx: &Transaction<'_>, tenant: &TenantName, digest: &Digest) 
     let mut query = tx.prepare_cached(
         "SELECT 1 FROM upload WHERE tenant = ?1 AND digest = ?2
          UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model WHERE v.tenant = ?1 AND f.digest = ?2
-         UNION ALL SELECT 1 FROM function_version WHERE tenant = ?1 AND component = ?2
+         UNION ALL SELECT 1 FROM function_version WHERE tenant = ?1 AND component = ?2 AND removed_ms IS NULL
          LIMIT 1",
     )?;
     Ok(query.query_row((tenant.as_str(), digest.to_string()), |_| Ok(())).optional()?.is_some())

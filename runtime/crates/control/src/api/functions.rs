@@ -20,8 +20,9 @@ use crate::wire::{Deploy, Function, Functions, Problem, Scale, TenantQuery};
 
 /// Deploy a function
 ///
-/// Checks the manifest, compiles the component in a process of its own, binds its models, links it, and serves it. Whatever is
-/// refused is refused before anything serves. A component that takes too much to compile is refused with `compile-memory`,
+/// Checks the manifest, compiles the component in a process of its own, binds its models, links it, asks it the manifest's own
+/// `[[case]]`s, and serves it. Whatever is refused is refused before anything serves. While the function's requests are shared out
+/// the new version gets none of them. A component that takes too much to compile is refused with `compile-memory`,
 /// `compile-cpu`, `compile-time` or `compile-size`; one whose compiler crashes, with `compile-crashed` and the signal.
 #[utoipa::path(
     post, path = "/v1/functions", tag = "functions", request_body = Deploy,
@@ -31,7 +32,7 @@ use crate::wire::{Deploy, Function, Functions, Problem, Scale, TenantQuery};
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "A route is taken, or the version gains capabilities"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The manifest, the component or a model was refused"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The manifest, the component or a model was refused, or a `[[case]]` is not answered as it says (`case-failed`)"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready, or the compiler was killed (`compile-killed`)"),
     )
 )]

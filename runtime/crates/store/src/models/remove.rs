@@ -69,11 +69,9 @@ impl Store {
     }
 }
 
-/// The versions of models that live functions mean.
+/// The versions of models that versions of functions mean which serve.
 const USED: &str = "FROM function_model b JOIN model_version m ON m.id = b.model
-    JOIN function_version f ON f.id = b.function
-    JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version
-    WHERE a.alias = 'live'";
+    JOIN function_version f ON f.id = b.function WHERE f.id IN (SELECT function FROM function_serves)";
 
 /// The live functions that mean a version.
 fn users(tx: &Transaction<'_>, model: &ModelVersion) -> Result<Vec<FunctionName>, StoreError> {
