@@ -52,6 +52,7 @@ mod systemd;
 mod tenants;
 mod tls;
 mod top;
+mod traffic;
 mod trials;
 mod versions;
 mod warm_up;
