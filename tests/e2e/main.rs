@@ -23,6 +23,7 @@ mod devices;
 mod file_type;
 mod garbage;
 mod headers;
+mod history;
 mod hostile;
 mod hostile_code;
 mod hostile_models;

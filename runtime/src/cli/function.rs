@@ -4,26 +4,26 @@ use modelet_control::wire::{Function, Functions, Route, Scale};
 use modelet_spec::manifest::Reuse;
 
 use super::client::{Client, query};
-use super::{FunctionCommand, ServerArgs, output, versions};
+use super::{AtArgs, FunctionCommand, ServerArgs, output, versions};
 
 pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Result<()> {
     let client = Client::new(server)?;
     match command {
         FunctionCommand::List(list) => {
-            let answer: Functions = client.get(&with_tenant("/v1/functions", server))?;
+            let answer: Functions = client.get(&at("/v1/functions", list, server))?;
             if list.json {
                 return output::json(&answer);
             }
             print_list(&answer.functions);
         }
         FunctionCommand::Show { name, list } => {
-            let function: Function = client.get(&with_tenant(&format!("/v1/functions/{name}"), server))?;
+            let function: Function = client.get(&at(&format!("/v1/functions/{name}"), list, server))?;
             if list.json {
                 return output::json(&function);
             }
             print_one(&function);
         }
-        FunctionCommand::Versions { name, list } => return versions::list(&client, name, list.json, server),
+        FunctionCommand::Versions { name, list } => return versions::list(&client, name, list, server),
         FunctionCommand::Remove(args) => return versions::remove(&client, args, server),
         FunctionCommand::Scale { name, min, list } => {
             let path = with_tenant(&format!("/v1/functions/{name}/scale"), server);
@@ -45,6 +45,12 @@ pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Res
 /// A path with the tenant that the flag names.
 pub(crate) fn with_tenant(path: &str, server: &ServerArgs) -> String {
     query(path, &[("tenant", server.tenant.as_ref().map(ToString::to_string))])
+}
+
+/// The same with the moment that is meant.
+pub(crate) fn at(path: &str, list: &AtArgs, server: &ServerArgs) -> String {
+    let tenant = server.tenant.as_ref().map(ToString::to_string);
+    query(path, &[("tenant", tenant), ("at", list.at.map(|at| at.to_string()))])
 }
 
 fn print_list(functions: &[Function]) {

@@ -17,6 +17,7 @@ mod logs;
 mod model;
 mod output;
 mod project;
+mod restore;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use modelet_spec::{FunctionName, InvocationId, TenantName};
+use modelet_spec::{At, FunctionName, InvocationId, TenantName};
 
 /// WebAssembly functions with machine-learning models inside.
 #[derive(Debug, Parser)]
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Rollback(versions::RollbackArgs),
     /// Share a function's requests out among its versions, or show how they are
     Traffic(traffic::TrafficArgs),
+    /// Go back to what served at an earlier moment: functions, how their requests are shared out, models, labels
+    Restore(restore::RestoreArgs),
     /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
@@ -215,20 +218,20 @@ pub(crate) struct TopArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
     /// List all functions
-    List(ListArgs),
+    List(AtArgs),
     /// Show one function
     Show {
         /// The function
         name: FunctionName,
         #[command(flatten)]
-        list: ListArgs,
+        list: AtArgs,
     },
     /// List all versions of a function
     Versions {
         /// The function
         name: FunctionName,
         #[command(flatten)]
-        list: ListArgs,
+        list: AtArgs,
     },
     /// Remove a function, or one version of it
     Remove(versions::RemoveFunctionArgs),
@@ -251,6 +254,17 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
+/// A listing of what there is, or was.
+#[derive(Debug, Args)]
+pub(crate) struct AtArgs {
+    /// What there was at an earlier moment: 2026-11-28T17:40:00Z, or 10m for ten minutes ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<At>,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Does what was typed.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
@@ -267,6 +281,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Top(args) => top::run(&args, &cli.server),
         Command::Rollback(args) => versions::rollback(&args, &cli.server),
         Command::Traffic(args) => traffic::run(&args, &cli.server),
+        Command::Restore(args) => restore::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
     }

@@ -5,8 +5,8 @@ use modelet_control::wire::{Function, FunctionVersion, FunctionVersions, Removed
 use modelet_spec::{FunctionName, Version};
 
 use super::client::{Client, query};
-use super::function::with_tenant;
-use super::{ServerArgs, output};
+use super::function::{at, with_tenant};
+use super::{AtArgs, ServerArgs, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
@@ -50,9 +50,9 @@ pub(crate) fn rollback(args: &RollbackArgs, server: &ServerArgs) -> anyhow::Resu
 }
 
 /// `modelet function versions NAME`
-pub(super) fn list(client: &Client, name: &FunctionName, json: bool, server: &ServerArgs) -> anyhow::Result<()> {
-    let answer: FunctionVersions = client.get(&with_tenant(&format!("/v1/functions/{name}/versions"), server))?;
-    if json {
+pub(super) fn list(client: &Client, name: &FunctionName, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
+    let answer: FunctionVersions = client.get(&at(&format!("/v1/functions/{name}/versions"), args, server))?;
+    if args.json {
         return output::json(&answer);
     }
     let row = |v: &FunctionVersion| {

@@ -3,6 +3,7 @@
 mod caller;
 mod extract;
 mod functions;
+mod history;
 mod logs;
 mod memory;
 mod models;
@@ -88,6 +89,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::rollback))
         .routes(routes!(versions::traffic, versions::share, versions::unshare))
+        .routes(routes!(history::restore))
         .routes(routes!(logs::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))

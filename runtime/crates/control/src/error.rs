@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use modelet_spec::traffic::TrafficError;
-use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName, Version};
+use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName, Timestamp, Version};
 use modelet_store::StoreError;
 
 use crate::child::Death;
@@ -101,6 +101,14 @@ pub enum ControlError {
     /// A case of the manifest sends a file that the deploy did not bring.
     #[error("a [[case]] sends the file {}, and the deploy brought no bytes for it: deploy with `modelet deploy`, or push it as a blob and name its digest under `files`", .0.display())]
     NoCaseFile(PathBuf),
+    /// A moment before all that is known.
+    #[error("{at} is longer ago than the history goes back: to {begins} (`[server] history`)")]
+    BeforeHistory {
+        /// The moment.
+        at: Timestamp,
+        /// The first that is known.
+        begins: Timestamp,
+    },
     /// No such model.
     #[error(
         "there is no model `{0}`; `modelet model list` lists them, `modelet model push FILE.onnx --name NAME` adds one"

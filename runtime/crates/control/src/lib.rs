@@ -19,6 +19,7 @@ mod description;
 mod error;
 mod forms;
 mod guest_log;
+mod history;
 mod keys;
 mod lineup;
 mod listener;

@@ -72,14 +72,14 @@ impl Plan {
         Ok(Arc::new(Entry { arms: Some(Box::new(arms)), ..live }))
     }
 
-    /// A stored version.
+    /// A stored version; one that was removed where it is about to come back.
     fn stand(
         &self,
         control: &Control,
         before: Option<&Arc<FunctionEntry>>,
         version: Version,
     ) -> Result<FunctionEntry, ControlError> {
-        let stored = control.store.function_version(&self.tenant, &self.name, version)?;
+        let stored = control.store.function_version_kept(&self.tenant, &self.name, version)?;
         let draft = draft(&stored)?;
         if let Some(serving) = before.and_then(|before| before.at(version)) {
             return Ok(draft.entry_of(control, version, Arc::clone(&serving.handle)));
@@ -100,7 +100,7 @@ impl Plan {
         if let Some(shadow) = shadow.filter(|shadow| shadow.entry.version == version) {
             return Ok(Shadow { entry: Arc::clone(&shadow.entry), tally: Arc::clone(&shadow.tally) });
         }
-        let stored = control.store.function_version(&self.tenant, &self.name, version)?;
+        let stored = control.store.function_version_kept(&self.tenant, &self.name, version)?;
         let draft = draft(&stored)?;
         let of = Coded::of(&stored);
         control.codes.ensure(&of, &mut HashSet::new())?;

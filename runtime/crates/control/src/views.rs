@@ -6,8 +6,8 @@ use std::time::Duration;
 use modelet_catalog::{Difference, Shadow};
 use modelet_engine::Function;
 use modelet_inference::ModelUse;
-use modelet_spec::{EffectiveLimits, Timestamp, Version};
-use modelet_store::{FileEntry, FunctionVersion, ModelVersion};
+use modelet_spec::{EffectiveLimits, Timestamp, Traffic, Version};
+use modelet_store::{Change, FileEntry, FunctionVersion, ModelVersion, Serving};
 
 use crate::compile::{Image, Took};
 use crate::control::{Control, FunctionEntry, blocking};
@@ -115,6 +115,68 @@ pub(crate) fn function_version(
         models: draft(stored)?.models(),
         instances: runs.map(|entry| instances(&entry.handle)).unwrap_or_default(),
     })
+}
+
+/// A live version of an earlier moment, with how requests were shared out.
+pub(crate) fn then(
+    control: &Control,
+    version: &FunctionVersion,
+    draft: &Draft,
+    traffic: Option<&Traffic>,
+) -> Result<wire::Function, ControlError> {
+    Ok(wire::Function {
+        serving: true,
+        live: true,
+        percent: traffic.map_or(100, |traffic| traffic.percent(version.version).unwrap_or(0)),
+        traffic: traffic.map(Into::into),
+        ..not_serving(control, version, draft)
+    })
+}
+
+/// One line of a function's versions of an earlier moment.
+pub(crate) fn function_version_then(
+    stored: &FunctionVersion,
+    traffic: Option<&Traffic>,
+) -> Result<wire::FunctionVersion, ControlError> {
+    let alone = || if stored.is_live { 100 } else { 0 };
+    let part = traffic.map(|traffic| traffic.percent(stored.version));
+    Ok(wire::FunctionVersion {
+        percent: part.map_or_else(alone, Option::unwrap_or_default),
+        shadow: traffic.is_some_and(|traffic| traffic.shadow() == Some(stored.version)),
+        reachable: part.map_or(stored.is_live, |part| part.is_some()),
+        ..function_version(None, stored)?
+    })
+}
+
+/// What going back has changed, or would.
+pub(crate) fn restored(at: Timestamp, restored: modelet_store::Restored, dry_run: bool) -> wire::Restored {
+    let served = |serving: &Serving| match &serving.traffic_json {
+        None => format!("version {}", serving.live),
+        Some(traffic) => format!("version {}, shared out: {traffic}", serving.live),
+    };
+    let at_version = |version: Option<Version>| version.map(|version| format!("version {version}"));
+    let change = |change: Change| match change {
+        Change::Function { name, before, after } => wire::Changed {
+            kind: "function".to_owned(),
+            name: name.to_string(),
+            before: before.as_ref().map(served),
+            after: after.as_ref().map(served),
+        },
+        Change::Model { model, comes } => wire::Changed {
+            kind: "model".to_owned(),
+            name: format!("{}@{}", model.name, model.version),
+            before: (!comes).then(|| model.digest.to_string()),
+            after: comes.then(|| model.digest.to_string()),
+        },
+        Change::Label { model, label, before, after } => wire::Changed {
+            kind: "label".to_owned(),
+            name: format!("{model} {label}"),
+            before: at_version(before),
+            after: at_version(after),
+        },
+    };
+    let changes = restored.changes.into_iter().map(change).collect();
+    wire::Restored { at, dry_run, changes, missing: restored.missing }
 }
 
 /// How a function's requests are shared out.

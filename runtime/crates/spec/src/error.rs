@@ -139,7 +139,7 @@ pub struct OutboundRuleError {
 
 /// A text is not a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a time; write it like 2026-11-28T17:40:00Z")]
+#[error("{0:?} is not a time; write it like 2026-11-28T17:40:00Z, or like 10m for ten minutes ago")]
 pub struct TimestampError(
     /// The text as found, cut to 80 characters.
     pub String,

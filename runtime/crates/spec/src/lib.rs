@@ -10,6 +10,7 @@
 //! party allows). [`document`] is the
 //! TOML reader behind the manifest; it reports all faults of a file at once and serves the server's configuration too.
 
+mod at;
 mod auth;
 pub mod card;
 mod device;
@@ -32,6 +33,7 @@ mod timestamp;
 pub mod traffic;
 mod version;
 
+pub use at::At;
 pub use auth::Auth;
 pub use card::{CardError, ModelCard};
 pub use device::{Device, DeviceWish};

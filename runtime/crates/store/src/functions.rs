@@ -1,7 +1,7 @@
 //! Versions of functions, the models that they mean, and which one is live.
 
 mod remove;
-mod serving;
+pub(crate) mod serving;
 
 pub use remove::RemovedFunction;
 pub use serving::{NewServing, Serving};
@@ -9,7 +9,8 @@ pub use serving::{NewServing, Serving};
 use crate::compiled::CompiledRecord;
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::models::version;
 use crate::store::Store;
 use crate::{tenants, uploads};
@@ -183,6 +184,20 @@ impl Store {
         self.db.read(|tx| require(tx, tenant, name, version))
     }
 
+    /// The same, also of a version that was removed.
+    ///
+    /// # Errors
+    /// Those of [`Store::function_version`].
+    pub fn function_version_kept(
+        &self,
+        tenant: &TenantName,
+        name: &FunctionName,
+        version: Version,
+    ) -> Result<FunctionVersion, StoreError> {
+        let found = self.db.read(|tx| find(tx, tenant, name, version))?;
+        found.ok_or_else(|| StoreError::FunctionMissing(format!("{name}@{version}")))
+    }
+
     /// The number that the next version of a function will have.
     ///
     /// # Errors
@@ -203,11 +218,11 @@ impl Store {
             return Err(StoreError::NoBlob(new.component));
         }
         let number = next(tx, &new.tenant, &new.name)?;
-        insert(tx, new, number)?;
+        let event = insert(tx, new, number)?;
         uploads::settle(tx, &new.tenant, &new.component)?;
         match aside {
-            None => serving::set_live(tx, &new.tenant, &new.name, number)?,
-            Some(traffic) => serving::set_traffic(tx, &new.tenant, &new.name, Some(traffic))?,
+            None => serving::set_live(tx, &new.tenant, &new.name, number, event)?,
+            Some(traffic) => serving::set_traffic(tx, &new.tenant, &new.name, Some(traffic), event)?,
         }
         require(tx, &new.tenant, &new.name, number)
     }
@@ -232,9 +247,22 @@ fn require(
     found.into_iter().next().ok_or_else(|| StoreError::FunctionMissing(format!("{name}@{version}")))
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<(), StoreError> {
+/// One version, also one that was removed.
+pub(crate) fn find(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &FunctionName,
+    version: Version,
+) -> Result<Option<FunctionVersion>, StoreError> {
+    let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
+    Ok(list(tx, &sql, params![tenant.as_str(), name.as_str(), version.get()])?.into_iter().next())
+}
+
+/// Returns the event.
+fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<i64, StoreError> {
     let subject = format!("{}@{number}", new.name);
-    let at_ms = note(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
+    let event = noted(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
+    Item::function(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
     tx.execute(
         "INSERT INTO function_version
          (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused, image)
@@ -247,13 +275,14 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
             new.compiled.digest.to_string(),
             new.compiled.engine,
             new.manifest_json,
-            at_ms,
+            event.at_ms,
             new.not_reused,
             new.compiled.image
         ],
     )?;
     let function = tx.last_insert_rowid();
-    new.models.iter().try_for_each(|binding| bind(tx, function, &new.tenant, binding))
+    new.models.iter().try_for_each(|binding| bind(tx, function, &new.tenant, binding))?;
+    Ok(event.id)
 }
 
 fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelBinding) -> Result<(), StoreError> {
@@ -270,7 +299,7 @@ fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelB
     }
 }
 
-fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
+pub(crate) fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
     let mut query = tx.prepare_cached(sql)?;
     let rows = query.query_map(params, |row| Ok((row.get::<_, i64>("id")?, function(row)?)))?;
     let mut found = rows.collect::<Result<Vec<_>, _>>()?;

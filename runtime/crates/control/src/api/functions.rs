@@ -15,8 +15,8 @@ use crate::control::{Control, FunctionEntry, blocking};
 use crate::deploy;
 use crate::error::ControlError;
 use crate::restore::draft;
-use crate::views;
-use crate::wire::{Deploy, Function, Functions, Problem, Scale, TenantQuery};
+use crate::wire::{Deploy, Function, Functions, ListQuery, Problem, Scale, TenantQuery};
+use crate::{history, views};
 
 /// Deploy a function
 ///
@@ -47,9 +47,9 @@ pub(super) async fn deploy(
     Ok((respond::CREATED, axum::Json(task.await??)))
 }
 
-/// List the functions of a tenant
+/// List the functions of a tenant, now or at an earlier moment
 #[utoipa::path(
-    get, path = "/v1/functions", tag = "functions", params(TenantQuery),
+    get, path = "/v1/functions", tag = "functions", params(ListQuery),
     responses(
         (status = 200, body = Functions),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -59,10 +59,13 @@ pub(super) async fn deploy(
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<Functions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let functions = blocking(move || {
+        if let Some(at) = query.at {
+            return history::functions(&api.control, &tenant, at);
+        }
         let versions = api.control.store.functions(Some(&tenant))?;
         let catalog = api.control.catalog.load();
         let own = catalog.functions().filter(|entry| entry.tenant == tenant);
@@ -73,10 +76,10 @@ pub(super) async fn list(
     Ok(axum::Json(Functions { functions: functions.await? }))
 }
 
-/// Show a function: the version that is live
+/// Show a function: the version that is live, or was at an earlier moment
 #[utoipa::path(
     get, path = "/v1/functions/{name}", tag = "functions",
-    params(("name" = String, Path, description = "The function"), TenantQuery),
+    params(("name" = String, Path, description = "The function"), ListQuery),
     responses(
         (status = 200, body = Function),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -87,10 +90,17 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<FunctionName>,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let function = blocking(move || live(&api.control, &api.control.stored(&tenant, &name)?));
+    let function = blocking(move || match query.at {
+        None => live(&api.control, &api.control.stored(&tenant, &name)?),
+        Some(at) => {
+            let functions = history::functions(&api.control, &tenant, at)?;
+            let function = functions.into_iter().find(|function| function.name == name);
+            function.ok_or_else(|| ControlError::NoFunction(name.to_string()))
+        }
+    });
     Ok(axum::Json(function.await?))
 }
 

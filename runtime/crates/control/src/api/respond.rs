@@ -73,6 +73,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::FunctionServes { .. } => (StatusCode::CONFLICT, "function-serves"),
         E::FunctionBusy { .. } => (StatusCode::CONFLICT, "function-busy"),
         E::Traffic(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-traffic"),
+        E::BeforeHistory { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "before-history"),
         E::Cases(_) => (StatusCode::UNPROCESSABLE_ENTITY, "case-failed"),
         E::NoCaseFile(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-case-file"),
         E::NoModel(_) => (StatusCode::NOT_FOUND, "no-model"),

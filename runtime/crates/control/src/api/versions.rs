@@ -12,15 +12,15 @@ use crate::control::blocking;
 use crate::error::ControlError;
 use crate::restore::draft;
 use crate::wire::{
-    Function, FunctionVersions, Problem, RemoveFunctionQuery, RemovedFunction, Rollback, TenantQuery, Traffic,
-    TrafficReport,
+    Function, FunctionVersions, ListQuery, Problem, RemoveFunctionQuery, RemovedFunction, Rollback, TenantQuery,
+    Traffic, TrafficReport,
 };
-use crate::{retire, rollback, traffic, views};
+use crate::{history, retire, rollback, traffic, views};
 
-/// List the versions of a function, the newest first
+/// List the versions of a function, the newest first, now or at an earlier moment
 #[utoipa::path(
     get, path = "/v1/functions/{name}/versions", tag = "functions",
-    params(("name" = String, Path, description = "The function"), TenantQuery),
+    params(("name" = String, Path, description = "The function"), ListQuery),
     responses(
         (status = 200, body = FunctionVersions),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -31,11 +31,14 @@ pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<FunctionName>,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<FunctionVersions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let control = Arc::clone(&api.control);
     let versions = blocking(move || {
+        if let Some(at) = query.at {
+            return history::versions(&control, (tenant, name), at);
+        }
         let stored = control.store.function_versions(&tenant, &name)?;
         if stored.is_empty() {
             return Err(ControlError::NoFunction(name.to_string()));

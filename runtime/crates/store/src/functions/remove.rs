@@ -2,7 +2,8 @@
 
 use super::{FunctionVersion, SELECT, list, require, serving};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::store::Store;
 use modelet_spec::{FunctionName, TenantName, Version};
 use rusqlite::{Transaction, params};
@@ -40,34 +41,33 @@ impl Store {
             if versions.is_empty() {
                 return Err(StoreError::FunctionMissing(name.to_string()));
             }
-            match version {
-                Some(number) if versions.iter().any(|version| version.is_live) => {
-                    return Err(StoreError::FunctionLive(format!("{name}@{number}")));
-                }
-                Some(_) => {}
-                None => forget(tx, tenant, name)?,
+            if let Some(number) = version
+                && versions.iter().any(|version| version.is_live)
+            {
+                return Err(StoreError::FunctionLive(format!("{name}@{number}")));
             }
-            versions.iter().try_for_each(|version| remove(tx, version))?;
+            let mut event = None;
+            for version in &versions {
+                event = Some(remove(tx, version)?);
+            }
+            if let (None, Some(event)) = (version, event) {
+                serving::stop(tx, tenant, name, event)?;
+                let of = (tenant.as_str(), name.as_str());
+                tx.execute("DELETE FROM function_scale WHERE tenant = ?1 AND name = ?2", of)?;
+            }
             Ok(RemovedFunction { versions: versions.iter().map(|version| version.version).collect() })
         })
     }
 }
 
-/// Nothing of the function serves any more, and what was said of it is said no longer.
-fn forget(tx: &Transaction<'_>, tenant: &TenantName, name: &FunctionName) -> Result<(), StoreError> {
-    let of = (tenant.as_str(), name.as_str());
-    serving::set_traffic(tx, tenant, name, None)?;
-    tx.execute("DELETE FROM function_alias WHERE tenant = ?1 AND name = ?2", of)?;
-    tx.execute("DELETE FROM function_scale WHERE tenant = ?1 AND name = ?2", of)?;
-    Ok(())
-}
-
-fn remove(tx: &Transaction<'_>, function: &FunctionVersion) -> Result<(), StoreError> {
+/// Returns the event.
+fn remove(tx: &Transaction<'_>, function: &FunctionVersion) -> Result<i64, StoreError> {
     let FunctionVersion { tenant, name, version, component, .. } = function;
-    let at_ms = note(tx, "function.remove", tenant, &format!("{name}@{version}"), &component.to_string())?;
+    let event = noted(tx, "function.remove", tenant, &format!("{name}@{version}"), &component.to_string())?;
+    Item::function(tenant, name.as_str(), &version.to_string()).ends(tx, event.id)?;
     tx.execute(
         "UPDATE function_version SET removed_ms = ?4 WHERE tenant = ?1 AND name = ?2 AND version = ?3",
-        params![tenant.as_str(), name.as_str(), version.get(), at_ms],
+        params![tenant.as_str(), name.as_str(), version.get(), event.at_ms],
     )?;
-    Ok(())
+    Ok(event.id)
 }

@@ -3,7 +3,8 @@
 use super::require;
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::models::version;
 use crate::store::Store;
 use modelet_spec::{FunctionName, TenantName, Version};
@@ -40,12 +41,11 @@ impl Store {
     /// [`StoreError::FunctionMissing`] when the live version is not there, or the metadata cannot be written. Then nothing has
     /// changed.
     pub fn serve(&self, new: &NewServing<'_>) -> Result<(), StoreError> {
-        let Serving { tenant, name, live, traffic_json } = new.serving;
+        let Serving { tenant, name, live, .. } = new.serving;
         self.db.write(|tx| {
             require(tx, tenant, name, *live)?;
-            note(tx, new.kind, tenant, &format!("{name}@{live}"), new.detail)?;
-            set_live(tx, tenant, name, *live)?;
-            set_traffic(tx, tenant, name, traffic_json.as_deref())
+            let event = noted(tx, new.kind, tenant, &format!("{name}@{live}"), new.detail)?.id;
+            set(tx, new.serving, event)
         })
     }
 
@@ -82,13 +82,41 @@ fn serving(row: &rusqlite::Row<'_>) -> rusqlite::Result<Serving> {
     Ok(Serving { tenant, name, live: version(row)?, traffic_json: row.get("traffic")? })
 }
 
+/// What serves of a tenant's functions, sorted by name.
+pub(crate) fn all(tx: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<Serving>, StoreError> {
+    let mut query = tx.prepare_cached(&format!("{SERVING} AND a.tenant = ?1 ORDER BY a.name"))?;
+    let rows = query.query_map([tenant.as_str()], serving)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Has a function served as said, from an event on.
+pub(crate) fn set(tx: &Transaction<'_>, serving: &Serving, event: i64) -> Result<(), StoreError> {
+    let Serving { tenant, name, live, traffic_json } = serving;
+    set_live(tx, tenant, name, *live, event)?;
+    set_traffic(tx, tenant, name, traffic_json.as_deref(), event)
+}
+
+/// Nothing of a function serves any more, from an event on.
+pub(crate) fn stop(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &FunctionName,
+    event: i64,
+) -> Result<(), StoreError> {
+    set_traffic(tx, tenant, name, None, event)?;
+    tx.execute("DELETE FROM function_alias WHERE tenant = ?1 AND name = ?2", (tenant.as_str(), name.as_str()))?;
+    Item::live(tenant, name.as_str()).ends(tx, event)
+}
+
 /// Moves the alias that routes use.
 pub(super) fn set_live(
     tx: &Transaction<'_>,
     tenant: &TenantName,
     name: &FunctionName,
     version: Version,
+    event: i64,
 ) -> Result<(), StoreError> {
+    Item::live(tenant, name.as_str()).begins(tx, &version.to_string(), event)?;
     tx.execute(
         "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
          ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
@@ -103,7 +131,12 @@ pub(super) fn set_traffic(
     tenant: &TenantName,
     name: &FunctionName,
     traffic_json: Option<&str>,
+    event: i64,
 ) -> Result<(), StoreError> {
+    match traffic_json {
+        Some(traffic) => Item::traffic(tenant, name.as_str()).begins(tx, traffic, event)?,
+        None => Item::traffic(tenant, name.as_str()).ends(tx, event)?,
+    }
     let of = (tenant.as_str(), name.as_str());
     match traffic_json {
         Some(traffic) => tx.execute(
