@@ -63,6 +63,9 @@ fn functions_answer_by_https_over_http_1_and_2_and_only_to_those_who_trust_them(
     let sent = format!("@{}", file.display());
     secure.host.deploy(&Function::guest("echo"));
     assert_eq!(secure.trusted("/echo", &["--data-binary", &sent]).done(), body, "bodies, both ways");
+    secure.host.deploy(&Function::guest("headers"));
+    let seen = secure.trusted("/headers", &[]).done();
+    assert!(seen.contains("\"scheme\":\"https\""), "the guest knows how it was asked: {seen}");
     let distrusted = secure.curl("/hello", &[]);
     assert_eq!(distrusted.status, Some(60), "curl's word for a certificate that it does not trust: {distrusted:?}");
     let plain = ran(Command::new("curl")

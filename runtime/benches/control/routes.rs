@@ -113,6 +113,7 @@ fn catalog(patterns: &[Asked], host: Option<&str>) -> Result<Catalog<usize>> {
             limits: EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &FunctionLimits::default()),
             routes: vec![route],
             handle: at,
+            arms: None,
         })?;
     }
     Ok(builder.build())

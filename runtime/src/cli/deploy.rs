@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use modelet_control::wire::{Blob, Compile, Deploy, Function, GivenModel, Image};
 use modelet_spec::manifest::{Manifest, ModelSource, RouteSpec};
-use modelet_spec::{FunctionName, ModelRef};
+use modelet_spec::{Digest, FunctionName, ModelRef};
 
 use super::bundle::Bundle;
 use super::client::Client;
@@ -25,19 +25,21 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
             models.insert(alias.clone(), send(&client, &source.model_file(alias, file)?)?);
         }
     }
+    let files = source.case_files(&client)?;
     output::step("compiling and linking");
     let deploy = Deploy {
         tenant: server.tenant.clone(),
         manifest: source.manifest,
         component: component.digest,
         models,
+        files,
         allow_new_capabilities: args.allow_new_capabilities,
     };
     let function: Function = client.post("/v1/functions", &deploy)?;
     if args.json {
         return output::json(&function);
     }
-    output::line(&format!("{} version {} is live", function.name, function.version));
+    output::line(&is_live(&function));
     function.compile.iter().for_each(|took| output::line(&format!("  {}", compiled(*took))));
     function.image.iter().filter_map(image).for_each(|text| output::line(&format!("  {text}")));
     function.notes.iter().for_each(|note| output::line(&format!("  note: {note}")));
@@ -51,6 +53,17 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
         output::line("  it has no route: add [[route]] to function.toml, or deploy with --route /PATH");
     }
     Ok(())
+}
+
+fn is_live(function: &Function) -> String {
+    let (name, version) = (&function.name, function.version);
+    if function.live {
+        return format!("{name} version {version} is live");
+    }
+    format!(
+        "{name} version {version} is deployed and gets no requests, because they are shared out: \
+         `modelet traffic {name} {version}=100` gives it all, `modelet traffic {name}` shows who has them"
+    )
 }
 
 fn compiled(took: Compile) -> String {
@@ -111,6 +124,20 @@ impl Source {
             component: args.source.clone(),
             dir: PathBuf::new(),
         })
+    }
+
+    /// Sends the bodies of the manifest's cases that are files.
+    fn case_files(&self, client: &Client) -> anyhow::Result<BTreeMap<String, Digest>> {
+        let mut files = BTreeMap::new();
+        for path in self.manifest.case.iter().filter_map(|case| case.request.body_file.as_ref()) {
+            let Some(name) = path.to_str() else {
+                bail!("a [[case]] names the file {}: write its name in UTF-8", path.display())
+            };
+            if !files.contains_key(name) {
+                files.insert(name.to_owned(), client.push_blob(&self.dir.join(path))?.digest);
+            }
+        }
+        Ok(files)
     }
 
     /// A model's file or folder. One from a flag is relative to the current folder, one from the manifest to the function's.

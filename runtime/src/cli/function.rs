@@ -1,29 +1,30 @@
-//! `modelet function list|show|scale`.
+//! `modelet function list|show|versions|scale|remove`.
 
 use modelet_control::wire::{Function, Functions, Route, Scale};
 use modelet_spec::manifest::Reuse;
 
 use super::client::{Client, query};
-use super::output;
-use super::{FunctionCommand, ServerArgs};
+use super::{AtArgs, FunctionCommand, ServerArgs, output, versions};
 
 pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Result<()> {
     let client = Client::new(server)?;
     match command {
         FunctionCommand::List(list) => {
-            let answer: Functions = client.get(&with_tenant("/v1/functions", server))?;
+            let answer: Functions = client.get(&at("/v1/functions", list, server))?;
             if list.json {
                 return output::json(&answer);
             }
             print_list(&answer.functions);
         }
         FunctionCommand::Show { name, list } => {
-            let function: Function = client.get(&with_tenant(&format!("/v1/functions/{name}"), server))?;
+            let function: Function = client.get(&at(&format!("/v1/functions/{name}"), list, server))?;
             if list.json {
                 return output::json(&function);
             }
             print_one(&function);
         }
+        FunctionCommand::Versions { name, list } => return versions::list(&client, name, list, server),
+        FunctionCommand::Remove(args) => return versions::remove(&client, args, server),
         FunctionCommand::Scale { name, min, list } => {
             let path = with_tenant(&format!("/v1/functions/{name}/scale"), server);
             let function: Function = client.put_json(&path, &Scale { min: *min })?;
@@ -46,6 +47,12 @@ pub(crate) fn with_tenant(path: &str, server: &ServerArgs) -> String {
     query(path, &[("tenant", server.tenant.as_ref().map(ToString::to_string))])
 }
 
+/// The same with the moment that is meant.
+pub(crate) fn at(path: &str, list: &AtArgs, server: &ServerArgs) -> String {
+    let tenant = server.tenant.as_ref().map(ToString::to_string);
+    query(path, &[("tenant", tenant), ("at", list.at.map(|at| at.to_string()))])
+}
+
 fn print_list(functions: &[Function]) {
     if functions.is_empty() {
         return output::line("no functions yet: deploy one with `modelet deploy DIR`");
@@ -66,6 +73,13 @@ fn print_one(f: &Function) {
     output::line(&format!("{} version {}  {}", f.name, f.version, f.digest));
     output::line(&format!("state       {}", if f.serving { "live" } else { "not loaded: see the server's log" }));
     f.world.iter().for_each(|world| output::line(&format!("world       {world}")));
+    if let Some(traffic) = &f.traffic {
+        let parts = traffic.parts.iter().map(|part| format!("{}={}", part.version, part.percent));
+        let sticky = traffic.sticky.as_ref().map(|header| format!("--sticky {header}"));
+        let shadow = traffic.shadow.map(|shadow| format!("--shadow {shadow}"));
+        let said: Vec<String> = parts.chain(sticky).chain(shadow).collect();
+        output::line(&format!("traffic     {}", said.join(" ")));
+    }
     for r in &f.routes {
         output::line(&format!("route       {} (auth {})", route(r), r.auth));
     }

@@ -17,17 +17,20 @@ mod logs;
 mod model;
 mod output;
 mod project;
+mod restore;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod top;
+mod traffic;
 mod trial;
+mod versions;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use modelet_spec::{FunctionName, InvocationId, TenantName};
+use modelet_spec::{At, FunctionName, InvocationId, TenantName};
 
 /// WebAssembly functions with machine-learning models inside.
 #[derive(Debug, Parser)]
@@ -77,7 +80,13 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Show what the server does now: requests, latencies, instances, models, memory
     Top(TopArgs),
-    /// Functions: list, show, scale
+    /// Make an earlier version of a function live, at once
+    Rollback(versions::RollbackArgs),
+    /// Share a function's requests out among its versions, or show how they are
+    Traffic(traffic::TrafficArgs),
+    /// Go back to what served at an earlier moment: functions, how their requests are shared out, models, labels
+    Restore(restore::RestoreArgs),
+    /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Models: push, list, show, versions, label, pin, unload, remove
@@ -209,14 +218,23 @@ pub(crate) struct TopArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
     /// List all functions
-    List(ListArgs),
+    List(AtArgs),
     /// Show one function
     Show {
         /// The function
         name: FunctionName,
         #[command(flatten)]
-        list: ListArgs,
+        list: AtArgs,
     },
+    /// List all versions of a function
+    Versions {
+        /// The function
+        name: FunctionName,
+        #[command(flatten)]
+        list: AtArgs,
+    },
+    /// Remove a function, or one version of it
+    Remove(versions::RemoveFunctionArgs),
     /// Keep instances of a function warm, also when nobody calls
     Scale {
         /// The function
@@ -236,6 +254,17 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
+/// A listing of what there is, or was.
+#[derive(Debug, Args)]
+pub(crate) struct AtArgs {
+    /// What there was at an earlier moment: 2026-11-28T17:40:00Z, or 10m for ten minutes ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<At>,
+    /// Print JSON only
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Does what was typed.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
@@ -250,6 +279,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Invoke(args) => invoke::run(&args, &cli.server),
         Command::Logs(args) => logs::run(&args, &cli.server),
         Command::Top(args) => top::run(&args, &cli.server),
+        Command::Rollback(args) => versions::rollback(&args, &cli.server),
+        Command::Traffic(args) => traffic::run(&args, &cli.server),
+        Command::Restore(args) => restore::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
     }

@@ -52,6 +52,22 @@ fn the_rows_of_the_contract_can_be_typed() {
         "function list --json",
         "function show f --url http://127.0.0.1:1",
         "function scale f --min 2 --json",
+        "function versions f --json",
+        "function list --at 10m",
+        "function show f --at 2026-11-28T17:40:00Z",
+        "function versions f --at 1d --json",
+        "model list --at 1h",
+        "model show m --at 1h --json",
+        "model versions m --at 1h",
+        "restore --at 10m --dry-run --json",
+        "restore --at 2026-11-28T17:40:00+01:00 --tenant t",
+        "function remove f",
+        "function remove f --version 2 --force --json",
+        "rollback f",
+        "rollback f --to 2 --json --tenant t",
+        "traffic f",
+        "traffic f 1=90 2=10 --sticky x-user --shadow 3 --json",
+        "traffic f --off",
         "model push f.onnx --name n --label stable",
         "model pin digits@1 --off",
         "model unload digits@stable --force --json",
@@ -72,7 +88,17 @@ fn the_rows_of_the_contract_can_be_typed() {
 
 #[test]
 fn wrong_usage_is_exit_status_2() {
-    for line in ["", "serv", "deploy --name", "function show", "model push f.onnx --name UPPER", "invoke"] {
+    for line in [
+        "",
+        "serv",
+        "deploy --name",
+        "function show",
+        "traffic f 1",
+        "traffic f --shadow 2",
+        "rollback f --to 0",
+        "model push f.onnx --name UPPER",
+        "invoke",
+    ] {
         assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
     }
 }

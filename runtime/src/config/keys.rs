@@ -143,6 +143,10 @@ fn server() -> Vec<Key> {
             c.server.wasi_http_03 = s.flag()?;
             Ok(())
         }),
+        key("history", "30d", "how far back it is known what served; so long what was removed is kept", |c, s| {
+            c.server.history = duration(s)?;
+            Ok(())
+        }),
         key("log", "info", "what is logged: a level, or `target=level,…`", |c, s| {
             c.server.log = s.text()?.to_owned();
             Ok(())

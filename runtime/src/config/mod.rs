@@ -88,6 +88,8 @@ pub(crate) struct ServerConfig {
     pub(crate) clock_step: Duration,
     /// Whether functions of `wasi:http` 0.3 are served.
     pub(crate) wasi_http_03: bool,
+    /// How far back it is known what served; so long what was removed stays on the disk.
+    pub(crate) history: Duration,
 }
 
 /// `[inference]`
@@ -205,6 +207,7 @@ impl Config {
                 log: "info".to_owned(),
                 clock_step: Duration::ZERO,
                 wasi_http_03: false,
+                history: Duration::from_secs(30 * 86_400),
             },
             limits: ServerLimits::default(),
             inference: InferenceConfig {

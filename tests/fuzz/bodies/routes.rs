@@ -60,6 +60,7 @@ fn entry(number: usize, route: Route) -> Entry<usize> {
         limits: EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &FunctionLimits::default()),
         routes: vec![route],
         handle: number,
+        arms: None,
     }
 }
 

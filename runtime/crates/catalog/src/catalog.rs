@@ -1,5 +1,6 @@
 //! The snapshot itself.
 
+use crate::arms::Arms;
 use crate::builder::is_reserved;
 use crate::host::normalise_host;
 use crate::key::{KeyRecord, Keys};
@@ -17,7 +18,7 @@ pub struct Catalog<F> {
     keys: Keys,
 }
 
-/// A function that serves.
+/// A version of a function that serves: the live one, with the others below it.
 #[derive(Debug)]
 pub struct Entry<F> {
     /// Whose it is.
@@ -34,6 +35,8 @@ pub struct Entry<F> {
     pub routes: Vec<Route>,
     /// What runs it.
     pub handle: F,
+    /// The versions that it shares its requests with; `None` for nearly all functions: it has all of them.
+    pub arms: Option<Box<Arms<F>>>,
 }
 
 /// Where a function answers, and whom.

@@ -7,15 +7,19 @@
 //!
 //! Begin with [`Catalog::find`]; the rules of precedence stand there, and `matcher` keeps them.
 
+mod arms;
 mod builder;
 mod catalog;
 mod error;
 mod host;
 mod key;
 mod matcher;
+mod tally;
 
+pub use arms::{Arms, Draw, Shadow};
 pub use builder::{CatalogBuilder, is_reserved};
 pub use catalog::{Catalog, Entry, Lookup, Route};
 pub use error::CatalogError;
 pub use host::normalise_host;
 pub use key::{KeyRecord, Scope};
+pub use tally::{Difference, Tally, Verdict};

@@ -29,6 +29,7 @@ fn entry(number: usize, tenant: &str, routes: Vec<Route>) -> Entry<usize> {
         limits: EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &FunctionLimits::default()),
         routes,
         handle: number,
+        arms: None,
     }
 }
 

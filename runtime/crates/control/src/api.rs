@@ -3,12 +3,14 @@
 mod caller;
 mod extract;
 mod functions;
+mod history;
 mod logs;
 mod memory;
 mod models;
 mod optimise;
 pub(crate) mod respond;
 mod server;
+mod versions;
 
 use std::sync::Arc;
 
@@ -82,8 +84,12 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(server::server))
         .routes(routes!(server::push_blob))
         .routes(routes!(functions::list, functions::deploy))
-        .routes(routes!(functions::show))
+        .routes(routes!(functions::show, versions::remove))
         .routes(routes!(functions::scale))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::rollback))
+        .routes(routes!(versions::traffic, versions::share, versions::unshare))
+        .routes(routes!(history::restore))
         .routes(routes!(logs::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))

@@ -40,6 +40,8 @@ pub struct ControlConfig {
     pub limits: ServerLimits,
     /// How long a model stays in memory after its last use.
     pub model_idle: Duration,
+    /// How far back it can be asked what served, and gone back to; so long what was removed stays on the disk.
+    pub history: Duration,
     /// Modelet's version.
     pub version: &'static str,
 }

@@ -1,9 +1,10 @@
 //! From a component to a route that answers. Nothing half-done serves: whatever fails, fails before the swap.
 //!
 //! Read [`deploy`] first: it is the script. [`bind`] resolves the models, [`warmth`] tells what a warm-start image is
-//! worth, [`trial`] links it and calls the guest, [`publish`] makes the catalog.
+//! worth, [`trial`] links it and calls the guest, [`cases`] asks it what its manifest says, [`publish`] makes the catalog.
 
 mod bind;
+mod cases;
 mod publish;
 mod trial;
 mod warmth;
@@ -15,20 +16,21 @@ pub(crate) use bind::{Bound, bind};
 use modelet_engine::Inspection;
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
-use publish::publish;
 pub(crate) use publish::{Draft, Shown};
+use publish::{Published, publish};
 use trial::Trial;
 
 use crate::code::Made;
 use crate::compile::{Image, Wanted};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
-use crate::wire;
+use crate::guest_log::GuestLog;
+use crate::{switch, views, wire};
 
 /// How long linking may take: it waits for its turn, and reads one file.
 const LINK_MAX: Duration = Duration::from_secs(60);
 
-/// Deploys a function: check, compile, bind its models, link, call it, store, serve.
+/// Deploys a function: check, compile, bind its models, link, call it, ask it its cases, store, serve.
 pub(crate) async fn deploy(
     control: &Arc<Control>,
     tenant: TenantName,
@@ -53,24 +55,26 @@ pub(crate) async fn deploy(
     let trial = Trial::begin(control, &draft, &made.record);
     trial.link().await?;
     draft.not_reused = trial.why_not_reused().await;
+    cases::run(control, &draft, &made.record, &request.files).await?;
     let before = control.serving(&draft.tenant, &draft.manifest.name);
-    let (entry, shown, min) = publish(control, draft, made.record).await?;
-    trial.leave_log(&entry.handle);
-    if let Some(before) = before {
-        // It may have requests for a while; what is kept warm is the new version's from now on.
-        before.handle.scale(0).await?;
-    }
+    let Published { serving, version, shown, min } = publish(control, draft, made.record).await?;
+    trial.leave_log(&GuestLog::new(&control.logs, &serving.tenant, &serving.function, version));
+    // It may have requests for a while; what is kept warm is the new version's from now on.
+    switch::let_go(before.as_ref(), Some(&serving)).await?;
     // Before the trial's own copy of the component goes: nothing is read again.
-    let woken = entry.handle.wake(Instant::now() + LINK_MAX).await;
+    let woken = match serving.at(version) {
+        Some(new) => new.handle.wake(Instant::now() + LINK_MAX).await.is_ok(),
+        None => false,
+    };
     drop(trial);
     tracing::info!(
-        tenant = %entry.tenant, function = %entry.function, version = %entry.version, is_awake = woken.is_ok(),
+        tenant = %serving.tenant, function = %serving.function, %version, live = %serving.version, is_awake = woken,
         notes = ?shown.notes, "deployed"
     );
-    let not_kept = crate::scale::keep(&entry, min).await;
-    let mut function = crate::views::function(&entry, shown);
+    let not_kept = if serving.version == version { crate::scale::keep(&serving, min).await } else { None };
+    let mut function = views::deployed(control, &serving, version, shown).await?;
     function.notes.extend(not_kept);
-    function.compile = made.took.map(crate::views::compile);
+    function.compile = made.took.map(views::compile);
     Ok(function)
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName};
+use modelet_spec::traffic::TrafficError;
+use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName, Timestamp, Version};
 use modelet_store::StoreError;
 
 use crate::child::Death;
@@ -55,6 +56,59 @@ pub enum ControlError {
     /// No such function.
     #[error("there is no function `{0}`; `modelet function list` lists them")]
     NoFunction(String),
+    /// No such version of a function.
+    #[error("there is no version {version} of `{function}`; `modelet function versions {function}` lists them")]
+    NoVersion {
+        /// The function.
+        function: String,
+        /// The version.
+        version: Version,
+    },
+    /// There is nothing to go back to.
+    #[error(
+        "`{function}` has no version before {live}, which is live; `modelet function versions {function}` lists them"
+    )]
+    NothingBefore {
+        /// The function.
+        function: String,
+        /// The version that is live.
+        live: Version,
+    },
+    /// A version that requests can reach was to be removed.
+    #[error("{}", serves(version, *live))]
+    FunctionServes {
+        /// The version, as `NAME@N`.
+        version: String,
+        /// Whether it is live; else it has a part of the requests, or copies of them.
+        live: bool,
+    },
+    /// A function that answers requests was to be removed.
+    #[error(
+        "`{function}` answers {busy} requests now: remove it when it rests, or with --force, and it answers those that it has and no more"
+    )]
+    FunctionBusy {
+        /// The function.
+        function: String,
+        /// Requests that it answers.
+        busy: u64,
+    },
+    /// Requests cannot be shared out like that.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// The manifest's own cases are not answered as it says.
+    #[error("nothing has changed, because the function does not answer as its [[case]]s say: {}", .0.join("; "))]
+    Cases(Vec<String>),
+    /// A case of the manifest sends a file that the deploy did not bring.
+    #[error("a [[case]] sends the file {}, and the deploy brought no bytes for it: deploy with `modelet deploy`, or push it as a blob and name its digest under `files`", .0.display())]
+    NoCaseFile(PathBuf),
+    /// A moment before all that is known.
+    #[error("{at} is longer ago than the history goes back: to {begins} (`[server] history`)")]
+    BeforeHistory {
+        /// The moment.
+        at: Timestamp,
+        /// The first that is known.
+        begins: Timestamp,
+    },
     /// No such model.
     #[error(
         "there is no model `{0}`; `modelet model list` lists them, `modelet model push FILE.onnx --name NAME` adds one"
@@ -195,6 +249,8 @@ impl From<StoreError> for ControlError {
             StoreError::NoBlob(digest) => Self::NoBlob(digest),
             StoreError::NoTenant(tenant) => Self::NoTenant(tenant),
             StoreError::ModelMissing(model) => Self::NoModel(model),
+            StoreError::FunctionMissing(function) => Self::NoFunction(function),
+            StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },
             StoreError::ModelInUse { model, functions } => Self::ModelInUse { model, functions },
             StoreError::LabelMissing { model, label } => Self::NoLabel { model, label: label.to_string() },
             StoreError::Quota { quota_bytes, used_bytes, wanted_bytes } => {
@@ -203,6 +259,17 @@ impl From<StoreError> for ControlError {
             failed => Self::Store(failed),
         }
     }
+}
+
+fn serves(version: &str, live: bool) -> String {
+    let name = version.split('@').next().unwrap_or_default();
+    if live {
+        return format!(
+            "`{version}` is live: make another version live first (`modelet rollback {name}`), or remove the function \
+             (`modelet function remove {name}`)"
+        );
+    }
+    format!("`{version}` gets requests or copies of them: take it out of `modelet traffic {name}` first")
 }
 
 fn names(functions: &[FunctionName]) -> String {

@@ -40,6 +40,13 @@ impl LogShelf {
         self.lock().iter().filter(|(_, ring)| ring.dropped_bytes() > 0).map(of).collect()
     }
 
+    /// Forgets a function that was removed. What still writes writes into a ring that nobody reads.
+    pub(crate) fn forget(&self, tenant: &TenantName, function: &FunctionName) {
+        if let Some(ring) = self.lock().remove(&(tenant.clone(), function.clone())) {
+            self.bytes.fetch_sub(ring.clear(), Ordering::Relaxed);
+        }
+    }
+
     /// Keeps a line in a ring of this shelf. Called on the executor's thread: it takes no lock that is held for long.
     pub(crate) fn keep(&self, ring: &Ring, line: LogLine) {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);

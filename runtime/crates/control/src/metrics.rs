@@ -48,9 +48,10 @@ impl Collector for Live {
         let mut family = encoder.encode_descriptor("modelet_instances", help, None, MetricType::Gauge)?;
         let mut levels = Warmth::ALL.map(|level| (level, 0));
         for entry in catalog.functions() {
-            let warmth = entry.handle.warmth();
+            let warmth = entry.all().map(|version| version.handle.warmth()).max().unwrap_or(Warmth::Disk);
             levels.iter_mut().filter(|(level, _)| *level == warmth).for_each(|(_, count)| *count += 1);
-            let (busy, idle) = entry.handle.instances();
+            let instances = entry.all().map(|version| version.handle.instances());
+            let (busy, idle) = instances.fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
             // Of ten thousand functions most are on the disk only: they need no lines.
             if warmth == Warmth::Disk && busy == 0 {
                 continue;
@@ -62,6 +63,7 @@ impl Collector for Live {
             }
         }
         self.encode_worlds(&mut encoder)?;
+        self.encode_shadows(&mut encoder)?;
         let help = "Functions by how much of them is in memory";
         let mut family = encoder.encode_descriptor("modelet_functions", help, None, MetricType::Gauge)?;
         for (level, count) in levels {
@@ -89,6 +91,24 @@ impl Live {
             let Some(world) = entry.handle.world() else { continue };
             let labels = [("function", &*function_label(entry)), ("world", world.name())];
             gauge(1).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// How the answers of shadows compare.
+    fn encode_shadows(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Copies of requests for the version that is a function's shadow, and what became of them";
+        let mut family = encoder.encode_descriptor("modelet_shadow_requests", help, None, MetricType::Counter)?;
+        let catalog = self.catalog.load();
+        for entry in catalog.functions() {
+            let Some(shadow) = entry.arms.as_ref().and_then(|arms| arms.shadow()) else { continue };
+            let version = shadow.entry.version.to_string();
+            for (verdict, count) in shadow.tally.counts() {
+                let (tenant, function) = (entry.tenant.as_str(), entry.function.as_str());
+                let labels =
+                    [("tenant", tenant), ("function", function), ("version", &*version), ("verdict", verdict.name())];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }

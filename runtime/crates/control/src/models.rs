@@ -115,6 +115,11 @@ impl ModelShelf {
         }
     }
 
+    /// Versions that were removed are there again.
+    pub(crate) fn find_again(&self, versions: &[ModelVersion]) {
+        self.gone.take_out(versions);
+    }
+
     /// What each owner has seen of its models so far, sorted.
     pub(crate) fn seen(&self) -> Vec<(Owned, ModelUse)> {
         let handles = self.handles().clone();

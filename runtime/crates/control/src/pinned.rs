@@ -107,6 +107,13 @@ impl Gone {
         self.0.rcu(|gone| gone.iter().chain(&named).cloned().collect::<HashSet<_>>());
     }
 
+    /// They are not gone any more.
+    pub(crate) fn take_out(&self, versions: &[ModelVersion]) {
+        let is_back =
+            |owned: &Owned| versions.iter().any(|v| v.tenant == owned.0 && v.name == owned.1 && v.version == owned.2);
+        self.0.rcu(|gone| gone.iter().filter(|owned| !is_back(owned)).cloned().collect::<HashSet<_>>());
+    }
+
     /// Whether a version is gone.
     pub(crate) fn has(&self, pinned: &Pinned) -> bool {
         let gone = self.0.load();

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
-use modelet_store::FunctionVersion;
+use modelet_store::{FunctionVersion, Serving};
 
 use crate::code::Coded;
 use crate::compile::Image;
 use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
+use crate::lineup::Plan;
 use crate::memory;
 use crate::pinned::Pinned;
 use crate::{scale, sweep};
@@ -37,10 +38,15 @@ impl Control {
         let mut builder = self.catalog_builder()?;
         let (mut failed, mut seen, mut mins) = (Vec::new(), HashSet::new(), self.said()?);
         let functions = self.store.functions(None)?;
-        let total = functions.len();
+        let mut shared = self.shared_out()?;
         for version in functions {
             let owned = (version.tenant.clone(), version.name.clone());
+            let plan = shared.remove(&owned);
             let added = self.restore(&version, &mut seen).and_then(|(entry, min)| {
+                let entry = match plan {
+                    Some(plan) => self.with_arms(entry, plan, &mut failed),
+                    None => Arc::new(entry),
+                };
                 builder.add(entry)?;
                 Ok(min)
             });
@@ -57,7 +63,7 @@ impl Control {
         }
         let catalog = Arc::new(builder.build());
         self.catalog.store(Arc::clone(&catalog));
-        tracing::info!(functions = total - failed.len(), failed = failed.len(), "loaded the functions");
+        tracing::info!(functions = catalog.functions().count(), failed = failed.len(), "loaded the functions");
         self.state.store(Arc::new(State { loaded: true, failed }));
         let min = |entry: &Arc<FunctionEntry>| mins.get(&(entry.tenant.clone(), entry.function.clone())).copied();
         let kept =
@@ -68,6 +74,26 @@ impl Control {
     /// How many instances are kept warm where somebody said so.
     fn said(&self) -> Result<HashMap<(TenantName, FunctionName), u32>, ControlError> {
         Ok(self.store.scales()?.into_iter().map(|(tenant, name, min)| ((tenant, name), min)).collect())
+    }
+
+    /// What serves of the functions whose requests are shared out.
+    fn shared_out(&self) -> Result<HashMap<(TenantName, FunctionName), Plan>, ControlError> {
+        let plan = |serving: Serving| Ok(((serving.tenant.clone(), serving.name.clone()), Plan::of(serving)?));
+        self.store.shared_out(None)?.into_iter().map(plan).collect()
+    }
+
+    /// A function with its other versions. Where one of them cannot be made, the live one has all requests: better than nobody's
+    /// being answered.
+    fn with_arms(&self, entry: FunctionEntry, plan: Plan, failed: &mut Vec<String>) -> Arc<FunctionEntry> {
+        match plan.line_up(self, None) {
+            Ok(entry) => entry,
+            Err(error) => {
+                let (tenant, name) = (&plan.tenant, &plan.name);
+                tracing::error!(%tenant, function = %name, %error, "its requests are not shared out: its live version has all");
+                failed.push(format!("{name}: its requests are not shared out: {error}"));
+                Arc::new(entry)
+            }
+        }
     }
 
     /// One function, and how many of its instances its manifest keeps warm. Of its code is only looked at whether it is there:

@@ -27,7 +27,7 @@ pub(crate) fn once(control: &Arc<Control>) {
 }
 
 async fn sweep(control: Arc<Control>) {
-    match blocking(move || Ok(control.store.collect(GRACE)?)).await {
+    match blocking(move || Ok(control.store.collect(GRACE, control.config.history)?)).await {
         Ok(collected) if collected.files > 0 => {
             tracing::info!(files = collected.files, bytes = collected.bytes, "removed contents that nothing names");
         }

@@ -1,9 +1,11 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod history;
 mod logs;
 mod memory;
 mod models;
 pub mod optimise;
+mod versions;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +21,13 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use history::{Changed, ListQuery, Restore, Restored};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
+pub use versions::{
+    FunctionVersion, FunctionVersions, RemoveFunctionQuery, RemovedFunction, Rollback, ShadowDifference, ShadowReport,
+    Traffic, TrafficPart, TrafficReport,
+};
 
 /// Whose things are meant.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -60,6 +67,10 @@ pub struct Deploy {
     /// For each alias of the manifest's `[models]` that is a file: its bytes. A reference here replaces the manifest's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, GivenModel>,
+    /// For each `body_file` of the manifest's `[[case]]`s: its bytes, pushed as a blob.
+    #[schema(value_type = BTreeMap<String, String>)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Digest>,
     /// Whether the new version may have capabilities that the one before had not.
     #[serde(default)]
     pub allow_new_capabilities: bool,
@@ -111,8 +122,16 @@ pub struct Function {
     /// `sha256:…` of the component.
     #[schema(value_type = String)]
     pub digest: Digest,
-    /// Whether the data plane serves it. False only for a function that could not be loaded when the server started.
+    /// Whether the data plane serves it. False for a function that could not be loaded when the server started, and for a new
+    /// version that nobody can reach yet.
     pub serving: bool,
+    /// Whether it is live: its routes are the function's.
+    pub live: bool,
+    /// Its part of the function's requests.
+    pub percent: u8,
+    /// How the function's requests are shared out; absent: the live version has all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
     /// Where it answers.
     pub routes: Vec<Route>,
     /// The models it may load.

@@ -93,12 +93,12 @@ fn spawn(
 ) {
     match certificate {
         None => tokio::spawn(async move {
-            connection::serve(gateway, socket, phase).await;
+            connection::serve(gateway, socket, false, phase).await;
             drop(permit);
         }),
         Some(certificate) => tokio::spawn(async move {
             if let Some(stream) = tls::handshake(&certificate, socket, phase.clone()).await {
-                connection::serve(gateway, stream, phase).await;
+                connection::serve(gateway, stream, true, phase).await;
             }
             drop(permit);
         }),

@@ -34,6 +34,8 @@ pub(crate) struct Invocation {
     pub(crate) id: InvocationId,
     /// When the server's own limit ends it; the function's may be earlier.
     pub(crate) deadline: Instant,
+    /// Whether the client sent it by HTTPS.
+    pub(crate) https: bool,
     /// As the client sent it.
     pub(crate) request: Box<Request<Incoming>>,
 }
@@ -43,6 +45,8 @@ pub(crate) struct Invocation {
 pub(crate) struct Connection {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) activity: Activity,
+    /// Whether it is encrypted.
+    pub(crate) https: bool,
 }
 
 /// The least that hyper takes as a bound for its buffers, in bytes.
@@ -56,12 +60,13 @@ const HTTP2_PING: Duration = Duration::from_secs(30);
 pub(crate) async fn serve(
     gateway: Arc<Gateway>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    https: bool,
     mut phase: watch::Receiver<Phase>,
 ) {
     let (keep_alive, head_time) = (gateway.config.keep_alive, gateway.config.header_read_timeout);
     let look = LOOK.min(head_time / 4);
     let builder = builder(&gateway);
-    let shared = Arc::new(Connection { gateway, activity: Activity::new(Instant::now()) });
+    let shared = Arc::new(Connection { gateway, activity: Activity::new(Instant::now()), https });
     let service = service_fn(|request| answer(shared.clone(), request));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Socket::new(stream, shared.clone())), service));
     let mut asked_to_end = false;
@@ -111,7 +116,7 @@ fn answer(
     }
     let id = id::next(arrived);
     let record = Record::begin(shared.clone(), id, arrived, deadline);
-    let invocation = Invocation { id, deadline, request: Box::new(request) };
+    let invocation = Invocation { id, deadline, https: shared.https, request: Box::new(request) };
     Box::pin(async move { Ok(invoke(&shared.gateway, invocation, record).await) })
 }
 

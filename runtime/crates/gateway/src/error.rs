@@ -11,6 +11,11 @@ pub(crate) enum Refusal {
     /// No route.
     #[error("no function answers this host and path")]
     NotFound,
+    /// A route, and a version that its function does not share requests with. Told only to whoever may deploy it.
+    #[error(
+        "requests cannot reach the version that `modelet-version` names: give it a part of them, 0 % is enough (`modelet traffic`)"
+    )]
+    NoVersion,
     /// A route, for other methods.
     #[error("this path does not answer this method; it answers {}", .allow.join(", "))]
     Method {

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::admit::Admission;
 use crate::config::GatewayConfig;
 use crate::metrics::Metrics;
+use crate::shadow::Shadows;
 use crate::shares::Shares;
 
 /// The snapshot of what serves, as whoever deploys swaps it.
@@ -29,6 +30,7 @@ pub struct Gateway {
     pub(crate) connections: Arc<Semaphore>,
     connections_max: usize,
     pub(crate) metrics: Metrics,
+    pub(crate) shadows: Shadows,
 }
 
 impl Gateway {
@@ -59,6 +61,7 @@ impl Gateway {
             connections: Arc::new(Semaphore::new(connections_max)),
             connections_max,
             metrics: Metrics::new(registry),
+            shadows: Shadows::new(),
             config,
             catalog,
         }

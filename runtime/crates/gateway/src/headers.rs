@@ -8,6 +8,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub(crate) const INVOCATION: HeaderName = HeaderName::from_static("modelet-invocation");
 /// The id of the key that opened the route, for the guest.
 pub(crate) const CALLER: HeaderName = HeaderName::from_static("modelet-caller");
+/// The version that is to answer, from whoever may deploy the function.
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("modelet-version");
 /// Where the time went, for a browser's network panel.
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 

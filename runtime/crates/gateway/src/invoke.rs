@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use modelet_catalog::Lookup;
-use modelet_engine::{Outcome, no_body, request_body};
+use modelet_engine::{Outcome, no_body};
 
 use crate::authorise::authorise;
 use crate::body::{Intake, LimitedBody};
+use crate::choose;
 use crate::clock;
 use crate::connection::Invocation;
 use crate::error::Refusal;
@@ -21,6 +21,7 @@ use crate::metrics::Stage;
 use crate::record::Record;
 use crate::reply::ReplyBody;
 use crate::respond::respond;
+use crate::shadow::{Copied, watched};
 use crate::watch::Watch;
 
 /// Answers one request. Dropping the future gives the request up; the record is written either way.
@@ -32,7 +33,7 @@ pub(crate) async fn invoke(gateway: &Gateway, invocation: Invocation, mut record
 
 /// The way down, to the guest's answer.
 async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record) -> Result<Outcome, Refusal> {
-    let (entry, meter) = route(gateway, &mut invocation.request, record)?;
+    let (entry, meter) = route(gateway, &mut invocation, record)?;
     let limits = &entry.limits;
     refuse_announced(&invocation.request, limits.request_body)?;
     record.stage(Stage::Route);
@@ -55,9 +56,10 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
     let intake = (!invocation.request.body().is_end_stream()).then(Arc::<Intake>::default);
     record.receiving(intake.clone());
     let id = invocation.id;
+    let kept = record.copied_body();
     let watch = Watch { id, function: entry.handle.clone(), meter, permits };
     let limited = |body| match intake.clone() {
-        Some(intake) => request_body(LimitedBody::new(body, limits.request_body, intake)),
+        Some(intake) => watched(LimitedBody::new(body, limits.request_body, intake), kept),
         None => no_body(),
     };
     let outcome = entry
@@ -66,7 +68,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
             id,
             deadline,
             request: Box::new(invocation.request.map(limited)),
-            https: false,
+            https: invocation.https,
             ended: Some(Box::new(move |ended, cpu| watch.ended(ended, cpu))),
             spans: record.spans(),
         })
@@ -79,25 +81,34 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
     }
 }
 
-/// Finds the function and clears the headers, all on one snapshot of the catalog, which is not held any longer.
+/// Finds the function, clears the headers and chooses the version that answers, all on one snapshot of the catalog, which is not
+/// held any longer.
 fn route(
     gateway: &Gateway,
-    request: &mut Request<Incoming>,
+    Invocation { id, https, request, .. }: &mut Invocation,
     record: &mut Record,
 ) -> Result<(Served, Arc<Meter>), Refusal> {
     let catalog = gateway.catalog.load();
     let authority = host::authority_of(request)?;
-    let (entry, route) = match catalog.find(authority, request.uri().path(), request.method().as_str()) {
+    let (live, route) = match catalog.find(authority, request.uri().path(), request.method().as_str()) {
         Lookup::Found { entry, route } => (entry, route),
         Lookup::MethodNotAllowed { allow } => return Err(Refusal::Method { allow }),
         Lookup::NotFound => return Err(Refusal::NotFound),
     };
-    let meter = gateway.metrics.meter(&entry.handle);
+    let mut meter = gateway.metrics.meter(&live.handle);
     record.routed(meter.clone());
     let has_authority = request.uri().authority().is_some();
-    let is_owner = authorise(&catalog, &entry.tenant, route.auth, request.headers_mut())?;
+    let wish = choose::wish(request.headers());
+    let is_owner = authorise(&catalog, &live.tenant, route.auth, request.headers_mut())?;
     record.asked_by_owner(is_owner);
     host::complete(has_authority, request.headers_mut());
+    let wish = wish.filter(|_| is_owner);
+    let entry = choose::choose(live, wish.as_ref(), request.headers(), *id)?;
+    if live.arms.is_some() {
+        meter = gateway.metrics.meter(&entry.handle);
+        record.routed(meter.clone());
+        record.copying(wish.is_none().then(|| Copied::begin(gateway, live, request, *https)).flatten());
+    }
     Ok((entry.clone(), meter))
 }
 

@@ -4,7 +4,7 @@
 //! function runs is the engine's business.
 //!
 //! Where to begin: `invoke` is the script of one request. `accept` and `connection` lead to it; `authorise`, `admit`,
-//! `headers` and `body` are its steps; `respond` is the only table from what happened to a status code; `record` writes each
+//! `choose`, `headers` and `body` are its steps; `respond` is the only table from what happened to a status code; `record` writes each
 //! request down once, and `watch` hears how each guest ended.
 
 mod accept;
@@ -12,6 +12,7 @@ mod activity;
 mod admit;
 mod authorise;
 mod body;
+mod choose;
 mod clock;
 mod config;
 mod connection;
@@ -29,6 +30,7 @@ mod problem;
 mod record;
 mod reply;
 mod respond;
+mod shadow;
 mod shares;
 mod socket;
 mod times;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use modelet_engine::Spans;
 use modelet_engine::ports;
 use modelet_spec::InvocationId;
@@ -15,6 +16,7 @@ use crate::connection::Connection;
 use crate::meter::{ANSWERED, Meter};
 use crate::metrics::Stage;
 use crate::respond::CLIENT_LEFT;
+use crate::shadow::{Copied, Kept};
 
 /// The reason of a request whose client left before, or while, it was answered.
 const CANCELLED: &str = "cancelled";
@@ -34,6 +36,8 @@ pub(crate) struct Record {
     spans: Option<Arc<Spans>>,
     meter: Option<Arc<Meter>>,
     intake: Option<Arc<Intake>>,
+    /// What is kept of it for the function's shadow, if it has one.
+    copied: Option<Box<Copied>>,
     /// Whether who asked may see the function's insides.
     by_owner: bool,
     status: &'static str,
@@ -59,6 +63,7 @@ impl Record {
             spans: None,
             meter: None,
             intake: None,
+            copied: None,
             by_owner: false,
             // What stands when nothing else is written: the future was dropped.
             status: CLIENT_LEFT,
@@ -90,6 +95,23 @@ impl Record {
     /// Where the request's body is counted, if it has one.
     pub(crate) fn receiving(&mut self, intake: Option<Arc<Intake>>) {
         self.intake = intake;
+    }
+
+    /// The request is kept for the function's shadow.
+    pub(crate) fn copying(&mut self, copied: Option<Box<Copied>>) {
+        self.copied = copied;
+    }
+
+    /// Where the request's body is to be kept, too.
+    pub(crate) fn copied_body(&self) -> Option<Arc<Kept>> {
+        self.copied.as_ref().map(|copied| copied.body())
+    }
+
+    /// A piece of the answer goes out.
+    pub(crate) fn answered(&mut self, piece: Option<&Bytes>) {
+        if let Some((copied, piece)) = self.copied.as_mut().zip(piece) {
+            copied.answered(piece);
+        }
     }
 
     /// A stage ended.
@@ -194,5 +216,8 @@ impl Drop for Record {
         tracing::debug!(invocation = %self.id, status = self.status, reason = self.reason, ?duration, "a request ended");
         meter.request(self.status, self.reason, duration);
         meter.bytes(self.intake.as_ref().map_or(0, |intake| intake.bytes()), self.sent);
+        if let Some(copied) = self.copied.take() {
+            copied.end(&self.connection.gateway, self.id, self.status, self.reason == ANSWERED);
+        }
     }
 }

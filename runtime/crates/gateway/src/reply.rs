@@ -44,6 +44,7 @@ impl ReplyBody {
         if let Some(trailers) = frame.trailers_mut() {
             headers::clean_trailers(trailers);
         }
+        self.record.answered(frame.data_ref());
         let is_last = self.is_end_stream();
         self.record.sent(frame.data_ref().map_or(0, Bytes::len), is_last);
         frame

@@ -66,6 +66,7 @@ fn of_refusal(refusal: &Refusal) -> Line {
         Refusal::NoKey => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Refusal::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
         Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+        Refusal::NoVersion => (StatusCode::NOT_FOUND, "no-version"),
         Refusal::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
         Refusal::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         Refusal::FunctionFull => (StatusCode::TOO_MANY_REQUESTS, "function-busy"),
@@ -135,7 +136,11 @@ fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
         Refusal::FunctionFull | Refusal::TenantFull | Refusal::ServerFull => {
             extra.insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
-        Refusal::Bad(_) | Refusal::Forbidden | Refusal::NotFound | Refusal::BodyTooLarge { .. } => {}
+        Refusal::Bad(_)
+        | Refusal::Forbidden
+        | Refusal::NotFound
+        | Refusal::NoVersion
+        | Refusal::BodyTooLarge { .. } => {}
     }
     extra
 }
@@ -231,7 +236,7 @@ fn is_bodyless(status: StatusCode) -> bool {
 }
 
 /// A status as metrics have it: a guest may answer 900 different codes, and the unusual ones share a label.
-fn status_label(status: StatusCode) -> &'static str {
+pub(crate) fn status_label(status: StatusCode) -> &'static str {
     macro_rules! labels {
         ($($code:literal)*) => { match status.as_u16() { $($code => stringify!($code),)* _ => "other" } };
     }

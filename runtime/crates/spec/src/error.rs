@@ -137,6 +137,14 @@ pub struct OutboundRuleError {
     pub reason: String,
 }
 
+/// A text is not a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not a time; write it like 2026-11-28T17:40:00Z, or like 10m for ten minutes ago")]
+pub struct TimestampError(
+    /// The text as found, cut to 80 characters.
+    pub String,
+);
+
 /// At most `chars_max` characters of a text, for a message: what a stranger sent may be long.
 pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()

@@ -10,6 +10,7 @@
 //! party allows). [`document`] is the
 //! TOML reader behind the manifest; it reports all faults of a file at once and serves the server's configuration too.
 
+mod at;
 mod auth;
 pub mod card;
 mod device;
@@ -28,15 +29,18 @@ mod path;
 mod size;
 pub mod span;
 mod text_serde;
+mod timestamp;
+pub mod traffic;
 mod version;
 
+pub use at::At;
 pub use auth::Auth;
 pub use card::{CardError, ModelCard};
 pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
     DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, OutboundRuleError, PathError,
-    SizeError, SpanError, VersionError,
+    SizeError, SpanError, TimestampError, VersionError,
 };
 pub use file_path::FilePath;
 pub use flow::Flow;
@@ -46,4 +50,6 @@ pub use model_ref::{ModelRef, Pick};
 pub use name::{FunctionName, Label, ModelName, TenantName};
 pub use path::{PathPattern, Segment};
 pub use size::ByteSize;
+pub use timestamp::Timestamp;
+pub use traffic::Traffic;
 pub use version::Version;

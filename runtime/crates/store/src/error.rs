@@ -114,6 +114,12 @@ pub enum StoreError {
         /// The functions, sorted.
         functions: Vec<FunctionName>,
     },
+    /// A version of a function that is not there was named.
+    #[error("there is no function {0}")]
+    FunctionMissing(String),
+    /// The version of a function that routes use was to be removed.
+    #[error("{0} is live")]
+    FunctionLive(String),
     /// A label that does not stand there was to be removed.
     #[error("the label {label} does not stand at {model}")]
     LabelMissing {

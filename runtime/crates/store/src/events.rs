@@ -15,7 +15,8 @@ pub struct Event {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
     /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `function.deploy`,
-    /// `function.compile`, `key.put`, `tenant.create`.
+    /// `function.compile`, `function.rollback`, `function.traffic`, `function.remove`, `key.put`, `tenant.create`; and where all
+    /// goes back to an earlier moment: `tenant.restore`, `function.restore`, `function.stop`, `model.restore`.
     pub kind: String,
     /// To whose thing.
     pub tenant: TenantName,
@@ -49,6 +50,13 @@ impl Store {
     }
 }
 
+/// A change that has been noted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noted {
+    pub(crate) id: i64,
+    pub(crate) at_ms: i64,
+}
+
 /// Notes a change in its own transaction; returns its time.
 pub(crate) fn note(
     tx: &Transaction<'_>,
@@ -57,10 +65,21 @@ pub(crate) fn note(
     subject: &str,
     detail: &str,
 ) -> Result<i64, StoreError> {
+    Ok(noted(tx, kind, tenant, subject, detail)?.at_ms)
+}
+
+/// The same, for a change with which something begins or ends to stand ([`crate::history`]).
+pub(crate) fn noted(
+    tx: &Transaction<'_>,
+    kind: &str,
+    tenant: &TenantName,
+    subject: &str,
+    detail: &str,
+) -> Result<Noted, StoreError> {
     let at_ms = now_ms();
     let insert = "INSERT INTO event (at_ms, kind, tenant, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
     tx.prepare_cached(insert)?.execute(params![at_ms, kind, tenant.as_str(), subject, detail])?;
-    Ok(at_ms)
+    Ok(Noted { id: tx.last_insert_rowid(), at_ms })
 }
 
 /// Milliseconds since 1970; 0 for a clock that is before.

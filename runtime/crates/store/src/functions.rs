@@ -1,9 +1,16 @@
 //! Versions of functions, the models that they mean, and which one is live.
 
+mod remove;
+pub(crate) mod serving;
+
+pub use remove::RemovedFunction;
+pub use serving::{NewServing, Serving};
+
 use crate::compiled::CompiledRecord;
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::models::version;
 use crate::store::Store;
 use crate::{tenants, uploads};
@@ -109,7 +116,19 @@ impl Store {
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], [`StoreError::NoModel`], or the metadata cannot be written. Then
     /// nothing has changed.
     pub fn put_function(&self, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
-        self.db.write(|tx| self.put(tx, new))
+        self.db.write(|tx| self.put(tx, new, None))
+    }
+
+    /// Keeps a deploy as a new version that is not live: the function's requests are shared out as said, from now on with it.
+    ///
+    /// # Errors
+    /// Those of [`Store::put_function`].
+    pub fn put_function_aside(
+        &self,
+        new: &NewFunctionVersion,
+        traffic_json: &str,
+    ) -> Result<FunctionVersion, StoreError> {
+        self.db.write(|tx| self.put(tx, new, Some(traffic_json)))
     }
 
     /// Keeps many deploys in the order given, all of them or none: in one transaction, so that the disk is waited for once.
@@ -117,7 +136,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::put_function`], of the first that fails. Then nothing has changed.
     pub fn put_functions(&self, new: &[NewFunctionVersion]) -> Result<Vec<FunctionVersion>, StoreError> {
-        self.db.write(|tx| new.iter().map(|new| self.put(tx, new)).collect())
+        self.db.write(|tx| new.iter().map(|new| self.put(tx, new, None)).collect())
     }
 
     /// The live version of each function, of one tenant or of all, sorted by tenant and name.
@@ -138,7 +157,7 @@ impl Store {
         self.db.read(|tx| Ok(list(tx, &sql, (tenant.as_str(), name.as_str()))?.into_iter().next()))
     }
 
-    /// All versions of a function, the newest first.
+    /// All versions of a function, the newest first; those that were removed are not among them.
     ///
     /// # Errors
     /// When the metadata cannot be read.
@@ -147,37 +166,103 @@ impl Store {
         tenant: &TenantName,
         name: &FunctionName,
     ) -> Result<Vec<FunctionVersion>, StoreError> {
-        let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 ORDER BY f.version DESC");
+        let sql =
+            format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.removed_ms IS NULL ORDER BY f.version DESC");
         self.db.read(|tx| list(tx, &sql, (tenant.as_str(), name.as_str())))
     }
 
-    fn put(&self, tx: &Transaction<'_>, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
+    /// One version of a function.
+    ///
+    /// # Errors
+    /// [`StoreError::FunctionMissing`], or the metadata cannot be read.
+    pub fn function_version(
+        &self,
+        tenant: &TenantName,
+        name: &FunctionName,
+        version: Version,
+    ) -> Result<FunctionVersion, StoreError> {
+        self.db.read(|tx| require(tx, tenant, name, version))
+    }
+
+    /// The same, also of a version that was removed.
+    ///
+    /// # Errors
+    /// Those of [`Store::function_version`].
+    pub fn function_version_kept(
+        &self,
+        tenant: &TenantName,
+        name: &FunctionName,
+        version: Version,
+    ) -> Result<FunctionVersion, StoreError> {
+        let found = self.db.read(|tx| find(tx, tenant, name, version))?;
+        found.ok_or_else(|| StoreError::FunctionMissing(format!("{name}@{version}")))
+    }
+
+    /// The number that the next version of a function will have.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn next_function_version(&self, tenant: &TenantName, name: &FunctionName) -> Result<Version, StoreError> {
+        self.db.read(|tx| next(tx, tenant, name))
+    }
+
+    fn put(
+        &self,
+        tx: &Transaction<'_>,
+        new: &NewFunctionVersion,
+        aside: Option<&str>,
+    ) -> Result<FunctionVersion, StoreError> {
         tenants::require(tx, &new.tenant)?;
         let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
         if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
             return Err(StoreError::NoBlob(new.component));
         }
-        let newest =
-            "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
-        let of_function = (new.tenant.as_str(), new.name.as_str());
-        let newest = tx.query_row(newest, of_function, version).optional()?;
-        let number = newest.map_or(Version::FIRST, Version::next);
-        insert(tx, new, number)?;
+        let number = next(tx, &new.tenant, &new.name)?;
+        let event = insert(tx, new, number)?;
         uploads::settle(tx, &new.tenant, &new.component)?;
-        tx.execute(
-            "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
-             ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
-            params![new.tenant.as_str(), new.name.as_str(), number.get()],
-        )?;
-        let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
-        let made = list(tx, &sql, params![new.tenant.as_str(), new.name.as_str(), number.get()])?;
-        Ok(made.into_iter().next().ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+        match aside {
+            None => serving::set_live(tx, &new.tenant, &new.name, number, event)?,
+            Some(traffic) => serving::set_traffic(tx, &new.tenant, &new.name, Some(traffic), event)?,
+        }
+        require(tx, &new.tenant, &new.name, number)
     }
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<(), StoreError> {
+/// One more than the highest number, those of removed versions among them.
+fn next(tx: &Transaction<'_>, tenant: &TenantName, name: &FunctionName) -> Result<Version, StoreError> {
+    let highest = "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
+    let highest = tx.query_row(highest, (tenant.as_str(), name.as_str()), version).optional()?;
+    Ok(highest.map_or(Version::FIRST, Version::next))
+}
+
+/// The version that is meant, or a refusal that names it.
+fn require(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &FunctionName,
+    version: Version,
+) -> Result<FunctionVersion, StoreError> {
+    let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3 AND f.removed_ms IS NULL");
+    let found = list(tx, &sql, params![tenant.as_str(), name.as_str(), version.get()])?;
+    found.into_iter().next().ok_or_else(|| StoreError::FunctionMissing(format!("{name}@{version}")))
+}
+
+/// One version, also one that was removed.
+pub(crate) fn find(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &FunctionName,
+    version: Version,
+) -> Result<Option<FunctionVersion>, StoreError> {
+    let sql = format!("{SELECT} WHERE f.tenant = ?1 AND f.name = ?2 AND f.version = ?3");
+    Ok(list(tx, &sql, params![tenant.as_str(), name.as_str(), version.get()])?.into_iter().next())
+}
+
+/// Returns the event.
+fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<i64, StoreError> {
     let subject = format!("{}@{number}", new.name);
-    let at_ms = note(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
+    let event = noted(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
+    Item::function(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
     tx.execute(
         "INSERT INTO function_version
          (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused, image)
@@ -190,13 +275,14 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
             new.compiled.digest.to_string(),
             new.compiled.engine,
             new.manifest_json,
-            at_ms,
+            event.at_ms,
             new.not_reused,
             new.compiled.image
         ],
     )?;
     let function = tx.last_insert_rowid();
-    new.models.iter().try_for_each(|binding| bind(tx, function, &new.tenant, binding))
+    new.models.iter().try_for_each(|binding| bind(tx, function, &new.tenant, binding))?;
+    Ok(event.id)
 }
 
 fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelBinding) -> Result<(), StoreError> {
@@ -213,7 +299,7 @@ fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelB
     }
 }
 
-fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
+pub(crate) fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
     let mut query = tx.prepare_cached(sql)?;
     let rows = query.query_map(params, |row| Ok((row.get::<_, i64>("id")?, function(row)?)))?;
     let mut found = rows.collect::<Result<Vec<_>, _>>()?;

@@ -1,8 +1,8 @@
 //! Where artifacts and desired state live: one data directory of one server.
 //!
 //! Bytes (components, models) are files named by their digest; what should serve is in SQLite beside them. Every change
-//! is one transaction with a row in `event`, so that a later reader can follow what happened. All calls block: call them
-//! from a thread that may.
+//! is one transaction with a row in `event`, so that a later reader can follow what happened; `history` says what stood at any
+//! moment of the last weeks. All calls block: call them from a thread that may.
 //!
 //! It does not know what a manifest, a model's description or compiled code mean: to it they are text and bytes. It keeps
 //! no secret: of keys it has hashes.
@@ -21,6 +21,7 @@ mod events;
 mod files;
 mod folders;
 mod functions;
+mod history;
 mod keys;
 mod keyvalue;
 mod models;
@@ -38,7 +39,10 @@ pub use collect::Collected;
 pub use compiled::CompiledRecord;
 pub use error::StoreError;
 pub use events::Event;
-pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
+pub use functions::{
+    FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding, NewServing, RemovedFunction, Serving,
+};
+pub use history::{Change, Moment, Restored};
 pub use keys::StoredKey;
 pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits, KeyValueUse};
 pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};

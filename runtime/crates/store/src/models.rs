@@ -4,9 +4,9 @@
 //! listing and its number is never used again.
 
 mod content;
-mod labels;
+pub(crate) mod labels;
 mod put;
-mod remove;
+pub(crate) mod remove;
 mod rewrites;
 
 pub use content::content_digest;
@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-fn find(
+pub(crate) fn find(
     tx: &Transaction<'_>,
     tenant: &TenantName,
     name: &ModelName,
@@ -165,8 +165,23 @@ fn find(
     }
 }
 
+/// One version, also one that was removed: without labels then.
+pub(crate) fn find_kept(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &ModelName,
+    version: Version,
+) -> Result<Option<ModelVersion>, StoreError> {
+    let labels = "SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
+        WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version";
+    let sql = format!(
+        "SELECT v.*, ({labels}) AS labels FROM model_version v WHERE v.tenant = ?1 AND v.name = ?2 AND v.version = ?3"
+    );
+    Ok(list(tx, &sql, params![tenant.as_str(), name.as_str(), version.get()])?.into_iter().next())
+}
+
 /// The version that is meant, or a refusal that names it.
-fn require(
+pub(crate) fn require(
     tx: &Transaction<'_>,
     tenant: &TenantName,
     name: &ModelName,
@@ -183,7 +198,7 @@ fn written(name: &ModelName, pick: Option<&Pick>) -> String {
     }
 }
 
-fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<ModelVersion>, StoreError> {
+pub(crate) fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<ModelVersion>, StoreError> {
     let mut query = tx.prepare_cached(sql)?;
     let rows = query.query_map(params, |row| Ok((row.get::<_, i64>("id")?, model(row)?)))?;
     let mut found = rows.collect::<Result<Vec<_>, _>>()?;

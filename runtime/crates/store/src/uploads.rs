@@ -145,7 +145,8 @@ fn used(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u64, StoreError> {
     // UNION leaves out what is there twice: a content counts once.
     let mut query = tx.prepare_cached(
         "SELECT coalesce(sum(bytes), 0) AS bytes FROM (
-             SELECT f.digest, f.bytes FROM model_file f JOIN model_version v ON v.id = f.model WHERE v.tenant = ?1
+             SELECT f.digest, f.bytes FROM model_file f JOIN model_version v ON v.id = f.model
+                 WHERE v.tenant = ?1 AND v.removed_ms IS NULL
              UNION SELECT digest, bytes FROM upload WHERE tenant = ?1)",
     )?;
     Ok(query.query_row([tenant.as_str()], |row| unsigned(row, "bytes"))?)
@@ -155,8 +156,9 @@ fn used(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u64, StoreError> {
 pub(crate) fn holds(tx: &Transaction<'_>, tenant: &TenantName, digest: &Digest) -> Result<bool, StoreError> {
     let mut query = tx.prepare_cached(
         "SELECT 1 FROM upload WHERE tenant = ?1 AND digest = ?2
-         UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model WHERE v.tenant = ?1 AND f.digest = ?2
-         UNION ALL SELECT 1 FROM function_version WHERE tenant = ?1 AND component = ?2
+         UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model
+             WHERE v.tenant = ?1 AND f.digest = ?2 AND v.removed_ms IS NULL
+         UNION ALL SELECT 1 FROM function_version WHERE tenant = ?1 AND component = ?2 AND removed_ms IS NULL
          LIMIT 1",
     )?;
     Ok(query.query_row((tenant.as_str(), digest.to_string()), |_| Ok(())).optional()?.is_some())

@@ -8,13 +8,13 @@ use modelet_spec::{ModelCard, ModelName, ModelRef, Pick, span};
 
 use super::own;
 use crate::cli::client::Client;
-use crate::cli::function::with_tenant;
+use crate::cli::function::at;
 use crate::cli::inspect::print_ports;
 use crate::cli::output;
-use crate::cli::{ListArgs, ServerArgs};
+use crate::cli::{AtArgs, ServerArgs};
 
-pub(super) fn run(client: &Client, args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let answer: Models = client.get(&with_tenant("/v1/models", server))?;
+pub(super) fn run(client: &Client, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
+    let answer: Models = client.get(&at("/v1/models", args, server))?;
     if args.json {
         return output::json(&answer);
     }
@@ -22,8 +22,8 @@ pub(super) fn run(client: &Client, args: &ListArgs, server: &ServerArgs) -> anyh
     Ok(())
 }
 
-pub(super) fn versions(client: &Client, name: &ModelName, args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let answer: ModelVersions = client.get(&with_tenant(&format!("/v1/models/{name}"), server))?;
+pub(super) fn versions(client: &Client, name: &ModelName, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
+    let answer: ModelVersions = client.get(&at(&format!("/v1/models/{name}"), args, server))?;
     if args.json {
         return output::json(&answer);
     }
@@ -31,9 +31,9 @@ pub(super) fn versions(client: &Client, name: &ModelName, args: &ListArgs, serve
     Ok(())
 }
 
-pub(super) fn show(client: &Client, model: &ModelRef, args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
+pub(super) fn show(client: &Client, model: &ModelRef, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let (name, pick) = own(model)?;
-    let mut answer: ModelVersions = client.get(&with_tenant(&format!("/v1/models/{name}"), server))?;
+    let mut answer: ModelVersions = client.get(&at(&format!("/v1/models/{name}"), args, server))?;
     if let Some(pick) = pick {
         answer.versions.retain(|version| is_meant(version, pick));
     }

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use modelet_spec::{ModelName, ModelRef, Pick};
 
 use super::client::Client;
-use super::{ListArgs, ServerArgs};
+use super::{AtArgs, ServerArgs};
 use label::LabelArgs;
 use memory::{PinArgs, UnloadArgs};
 use optimize::OptimizeArgs;
@@ -24,21 +24,21 @@ pub(crate) enum ModelCommand {
     /// Push an ONNX model, with its card and its weights
     Push(PushArgs),
     /// List all models
-    List(ListArgs),
+    List(AtArgs),
     /// Show one model: its card, what goes in and what comes out
     Show {
         // Not a comment for rustdoc, which would take the brackets for a link.
         #[arg(help = "The model, as NAME[@VERSION|@LABEL]")]
         model: ModelRef,
         #[command(flatten)]
-        list: ListArgs,
+        list: AtArgs,
     },
     /// List the versions of one model
     Versions {
         /// The model
         name: ModelName,
         #[command(flatten)]
-        list: ListArgs,
+        list: AtArgs,
     },
     /// Put a label at a version, or take it away
     Label(LabelArgs),

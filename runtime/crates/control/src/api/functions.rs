@@ -15,13 +15,14 @@ use crate::control::{Control, FunctionEntry, blocking};
 use crate::deploy;
 use crate::error::ControlError;
 use crate::restore::draft;
-use crate::views;
-use crate::wire::{Deploy, Function, Functions, Problem, Scale, TenantQuery};
+use crate::wire::{Deploy, Function, Functions, ListQuery, Problem, Scale, TenantQuery};
+use crate::{history, views};
 
 /// Deploy a function
 ///
-/// Checks the manifest, compiles the component in a process of its own, binds its models, links it, and serves it. Whatever is
-/// refused is refused before anything serves. A component that takes too much to compile is refused with `compile-memory`,
+/// Checks the manifest, compiles the component in a process of its own, binds its models, links it, asks it the manifest's own
+/// `[[case]]`s, and serves it. Whatever is refused is refused before anything serves. While the function's requests are shared out
+/// the new version gets none of them. A component that takes too much to compile is refused with `compile-memory`,
 /// `compile-cpu`, `compile-time` or `compile-size`; one whose compiler crashes, with `compile-crashed` and the signal.
 #[utoipa::path(
     post, path = "/v1/functions", tag = "functions", request_body = Deploy,
@@ -31,7 +32,7 @@ use crate::wire::{Deploy, Function, Functions, Problem, Scale, TenantQuery};
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "A route is taken, or the version gains capabilities"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The manifest, the component or a model was refused"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The manifest, the component or a model was refused, or a `[[case]]` is not answered as it says (`case-failed`)"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready, or the compiler was killed (`compile-killed`)"),
     )
 )]
@@ -46,9 +47,9 @@ pub(super) async fn deploy(
     Ok((respond::CREATED, axum::Json(task.await??)))
 }
 
-/// List the functions of a tenant
+/// List the functions of a tenant, now or at an earlier moment
 #[utoipa::path(
-    get, path = "/v1/functions", tag = "functions", params(TenantQuery),
+    get, path = "/v1/functions", tag = "functions", params(ListQuery),
     responses(
         (status = 200, body = Functions),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -58,10 +59,13 @@ pub(super) async fn deploy(
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<Functions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let functions = blocking(move || {
+        if let Some(at) = query.at {
+            return history::functions(&api.control, &tenant, at);
+        }
         let versions = api.control.store.functions(Some(&tenant))?;
         let catalog = api.control.catalog.load();
         let own = catalog.functions().filter(|entry| entry.tenant == tenant);
@@ -72,10 +76,10 @@ pub(super) async fn list(
     Ok(axum::Json(Functions { functions: functions.await? }))
 }
 
-/// Show a function: the version that is live
+/// Show a function: the version that is live, or was at an earlier moment
 #[utoipa::path(
     get, path = "/v1/functions/{name}", tag = "functions",
-    params(("name" = String, Path, description = "The function"), TenantQuery),
+    params(("name" = String, Path, description = "The function"), ListQuery),
     responses(
         (status = 200, body = Function),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -86,10 +90,17 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<FunctionName>,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let function = blocking(move || live(&api.control, &api.control.stored(&tenant, &name)?));
+    let function = blocking(move || match query.at {
+        None => live(&api.control, &api.control.stored(&tenant, &name)?),
+        Some(at) => {
+            let functions = history::functions(&api.control, &tenant, at)?;
+            let function = functions.into_iter().find(|function| function.name == name);
+            function.ok_or_else(|| ControlError::NoFunction(name.to_string()))
+        }
+    });
     Ok(axum::Json(function.await?))
 }
 

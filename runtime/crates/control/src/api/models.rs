@@ -10,12 +10,13 @@ use super::{Api, respond};
 use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
+use crate::history;
 use crate::push::{self, Push};
 use crate::remove;
 use crate::upload::{self, UploadLimit};
 use crate::views;
 use crate::wire::{
-    LabelAt, Model, ModelVersions, Models, Problem, PushFiles, PushQuery, RemoveQuery, Removed, TenantQuery,
+    LabelAt, ListQuery, Model, ModelVersions, Models, Problem, PushFiles, PushQuery, RemoveQuery, Removed, TenantQuery,
     VersionQuery,
 };
 
@@ -71,9 +72,9 @@ fn is_json(request: &Request) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// List the models of a tenant: the newest version of each
+/// List the models of a tenant: the newest version of each, now or at an earlier moment
 #[utoipa::path(
-    get, path = "/v1/models", tag = "models", params(TenantQuery),
+    get, path = "/v1/models", tag = "models", params(ListQuery),
     responses(
         (status = 200, body = Models),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -83,20 +84,24 @@ fn is_json(request: &Request) -> bool {
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<Models>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let models = blocking(move || {
+        if let Some(at) = query.at {
+            let models = history::models(&api.control, &tenant, at)?;
+            return models.into_iter().map(views::model).collect::<Result<Vec<_>, _>>();
+        }
         let newest = api.control.store.models(Some(&tenant))?;
         newest.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(Models { models: models.await? }))
 }
 
-/// Show a model: all its versions, the newest first
+/// Show a model: all its versions, the newest first, now or at an earlier moment
 #[utoipa::path(
     get, path = "/v1/models/{name}", tag = "models",
-    params(("name" = String, Path, description = "The model"), TenantQuery),
+    params(("name" = String, Path, description = "The model"), ListQuery),
     responses(
         (status = 200, body = ModelVersions),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -107,11 +112,14 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<ModelName>,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<ModelVersions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let versions = blocking(move || {
-        let mut versions = api.control.store.model_versions(&tenant, &name)?;
+        let mut versions = match query.at {
+            None => api.control.store.model_versions(&tenant, &name)?,
+            Some(at) => api.control.store.models_at(&tenant, Some(&name), history::moment(&api.control, at)?.1)?,
+        };
         if versions.is_empty() {
             return Err(ControlError::NoModel(name.to_string()));
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use modelet_catalog::{Entry, Route};
-use modelet_engine::FunctionSpec;
 use modelet_engine::ports::Code;
+use modelet_engine::{Function, FunctionSpec};
 use modelet_spec::manifest::{Instances, Manifest, Reuse};
 use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
@@ -13,12 +13,13 @@ use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 use super::Bound;
 use crate::code::Coded;
 use crate::compile::Image;
-use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::guest_log::GuestLog;
+use crate::lineup::{Fresh, Plan, traffic_json};
 use crate::models::FunctionModels;
 use crate::pinned::Pinned;
-use crate::{views, wire};
+use crate::{switch, views, wire};
 
 /// A function that may become a version.
 #[derive(Clone)]
@@ -51,6 +52,11 @@ impl Draft {
 
     /// Makes what a catalog holds. Nothing is loaded: that is for whoever calls the function.
     pub(crate) fn entry(&self, control: &Control, version: Version, code: Arc<dyn Code>) -> FunctionEntry {
+        self.entry_of(control, version, control.engine.function(code, self.spec(control, version)))
+    }
+
+    /// The same around what runs it already.
+    pub(crate) fn entry_of(&self, control: &Control, version: Version, handle: Arc<Function>) -> FunctionEntry {
         Entry {
             tenant: self.tenant.clone(),
             function: self.manifest.name.clone(),
@@ -58,7 +64,8 @@ impl Draft {
             digest: self.component,
             limits: self.limits(control),
             routes: self.routes(control),
-            handle: control.engine.function(code, self.spec(control, version)),
+            handle,
+            arms: None,
         }
     }
 
@@ -120,39 +127,64 @@ impl Draft {
     }
 }
 
-/// Puts a draft into service. One at a time: each sees the catalog that the one before made. Returns the entry with what the API
-/// shows of it, and how many of its instances are to be kept warm.
+/// A draft that has become a version.
+pub(super) struct Published {
+    /// What serves of the function now.
+    pub(super) serving: Arc<FunctionEntry>,
+    /// The number.
+    pub(super) version: Version,
+    /// What the API shows of it beside its entry.
+    pub(super) shown: Shown,
+    /// How many of the function's instances are to be kept warm.
+    pub(super) min: u32,
+}
+
+/// Makes a version of a draft. It goes live, unless the function's requests are shared out: then it gets none until somebody says
+/// so. One at a time: each sees the catalog that the one before made.
 pub(super) async fn publish(
     control: &Arc<Control>,
     draft: Draft,
     compiled: CompiledRecord,
-) -> Result<(Arc<FunctionEntry>, Shown, u32), ControlError> {
+) -> Result<Published, ControlError> {
     let _publishing = control.publishing.lock().await;
-    if !control.state.load().loaded {
-        return Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()));
-    }
+    switch::loaded(control)?;
     let control = Arc::clone(control);
     blocking(move || {
         let shown = draft.shown();
-        let name = &draft.manifest.name;
-        let newest = control.store.function_versions(&draft.tenant, name)?.into_iter().next();
-        let expected = newest.map_or(Version::FIRST, |newest| newest.version.next());
-        let of =
-            Coded { tenant: draft.tenant.clone(), name: name.clone(), version: expected, component: draft.component };
-        let entry = Arc::new(draft.entry(&control, expected, control.codes.stored(of, &compiled)));
+        let (tenant, name) = (draft.tenant.clone(), draft.manifest.name.clone());
+        let expected = control.store.next_function_version(&tenant, &name)?;
+        let serving = control.store.serving(&tenant, &name)?.map(Plan::of).transpose()?;
+        let plan = plan(serving, (tenant.clone(), name.clone()), expected);
+        let of = Coded { tenant, name, version: expected, component: draft.component };
+        let code = control.codes.stored(of, &compiled);
+        let entry = plan.line_up(&control, Some(&Fresh { draft: &draft, version: expected, code }))?;
         // Built before anything is stored: a route that cannot be served must leave no version behind.
-        let next = with(&control, Arc::clone(&entry))?;
-        let stored = control.store.put_function(&stored_form(&draft, &compiled)?)?;
+        let next = switch::with(&control, Arc::clone(&entry))?;
+        let new = stored_form(&draft, &compiled)?;
+        let stored = match &plan.traffic {
+            None => control.store.put_function(&new)?,
+            Some(traffic) => control.store.put_function_aside(&new, &traffic_json(traffic)?)?,
+        };
         if stored.version != expected {
             // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.
             let text = format!("version {} was stored where {expected} was expected", stored.version);
             return Err(ControlError::Internal(text));
         }
         control.catalog.store(Arc::new(next));
-        let said = control.store.scale(&draft.tenant, name)?;
-        Ok((entry, shown, said.unwrap_or(draft.manifest.instances.min)))
+        let min = switch::kept(&control, &entry)?;
+        Ok(Published { serving: entry, version: expected, shown, min })
     })
     .await
+}
+
+/// What serves once there is a new version.
+fn plan(serving: Option<Plan>, (tenant, name): (TenantName, FunctionName), new: Version) -> Plan {
+    match serving {
+        Some(Plan { live, traffic: Some(traffic), .. }) => {
+            Plan { tenant, name, live, traffic: Some(traffic.with(new)) }
+        }
+        _ => Plan { tenant, name, live: new, traffic: None },
+    }
 }
 
 /// What the API shows of a version beside its entry.
@@ -160,18 +192,6 @@ pub(crate) struct Shown {
     pub(crate) models: Vec<wire::BoundModel>,
     pub(crate) notes: Vec<String>,
     pub(crate) image: Option<wire::Image>,
-}
-
-/// The catalog that serves, with this entry in the place of the same function's version before.
-fn with(control: &Control, entry: Arc<FunctionEntry>) -> Result<FunctionCatalog, ControlError> {
-    let mut builder = control.catalog_builder()?;
-    let serving = control.catalog.load();
-    let others = serving.functions().filter(|e| e.tenant != entry.tenant || e.function != entry.function);
-    for other in others {
-        builder.add(Arc::clone(other))?;
-    }
-    builder.add(entry)?;
-    Ok(builder.build())
 }
 
 fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVersion, ControlError> {

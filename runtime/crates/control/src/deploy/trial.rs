@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use modelet_engine::ports::{NoLog, NoModels};
+use modelet_engine::ports::{Log, NoLog, NoModels};
 use modelet_engine::{Ended, Function, FunctionSpec, Invocation, Outcome, RequestBody, RequestBodyError, request_body};
 use modelet_spec::manifest::{CaseRequest, Reuse};
 use modelet_spec::{InvocationId, Version};
@@ -87,13 +87,13 @@ impl Trial {
     }
 
     /// What its guest wrote is the version's from now on.
-    pub(super) fn leave_log(&self, version: &Function) {
-        self.log.pass_to(version.spec().log.as_ref());
+    pub(super) fn leave_log(&self, version: &dyn Log) {
+        self.log.pass_to(version);
     }
 
     /// `None`: the case is no proper request.
     async fn call(&self) -> Option<Call> {
-        let request = request(self.case.as_ref())?;
+        let request = request(self.case.as_ref(), None)?;
         Some(call(&self.function, request).await)
     }
 }
@@ -149,7 +149,7 @@ pub(super) async fn call(function: &Arc<Function>, request: http::Request<Reques
 }
 
 /// An id like those of requests.
-fn id() -> InvocationId {
+pub(super) fn id() -> InvocationId {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut random = [0; 16];
     // Without random bits it is an id all the same; it grants nothing.
@@ -157,8 +157,8 @@ fn id() -> InvocationId {
     InvocationId::from_parts(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX), u128::from_ne_bytes(random))
 }
 
-/// The request of a case, or `GET /`; `None` if the case's is no proper one.
-pub(super) fn request(case: Option<&CaseRequest>) -> Option<http::Request<RequestBody>> {
+/// The request of a case, or `GET /`; `None` if the case's is no proper one. `file`: the bytes of its file.
+pub(super) fn request(case: Option<&CaseRequest>, file: Option<Vec<u8>>) -> Option<http::Request<RequestBody>> {
     let Some(case) = case else {
         return http::Request::get("http://localhost/").header("host", "localhost").body(body(Vec::new())).ok();
     };
@@ -170,10 +170,11 @@ pub(super) fn request(case: Option<&CaseRequest>) -> Option<http::Request<Reques
     for (name, value) in &case.headers {
         request = request.header(name, value);
     }
-    let bytes = match (&case.body, &case.json) {
-        (Some(text), _) => text.clone().into_bytes(),
-        (None, Some(json)) => json.to_string().into_bytes(),
-        (None, None) => Vec::new(),
+    let bytes = match (file, &case.body, &case.json) {
+        (Some(file), ..) => file,
+        (None, Some(text), _) => text.clone().into_bytes(),
+        (None, None, Some(json)) => json.to_string().into_bytes(),
+        (None, None, None) => Vec::new(),
     };
     request.body(body(bytes)).ok()
 }

@@ -84,7 +84,7 @@ async fn once(
     draft: &Draft,
     code: &CodeImage,
 ) -> Result<Option<(Call, Duration)>, ControlError> {
-    let Some(request) = request(case(draft).as_ref()) else { return Ok(None) };
+    let Some(request) = request(case(draft).as_ref(), None) else { return Ok(None) };
     let function = rehearsal(control, draft, code);
     function.wake(Instant::now() + LINK_MAX).await?;
     let began = Instant::now();

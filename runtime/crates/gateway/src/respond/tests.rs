@@ -19,7 +19,7 @@ fn gateway(server_timing: bool, registry: &mut Registry) -> Arc<Connection> {
     let config = GatewayConfig { server_timing, ..GatewayConfig::default() };
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
     let gateway = Arc::new(Gateway::new(config, catalog, registry));
-    Arc::new(Connection { gateway, activity: Activity::new(Instant::now()) })
+    Arc::new(Connection { gateway, activity: Activity::new(Instant::now()), https: false })
 }
 
 fn record(connection: Arc<Connection>) -> Box<Record> {

@@ -2,7 +2,8 @@
 
 use super::{ModelVersion, require, written};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::store::Store;
 use modelet_spec::{Label, ModelName, Pick, TenantName};
 use rusqlite::{Transaction, params};
@@ -49,7 +50,7 @@ impl Store {
 }
 
 /// Puts a label at a version.
-pub(super) fn put(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
+pub(crate) fn put(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
     let number = model.version;
     let moved = tx.execute(
         "INSERT INTO model_label (tenant, name, label, version) VALUES (?1, ?2, ?3, ?4)
@@ -57,17 +58,20 @@ pub(super) fn put(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> 
         params![model.tenant.as_str(), model.name.as_str(), label.as_str(), number.get()],
     )?;
     if moved > 0 {
-        note(tx, "model.label", &model.tenant, &format!("{}@{number}", model.name), label.as_str())?;
+        let subject = format!("{}@{number}", model.name);
+        let event = noted(tx, "model.label", &model.tenant, &subject, label.as_str())?.id;
+        Item::label(&model.tenant, model.name.as_str(), label.as_str()).begins(tx, &number.to_string(), event)?;
     }
     Ok(())
 }
 
 /// Takes a label away from the version at which it stands.
-pub(super) fn take(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
+pub(crate) fn take(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM model_label WHERE tenant = ?1 AND name = ?2 AND label = ?3",
         params![model.tenant.as_str(), model.name.as_str(), label.as_str()],
     )?;
-    note(tx, "model.unlabel", &model.tenant, &format!("{}@{}", model.name, model.version), label.as_str())?;
-    Ok(())
+    let subject = format!("{}@{}", model.name, model.version);
+    let event = noted(tx, "model.unlabel", &model.tenant, &subject, label.as_str())?.id;
+    Item::label(&model.tenant, model.name.as_str(), label.as_str()).ends(tx, event)
 }

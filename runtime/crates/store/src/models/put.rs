@@ -3,7 +3,8 @@
 use super::{FileEntry, FileRole, ModelVersion, find, id, labels, require, version};
 use crate::db::to_i64;
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::store::Store;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, Label, ModelName, Pick, TenantName, Version};
@@ -76,7 +77,8 @@ fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreErr
 
 fn insert(tx: &Transaction<'_>, new: &NewModelVersion, number: Version, files: &[FileEntry]) -> Result<(), StoreError> {
     let subject = format!("{}@{number}", new.name);
-    let at_ms = note(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
+    let event = noted(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
+    Item::model(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
     let content = files.iter().filter(|file| file.role != FileRole::Sample);
     let bytes = content.fold(0u64, |sum, file| sum.saturating_add(file.bytes));
     tx.execute(
@@ -90,7 +92,7 @@ fn insert(tx: &Transaction<'_>, new: &NewModelVersion, number: Version, files: &
             to_i64(bytes, "a model's length")?,
             new.card_json,
             new.description_json,
-            at_ms
+            event.at_ms
         ],
     )?;
     let model = id(tx, &require(tx, &new.tenant, &new.name, &Pick::Version(number))?)?;

@@ -3,7 +3,8 @@
 use super::{ModelVersion, id, labels, list, require, written};
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::noted;
+use crate::history::Item;
 use crate::store::Store;
 use modelet_spec::{FunctionName, ModelName, Pick, TenantName, Version};
 use rusqlite::{Transaction, params};
@@ -54,14 +55,16 @@ impl Store {
         })
     }
 
-    /// The removed versions that live functions still name: whoever asks for one gets none.
+    /// The removed versions that versions of functions still name, whether or not those serve: whoever asks for one gets none.
     ///
     /// # Errors
     /// When the metadata cannot be read.
     pub fn removed_in_use(&self) -> Result<Vec<(TenantName, ModelName, Version)>, StoreError> {
         self.db.read(|tx| {
-            let sql = format!("SELECT DISTINCT m.tenant, m.name, m.version {USED} AND m.removed_ms IS NOT NULL");
-            let mut query = tx.prepare_cached(&sql)?;
+            let mut query = tx.prepare_cached(
+                "SELECT DISTINCT m.tenant, m.name, m.version FROM function_model b JOIN model_version m ON m.id = b.model
+                 WHERE m.removed_ms IS NOT NULL",
+            )?;
             let rows =
                 query.query_map([], |row| Ok((parsed(row, "tenant")?, parsed(row, "name")?, super::version(row)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -69,11 +72,9 @@ impl Store {
     }
 }
 
-/// The versions of models that live functions mean.
+/// The versions of models that versions of functions mean which serve.
 const USED: &str = "FROM function_model b JOIN model_version m ON m.id = b.model
-    JOIN function_version f ON f.id = b.function
-    JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version
-    WHERE a.alias = 'live'";
+    JOIN function_version f ON f.id = b.function WHERE f.id IN (SELECT function FROM function_serves)";
 
 /// The live functions that mean a version.
 fn users(tx: &Transaction<'_>, model: &ModelVersion) -> Result<Vec<FunctionName>, StoreError> {
@@ -82,15 +83,15 @@ fn users(tx: &Transaction<'_>, model: &ModelVersion) -> Result<Vec<FunctionName>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn remove(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), StoreError> {
+/// Its files stay named as long as it can be gone back to ([`crate::history`]).
+pub(crate) fn remove(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), StoreError> {
     let row = id(tx, model)?;
     model.labels.iter().try_for_each(|label| labels::take(tx, model, label))?;
     let subject = format!("{}@{}", model.name, model.version);
-    let at_ms = note(tx, "model.remove", &model.tenant, &subject, &model.digest.to_string())?;
-    tx.execute("DELETE FROM model_file WHERE model = ?1", [row])?;
+    let event = noted(tx, "model.remove", &model.tenant, &subject, &model.digest.to_string())?;
+    Item::model(&model.tenant, model.name.as_str(), &model.version.to_string()).ends(tx, event.id)?;
     let of = params![model.tenant.as_str(), model.name.as_str(), model.version.get()];
     tx.execute("DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3", of)?;
-    tx.execute("DELETE FROM model_rewrite WHERE model = ?1", [row])?;
-    tx.execute("UPDATE model_version SET removed_ms = ?2 WHERE id = ?1", (row, at_ms))?;
+    tx.execute("UPDATE model_version SET removed_ms = ?2 WHERE id = ?1", (row, event.at_ms))?;
     Ok(())
 }

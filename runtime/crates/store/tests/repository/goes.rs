@@ -71,10 +71,10 @@ fn what_nothing_names_leaves_the_disk_after_the_grace_period() {
     store.remove_model(&tenant("default"), &model("m"), None, false).unwrap();
     store.remove_model(&tenant("default"), &model("folder"), None, false).unwrap();
     assert_eq!(store.used_bytes(&tenant("default")).unwrap(), 5, "what is removed counts no longer");
-    assert_eq!(store.collect(Duration::from_secs(3600)).unwrap().files, 0, "all of it is too young");
+    assert_eq!(store.collect(Duration::from_secs(3600), Duration::ZERO).unwrap().files, 0, "all of it is too young");
     assert!(store.holds(&tenant("default"), &stray).unwrap());
 
-    let collected = store.collect(Duration::ZERO).unwrap();
+    let collected = store.collect(Duration::ZERO, Duration::ZERO).unwrap();
     assert_eq!((collected.files, collected.bytes), (3, 3 + 7 + 5));
     assert!(!laid.exists());
     assert_eq!(store.blob(&tenant("acme"), &digest(b"shared")).unwrap(), b"shared");
@@ -88,7 +88,7 @@ fn what_a_version_or_a_function_names_stays() {
     let pushed = push(store, "default", "m", b"1");
     bind(store, "default", "f", &pushed).unwrap();
     let before = blobs(store);
-    assert_eq!(store.collect(Duration::ZERO).unwrap().files, 0);
+    assert_eq!(store.collect(Duration::ZERO, Duration::ZERO).unwrap().files, 0);
     assert_eq!((blobs(store), before.0), (before, 2));
     assert_eq!(store.blob(&tenant("default"), &digest(b"f")).unwrap(), b"f", "the component");
 }
@@ -118,7 +118,7 @@ fn pushes_and_collections_at_once_never_leave_a_version_without_its_bytes() {
             }
         });
         while !pushes.is_finished() {
-            store.collect(Duration::ZERO).unwrap();
+            store.collect(Duration::ZERO, Duration::ZERO).unwrap();
         }
     });
     for version in store.model_versions(&tenant("default"), &name).unwrap() {

@@ -30,7 +30,7 @@ fn child() {
             let old = pick(&(pushed.version.get() - 3).to_string());
             // Gone already, if the child before was killed between this and its word.
             let _ = store.remove_model(&pushed.tenant, &pushed.name, Some(&old), false);
-            store.collect(Duration::ZERO).unwrap();
+            store.collect(Duration::ZERO, Duration::ZERO).unwrap();
         }
         writeln!(out, "acked {}", pushed.version).unwrap();
         out.flush().unwrap();
@@ -85,7 +85,7 @@ fn a_killed_server_loses_nothing_that_it_acknowledged() {
 fn a_killed_server_keeps_every_version_whole_or_gone() {
     kill_often(true, |store, versions, acked| {
         assert!(versions.iter().all(|version| version.version.get() + 3 > acked), "removed versions stay removed");
-        store.collect(Duration::ZERO).unwrap();
+        store.collect(Duration::ZERO, Duration::ZERO).unwrap();
         assert_eq!(blobs(store).0, versions.len(), "nothing stays that no version names");
         assert_eq!(store.used_bytes(&tenant("default")).unwrap(), 4 * versions.len() as u64);
     });

@@ -93,7 +93,7 @@ fn tenants_that_are_kept_apart_share_no_file_and_the_choice_may_change() {
     assert!(own.strip_prefix(data.join("blobs/by-tenant/acme")).is_ok(), "{}", own.display());
     // Each goes with its own tenant.
     store.remove_model(&tenant("acme"), &model("m"), None, false).unwrap();
-    store.collect(std::time::Duration::ZERO).unwrap();
+    store.collect(std::time::Duration::ZERO, std::time::Duration::ZERO).unwrap();
     assert_eq!(blobs(&store), (1, 5));
     assert_eq!(store.blob(&tenant("default"), &digest(b"bytes")).unwrap(), b"bytes");
     drop(store);

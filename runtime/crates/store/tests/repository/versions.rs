@@ -90,7 +90,8 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     // As the first schema had it.
     connection
         .execute_batch(
-            "DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; DROP TABLE model_rewrite; ALTER TABLE model_version DROP COLUMN card;
+            "DROP TABLE period; DROP VIEW function_serves; DROP TABLE function_traffic; ALTER TABLE function_version DROP COLUMN removed_ms;
+             DROP TABLE model_file; DROP TABLE upload; DROP TABLE optimised; DROP TABLE model_pin; DROP TABLE model_rewrite; ALTER TABLE model_version DROP COLUMN card;
              ALTER TABLE model_version DROP COLUMN removed_ms; DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
              ALTER TABLE function_version DROP COLUMN image; PRAGMA user_version = 1;",
         )
@@ -110,7 +111,8 @@ fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
     let connection = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
+            "DROP TABLE period; DROP VIEW function_serves; DROP TABLE function_traffic; ALTER TABLE function_version DROP COLUMN removed_ms;
+             DROP TABLE function_scale; ALTER TABLE function_version DROP COLUMN not_reused;
              ALTER TABLE function_version DROP COLUMN image; PRAGMA user_version = 5;",
         )
         .unwrap();

@@ -1,0 +1,115 @@
+//! From what serves of a function to what is to serve: made ready first, then swapped at once.
+//!
+//! Nobody's request fails for it. What is new is in memory before the first request can reach it; what is old answers those that it
+//! has.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use modelet_catalog::CatalogBuilder;
+use modelet_engine::Function;
+use modelet_spec::{FunctionName, TenantName};
+use modelet_store::NewServing;
+
+use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
+use crate::error::ControlError;
+use crate::lineup::Plan;
+
+/// How long a version may take to come into memory.
+const WAKE_MAX: Duration = Duration::from_secs(60);
+
+/// Why what serves is changed, as the event tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Why {
+    pub(crate) kind: &'static str,
+    pub(crate) detail: String,
+}
+
+/// Has a function served as planned. The caller holds `publishing`. Returns what serves, with a note where instances could not be
+/// kept warm.
+pub(crate) async fn switch(
+    control: &Arc<Control>,
+    plan: Plan,
+    why: Why,
+) -> Result<(Arc<FunctionEntry>, Option<String>), ControlError> {
+    loaded(control)?;
+    let before = control.serving(&plan.tenant, &plan.name);
+    let (this, planned) = (Arc::clone(control), plan.clone());
+    let entry = blocking(move || planned.line_up(&this, None)).await?;
+    for version in entry.all() {
+        version.handle.wake(Instant::now() + WAKE_MAX).await?;
+    }
+    let (this, next_entry) = (Arc::clone(control), Arc::clone(&entry));
+    let Why { kind, detail } = why.clone();
+    let min = blocking(move || {
+        // Built before anything is stored: a route that cannot be served must change nothing.
+        let next = with(&this, Arc::clone(&next_entry))?;
+        let min = kept(&this, &next_entry)?;
+        this.store.serve(&NewServing { serving: &plan.stored()?, kind, detail: &detail })?;
+        this.catalog.store(Arc::new(next));
+        Ok(min)
+    });
+    let min = min.await?;
+    let_go(before.as_ref(), Some(&entry)).await?;
+    let note = crate::scale::keep(&entry, min).await;
+    tracing::info!(
+        tenant = %entry.tenant, function = %entry.function, version = %entry.version, kind = why.kind, detail = why.detail,
+        "what serves of a function has changed"
+    );
+    Ok((entry, note))
+}
+
+/// Refuses while it is not known yet what serves.
+pub(crate) fn loaded(control: &Control) -> Result<(), ControlError> {
+    if control.state.load().loaded {
+        return Ok(());
+    }
+    Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()))
+}
+
+/// How many instances of the live version are kept warm.
+pub(crate) fn kept(control: &Control, entry: &FunctionEntry) -> Result<u32, ControlError> {
+    let said = control.store.scale(&entry.tenant, &entry.function)?;
+    Ok(said.unwrap_or(entry.handle.spec().instances.min))
+}
+
+/// What ran before and runs no longer is kept warm no longer; nor is what is live no longer. It may have requests for a while.
+pub(crate) async fn let_go(
+    before: Option<&Arc<FunctionEntry>>,
+    after: Option<&Arc<FunctionEntry>>,
+) -> Result<(), ControlError> {
+    let Some(before) = before else { return Ok(()) };
+    if !after.is_some_and(|after| Arc::ptr_eq(&after.handle, &before.handle)) {
+        before.handle.scale(0).await?;
+    }
+    Ok(())
+}
+
+/// The catalog that serves, with this entry in the place of the one of the same function.
+pub(crate) fn with(control: &Control, entry: Arc<FunctionEntry>) -> Result<FunctionCatalog, ControlError> {
+    let mut builder = others(control, &entry.tenant, &entry.function)?;
+    builder.add(entry)?;
+    Ok(builder.build())
+}
+
+/// The catalog that serves, without a function.
+pub(crate) fn without(
+    control: &Control,
+    tenant: &TenantName,
+    name: &FunctionName,
+) -> Result<FunctionCatalog, ControlError> {
+    Ok(others(control, tenant, name)?.build())
+}
+
+fn others(
+    control: &Control,
+    tenant: &TenantName,
+    name: &FunctionName,
+) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
+    let mut builder = control.catalog_builder()?;
+    let serving = control.catalog.load();
+    for other in serving.functions().filter(|e| e.tenant != *tenant || e.function != *name) {
+        builder.add(Arc::clone(other))?;
+    }
+    Ok(builder)
+}
