@@ -10,6 +10,8 @@
 mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
+#[path = "../../runtime/crates/engine/src/inspect/bytes.rs"]
+mod bytes;
 mod capabilities;
 mod cards;
 mod cli;
