@@ -48,6 +48,7 @@ mod residency;
 mod sandbox;
 mod service;
 mod serving;
+mod several;
 mod sharing;
 mod streams;
 mod systemd;
