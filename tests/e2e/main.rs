@@ -31,6 +31,7 @@ mod idle;
 mod images;
 mod keyvalue;
 mod ladder;
+mod languages;
 mod leftovers;
 mod lifecycle;
 mod limits;
