@@ -35,7 +35,8 @@ impl Collector for ProcessMetrics {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         let cpu = ConstCounter::new(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9);
         one(&mut encoder, "process_cpu_seconds", "Processor time that the server has had", Some(cpu))?;
-        let resident = resident_bytes().map(ConstGauge::new);
+        let resident =
+            modelet_inference::resident_bytes().and_then(|bytes| i64::try_from(bytes).ok()).map(ConstGauge::new);
         one(
             &mut encoder,
             "process_resident_memory_bytes",
@@ -56,13 +57,6 @@ fn one<M: EncodeMetric + TypedMetric>(
 ) -> Result<(), fmt::Error> {
     let Some(metric) = metric else { return Ok(()) };
     metric.encode(encoder.encode_descriptor(name, help, None, M::TYPE)?)
-}
-
-fn resident_bytes() -> Option<i64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: i64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    kib.checked_mul(1024)
 }
 
 fn open_descriptors() -> Option<i64> {

@@ -31,12 +31,11 @@ impl Utilisation {
         let mut ratios = vec![
             ("connections", self.shares.connections()),
             ("concurrency", self.shares.concurrency()),
-            ("instances", ratio(stats.instances_busy + stats.instances_idle, u64::from(self.instances_max))),
+            ("instances", ratio(stats.instances_in_fullest_pool, u64::from(self.instances_max))),
             ("warm_memory", ratio(stats.warm_bytes, stats.warm_bytes_max)),
         ];
         if let Inference::Ready(runtime) = &self.inference {
-            let stats = runtime.stats();
-            ratios.extend(stats.arena_in_use.map(|used| ("inference_memory", ratio(used, stats.arena_max))));
+            ratios.extend(runtime.arena_share().map(|share| ("inference_memory", share)));
         }
         ratios
     }

@@ -1,5 +1,6 @@
 //! Components are compiled in a process of their own: within its limits, with nothing of the server's, and nobody else notices.
 
+use crate::bytes::{leb, section};
 use modelet_tests::{Function, TestHost, places, process, until};
 use serde_json::{Value, json};
 use std::fs;
@@ -22,20 +23,6 @@ fn slow_to_compile(functions: usize, operations: usize) -> Vec<u8> {
     let code = section(10, &[leb(functions), one().repeat(functions)].concat());
     let module = [&b"\0asm\x01\0\0\0"[..], &types, &declared, &code].concat();
     [fs::read(places::guest("hello")).unwrap(), section(1, &module)].concat()
-}
-
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [&[id][..], &leb(content.len()), content].concat()
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
 }
 
 /// Seconds of processor time, in any build.

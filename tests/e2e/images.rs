@@ -84,3 +84,28 @@ fn an_image_that_the_guest_cannot_live_with_is_given_up() {
     assert_eq!(host.get("/init-spoils").ok().text(), "hello\n");
     host.stop();
 }
+
+#[test]
+fn an_image_that_outgrows_the_functions_memory_is_given_up_and_code_that_has_it_is_refused() {
+    let mut host = TestHost::start();
+    // Its stack and its data are a little over 1 MiB; the table takes another 0.8.
+    let narrow = |name: &str| Function::guest("init_table").named(name).with("[limits]\nmemory = \"1500KiB\"\n");
+    let said = host.try_deploy(&narrow("narrow")).done();
+    let note = said.lines().find(|line| line.contains("no warm-start image")).unwrap_or_else(|| panic!("{said}"));
+    assert!(note.contains("its memory begins with") && note.contains("the limit is 1536000"), "{note}");
+    let shown = show(&host, "narrow");
+    assert_eq!(shown["image"]["made"], false, "{shown}");
+    host.restart();
+    // Without the image it would make the table itself, and has no memory for it: that is an end with a name.
+    let _ = host.get("/narrow?n=7").problem(502, "function-over-limit");
+    host.stop();
+
+    let host = TestHost::start();
+    let wide = Function::guest("init_table").named("wide").with("[limits]\nmemory = \"8MiB\"\n");
+    assert!(host.try_deploy(&wide).done().contains("it has a warm-start image"));
+    // The same bytes have the same code, which has the image.
+    let refused = host.try_deploy(&narrow("narrow")).refused();
+    assert!(refused.contains("its memory begins with") && refused.contains("the limit is 1536000"), "{refused}");
+    assert!(host.get("/wide?n=7").ok().text().contains("prepared 1"));
+    host.stop();
+}

@@ -79,3 +79,79 @@ fn an_invocation_sends_as_many_requests_as_it_may_and_the_next_begins_anew() {
     }
     host.stop();
 }
+
+/// Milliseconds of a stage, as `server-timing` has them.
+fn stage_ms(answer: &modelet_tests::Answer, stage: &str) -> f64 {
+    let timing = answer.header("server-timing").unwrap();
+    let (_, rest) = timing.split_once(&format!("{stage};dur=")).unwrap_or_else(|| panic!("no {stage}: {timing}"));
+    rest.split(',').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn time_is_over_the_queue_as_well() {
+    let host = TestHost::configured("[server]\nserver_timing = true\n");
+    let limits = "[limits]\nconcurrency = 1\nqueue = 2\ntime = \"12s\"\n";
+    let route = host.once(&Function::guest("deadline_left").with(limits));
+    let hold = |ms: u64| {
+        let mut wire = Wire::connect(&host.data_url);
+        wire.send(format!("GET {route}?ms={ms} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+        until("it has the only place", || {
+            let busy = [("function", "deadline-left"), ("state", "busy")];
+            (host.metrics().sum("modelet_instances", &busy) == 1.0).then_some(())
+        });
+        wire
+    };
+    let first = hold(1500);
+    let waited = host.get(&format!("{route}?ms=0")).ok();
+    let left_ms = waited.json()[0].as_u64().unwrap() as f64;
+    // What it has is what the queue has left of it. Numbers are cut to milliseconds.
+    let queue_ms = stage_ms(&waited, "queue");
+    assert!(left_ms <= 12_000.0 - queue_ms + 1.0, "{left_ms} ms are left after {queue_ms} ms in the queue");
+    drop(first);
+    host.stop();
+}
+
+#[test]
+fn who_waits_for_a_place_waits_no_longer_than_its_time() {
+    let host = TestHost::start();
+    let limits = "[limits]\nconcurrency = 1\nqueue = 2\ntime = \"3s\"\n";
+    let drip = host.once(&Function::guest("drip").with(limits));
+    let mut wires: Vec<Wire> = (0..3).map(|_| Wire::connect(&host.data_url)).collect();
+    for wire in &mut wires {
+        wire.send(format!("GET {drip}?n=1000000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes());
+    }
+    // Whoever came first has the place for all of its time. For those behind it nothing is left but a moment, if that.
+    let ended: Vec<String> = wires.iter_mut().map(|wire| String::from_utf8_lossy(&wire.rest()).into_owned()).collect();
+    let with = |status: &str| ended.iter().filter(|text| text.starts_with(&format!("HTTP/1.1 {status}"))).count();
+    assert!(with("200") >= 1 && with("200") + with("429") + with("504") == 3, "{ended:#?}");
+    host.stop();
+}
+
+#[test]
+fn each_world_has_its_own_places_for_instances() {
+    let host = TestHost::configured("[server]\nwasi_http_03 = true\n[limits]\ninstances_total = 4\n");
+    let (sync, asynchronous) = (host.guest("hello"), host.guest("async_hello"));
+    let idle = |function: &str| host.metrics().sum("modelet_instances", &[("function", function), ("state", "idle")]);
+    // Half of `instances_total` may be kept warm, over both worlds.
+    for (function, route) in [("hello", &sync), ("async-hello", &asynchronous)] {
+        host.modelet(["function", "scale", function, "--min", "1"]).done();
+        assert_eq!(host.get(route).status, 200);
+        until("its instance waits", || (idle(function) == 1.0).then_some(()));
+    }
+    let shown = host.metrics();
+    let share = shown.sum("modelet_utilization_ratio", &[("resource", "instances")]);
+    assert_eq!(share, 0.25, "one of four places is taken in either pool: {}", shown.lines("modelet_utilization_ratio"));
+    // A world that is full takes nothing from the other.
+    let mut wires: Vec<Wire> = (0..4).map(|_| Wire::connect(&host.data_url)).collect();
+    let drip = host.once(&Function::guest("drip").with("[limits]\nconcurrency = 8\ntime = \"30s\"\n"));
+    for wire in &mut wires {
+        wire.send(format!("GET {drip}?n=1000000 HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+    }
+    until("three drip, and the fourth finds no place: the one that waits is kept", || {
+        (host.metrics().sum("modelet_utilization_ratio", &[("resource", "instances")]) == 1.0).then_some(())
+    });
+    assert_eq!(host.get(&asynchronous).ok().status, 200);
+    until("its instance waits again", || (idle("async-hello") == 1.0).then_some(()));
+    drop(wires);
+    host.stop();
+}

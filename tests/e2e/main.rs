@@ -10,6 +10,8 @@
 mod admin;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
+#[path = "../../runtime/crates/engine/src/inspect/bytes.rs"]
+mod bytes;
 mod capabilities;
 mod cards;
 mod cases;
@@ -31,6 +33,7 @@ mod idle;
 mod images;
 mod keyvalue;
 mod ladder;
+mod languages;
 mod leftovers;
 mod lifecycle;
 mod limits;
@@ -48,6 +51,7 @@ mod residency;
 mod sandbox;
 mod service;
 mod serving;
+mod several;
 mod sharing;
 mod streams;
 mod systemd;

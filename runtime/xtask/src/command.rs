@@ -11,7 +11,7 @@ usage: cargo xtask COMMAND
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
   ci                 formatting, lints, documentation, test, demo, five minutes of soak, ten cycles of chaos
   bench NAME         run one bench; prints only its rows on stdout
-  conformance        the ONNX backend cases through a guest component
+  conformance        the ONNX backend cases through a guest component, and a function in Python
   soak [FLAGS]       a server at work for an hour, with guests of every kind: fails when it grows or loses an answer
                      --minutes N: how long
                      --debug: with the server that tests use, instead of a release build

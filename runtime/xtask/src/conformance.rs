@@ -1,8 +1,9 @@
-//! `cargo xtask conformance`: the ONNX project's own backend cases, computed through a guest component.
+//! `cargo xtask conformance`: the ONNX project's own backend cases, computed through a guest component; and components of other languages.
 
 use crate::build::{self, cargo};
 use crate::failure::{Failure, While};
 use crate::files::Staging;
+use crate::languages;
 use crate::places::Places;
 use crate::process;
 use crate::setup;
@@ -15,14 +16,21 @@ const PACKAGE: &str = "libonnx-testdata";
 const VERSION: &str = "1.12.0-2";
 const SHA256: &str = "7dc0912e02f79ece102331411a751b091bc0e191c9fb1287f8cdfbe5530f6027";
 
-/// Fetches the cases, builds what they run through, and runs them.
+/// The argument that leaves the cases out.
+const LANGUAGES: &str = "languages";
+
+/// Fetches the cases, builds what they run through, and runs them; without arguments, components of other languages after them.
 pub(crate) fn run(places: &Places, arguments: &[String]) -> Result<(), Failure> {
     setup::run(places)?;
+    if arguments == [LANGUAGES] {
+        return languages::run(places);
+    }
     let cases = cases(places)?;
     build::modelet(places)?;
     build::guests(places)?;
     let mut runner = cargo(places, &["run", "--package", "modelet-tests", "--bin", "conformance", "--"]);
-    process::run(runner.arg(cases).args(arguments))
+    process::run(runner.arg(cases).args(arguments))?;
+    if arguments.is_empty() { languages::run(places) } else { Ok(()) }
 }
 
 /// The folder that holds the cases (`node/…`, `simple/…`); the end-to-end tests run a part of them, too.

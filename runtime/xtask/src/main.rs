@@ -16,6 +16,7 @@ mod demo;
 mod failure;
 mod files;
 mod http;
+mod languages;
 mod places;
 mod process;
 mod pypi;

@@ -1,17 +1,11 @@
 //! Any code, as the module of a component that answers HTTP: it is refused, or it runs and is contained: its end has a name, it is none
 //! of the host's faults, and nothing of it stays.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use modelet_engine::ports::{NoLog, NoModels};
 use modelet_engine::{Engine, EngineConfig, Function, FunctionSpec, Invocation, Outcome, no_body};
-use modelet_spec::manifest::Instances;
-use modelet_spec::outbound::OutboundRules;
-use modelet_spec::{
-    ByteSize, EffectiveLimits, Flow, FunctionLimits, InvocationId, ServerLimits, TenantLimits, TenantName, Version,
-};
+use modelet_spec::{ByteSize, EffectiveLimits, FunctionLimits, InvocationId, ServerLimits, TenantLimits};
 
 /// What stands where the module goes. It has no name, so that its bytes are in the component as they are here.
 const PLACE: &str = r#"(func (export "handle") (param i32 i32))"#;
@@ -48,19 +42,10 @@ fn spec() -> FunctionSpec {
         cpu: Some(Duration::from_millis(30)),
         ..FunctionLimits::default()
     };
-    FunctionSpec {
-        tenant: TenantName::default_tenant(),
-        function: "any".parse().expect("a name"),
-        version: Version::FIRST,
-        limits: EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &wish),
-        instances: Instances::default(),
-        flow: Flow::new(1, 1),
-        models: Arc::new(NoModels),
-        batch: Arc::new(BTreeMap::new()),
-        config: Arc::new(BTreeMap::new()),
-        outbound: OutboundRules::default(),
-        log: Arc::new(NoLog),
-    }
+    FunctionSpec::new(
+        "any".parse().expect("a name"),
+        EffectiveLimits::of(&ServerLimits::default(), &TenantLimits::default(), &wish),
+    )
 }
 
 fn engine() -> &'static Engine {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use bind::{Bound, bind};
-use modelet_engine::Inspection;
+use modelet_engine::{Inspection, World};
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
 pub(crate) use publish::{Draft, Shown};
@@ -38,6 +38,7 @@ pub(crate) async fn deploy(
 ) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
     let (mut made, inspection) = compile(control, &tenant, request.component).await?;
+    check_shared(&request.manifest, &inspection)?;
     if !request.allow_new_capabilities {
         refuse_new_powers(control, &tenant, &request.manifest.name, &inspection).await?;
     }
@@ -87,6 +88,15 @@ fn check_given(
         Some(stray) => Err(ControlError::StrayModel(stray.clone())),
         None => Ok(()),
     }
+}
+
+/// Several requests at a time in one instance are for guests that can wait for several things at a time.
+fn check_shared(manifest: &Manifest, inspection: &Inspection) -> Result<(), ControlError> {
+    if manifest.instances.requests > 1 && inspection.world() == Some(World::Proxy) {
+        let why = "instances.requests: a function of wasi:http 0.2 has one request at a time in an instance; leave it out, or build it for wasi:http 0.3";
+        return Err(ControlError::Manifest(why.to_owned()));
+    }
+    Ok(())
 }
 
 /// Looks at a blob and has it compiled, or takes the code that an earlier deploy of the same bytes left. The code is on the disk

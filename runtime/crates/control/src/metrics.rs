@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use modelet_catalog::Entry;
-use modelet_engine::{Engine, Function, Warmth};
+use modelet_engine::{Engine, EngineStats, Function, Warmth};
 use modelet_spec::TenantName;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -69,11 +69,11 @@ impl Collector for Live {
         for (level, count) in levels {
             gauge(count).encode(family.encode_family(&[("level", level.name())])?)?;
         }
-        self.encode_memory(&mut encoder)?;
+        let stats = self.engine.stats();
+        encode_memory(&mut encoder, &stats)?;
         self.encode_logs(&mut encoder)?;
         let copies = "Tensors copied from guests into the host, and from there into guests";
         let mut family = encoder.encode_descriptor("modelet_tensor_copies", copies, None, MetricType::Counter)?;
-        let stats = self.engine.stats();
         for (direction, count) in [("in", stats.tensors_in), ("out", stats.tensors_out)] {
             ConstCounter::new(count).encode(family.encode_family(&[("direction", direction)])?)?;
         }
@@ -123,27 +123,25 @@ impl Live {
         }
         Ok(())
     }
+}
 
-    /// What functions take of memory, what they may take, and why they left it.
-    fn encode_memory(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let stats = self.engine.stats();
-        let gauges = [
-            ("modelet_components", "Components in memory, one for all functions that have the same", stats.components),
-            ("modelet_warm_bytes", "Code and memory of components and warm instances", stats.warm_bytes),
-            ("modelet_warm_bytes_max", "What these may be, but for what is kept on purpose", stats.warm_bytes_max),
-        ];
-        for (name, help, value) in gauges {
-            gauge(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
-        }
-        let help = "Functions that left memory, and why";
-        let mut family = encoder.encode_descriptor("modelet_functions_cooled", help, None, MetricType::Counter)?;
-        let reasons =
-            [("idle", stats.gone_idle), ("room", stats.gone_for_room), ("pressure", stats.gone_under_pressure)];
-        for (reason, count) in reasons {
-            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason)])?)?;
-        }
-        Ok(())
+/// What functions take of memory, what they may take, and why they left it.
+fn encode_memory(encoder: &mut DescriptorEncoder<'_>, stats: &EngineStats) -> Result<(), fmt::Error> {
+    let gauges = [
+        ("modelet_components", "Components in memory, one for all functions that have the same", stats.components),
+        ("modelet_warm_bytes", "Code and memory of components and warm instances", stats.warm_bytes),
+        ("modelet_warm_bytes_max", "What these may be, but for what is kept on purpose", stats.warm_bytes_max),
+    ];
+    for (name, help, value) in gauges {
+        gauge(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
     }
+    let help = "Functions that left memory, and why";
+    let mut family = encoder.encode_descriptor("modelet_functions_cooled", help, None, MetricType::Counter)?;
+    let reasons = [("idle", stats.gone_idle), ("room", stats.gone_for_room), ("pressure", stats.gone_under_pressure)];
+    for (reason, count) in reasons {
+        ConstCounter::new(count).encode(family.encode_family(&[("reason", reason)])?)?;
+    }
+    Ok(())
 }
 
 fn gauge(count: u64) -> ConstGauge<i64> {

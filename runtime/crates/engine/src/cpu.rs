@@ -170,7 +170,12 @@ pub(crate) async fn apart<F: Future>(future: F) -> F::Output {
     .await
 }
 
-fn over(limit: Duration) -> OverLimit {
+/// What the guest that this thread is in has computed in this poll.
+pub(crate) fn so_far() -> Duration {
+    SLICE.get().map_or(Duration::ZERO, |slice| slice.began.elapsed().saturating_sub(slice.apart))
+}
+
+pub(crate) fn over(limit: Duration) -> OverLimit {
     OverLimit { kind: FaultKind::Cpu, what: "processor time", limit: format!("{limit:?}") }
 }
 

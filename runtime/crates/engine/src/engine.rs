@@ -20,9 +20,11 @@ use crate::ladder::Ladder;
 use crate::lane::Lane;
 use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
-use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
+use crate::ports::{
+    Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoLog, NoModels, NoOutbound, Outbound, Pressure, Times,
+};
 use crate::ticker::Ticker;
-use crate::world::Offers;
+use crate::world::{Offer, Offers};
 use crate::{compiler, inspect, keeper, ticker};
 
 /// Components that are brought into memory at a time. Each takes a thread that reads the disk, and may compile.
@@ -134,6 +136,27 @@ pub struct FunctionSpec {
     pub outbound: OutboundRules,
     /// Takes the lines it writes.
     pub log: Arc<dyn Log>,
+}
+
+impl FunctionSpec {
+    /// A function of the default tenant, in its first version, that has its limits and nothing else: no models, settings, outbound calls or
+    /// log.
+    #[must_use]
+    pub fn new(function: FunctionName, limits: EffectiveLimits) -> Self {
+        Self {
+            tenant: TenantName::default_tenant(),
+            function,
+            version: Version::FIRST,
+            limits,
+            instances: Instances::default(),
+            flow: Flow::new(1, 1),
+            models: Arc::new(NoModels),
+            batch: Arc::default(),
+            config: Arc::default(),
+            outbound: OutboundRules::default(),
+            log: Arc::new(NoLog),
+        }
+    }
 }
 
 impl Engine {
@@ -248,7 +271,9 @@ impl Engine {
     pub fn stats(&self) -> EngineStats {
         let (functions_awake, warm_bytes, warm_bytes_max) = self.shared.ladder.stats();
         let gone = self.shared.ladder.gone();
+        let in_pool = |offer: &Offer| Some(offer.wasmtime.pooling_allocator_metrics()?.component_instances());
         EngineStats {
+            instances_in_fullest_pool: self.shared.offers.all().filter_map(in_pool).max().unwrap_or(0),
             functions_awake,
             components: self.shared.shelf.len() as u64,
             warm_bytes,

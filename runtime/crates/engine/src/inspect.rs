@@ -65,6 +65,12 @@ impl Inspection {
         self.exports.iter().any(|name| name == INIT)
     }
 
+    /// The world it is built for; `None`: it is no function.
+    #[must_use]
+    pub fn world(&self) -> Option<World> {
+        World::of(&self.exports)
+    }
+
     /// Which of its capabilities reach beyond the sandbox, each once.
     #[must_use]
     pub fn powers(&self) -> Vec<&'static str> {
@@ -155,7 +161,11 @@ fn names(wasm: &[u8]) -> Result<(Vec<String>, Vec<String>), CompileError> {
 }
 
 #[cfg(test)]
+mod bytes;
+
+#[cfg(test)]
 mod tests {
+    use super::bytes::{leb, section};
     use super::*;
 
     #[test]
@@ -163,21 +173,6 @@ mod tests {
         assert!(matches!(inspect(b"hello"), Err(CompileError::NotWasm(_))));
         assert!(matches!(inspect(b"\0asm\x01\0\0\0"), Err(CompileError::CoreModule)));
         assert_eq!(inspect(b"\0asm\x0d\0\x01\0").unwrap().kind, "nothing");
-    }
-
-    /// A section of a component or a module: its id, its length, its content.
-    fn section(id: u8, content: &[u8]) -> Vec<u8> {
-        [&[id][..], &leb(content.len()), content].concat()
-    }
-
-    fn leb(mut number: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while number >= 0x80 {
-            bytes.push((number & 0x7f) as u8 | 0x80);
-            number >>= 7;
-        }
-        bytes.push(number as u8);
-        bytes
     }
 
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";

@@ -12,6 +12,7 @@ use crate::host;
 use crate::host::pipe::OutgoingBody;
 use crate::outcome::PastDeadline;
 use crate::pool::Pool;
+use crate::shared;
 use crate::state::GuestState;
 use crate::warm::Keep;
 use crate::world::World;
@@ -84,7 +85,10 @@ impl Keep for Box<Instance> {
 
 /// At each tick: lets others have the thread, until the deadline or the end of its processor time. Stopped here and not from
 /// outside, a guest that computes leaves its backtrace.
-fn yield_or_stop(store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
+fn yield_or_stop(mut store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
+    if let Some(judged) = shared::tick(&mut store) {
+        return judged;
+    }
     if Instant::now() >= store.data().deadline {
         return Err(PastDeadline.into());
     }

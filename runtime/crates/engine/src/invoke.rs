@@ -49,6 +49,10 @@ impl Function {
         let mut run = Run::start(self.clone(), pool, invocation);
         let limit = self.spec().limits.response_body;
         match std::future::poll_fn(|cx| poll_answer(&mut run, limit, cx)).await {
+            (Some(Ok(begun)), None) if begun.body.is_broken() => {
+                let end = Box::pin(run.end_of_broken()).await;
+                respond(run, begun, Some(end))
+            }
             (Some(Ok(begun)), end) => respond(run, begun, end),
             (Some(Err(code)), end) => refused(run, &code, end),
             (None, Some(end)) => failed(run, end),

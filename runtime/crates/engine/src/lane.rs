@@ -45,6 +45,20 @@ impl Lane {
         };
         Ok(runtime.spawn(Runner { guest: Some(guest), home }))
     }
+
+    /// Has a task go on here that knows its own runtime.
+    ///
+    /// # Errors
+    /// Gives it back when there are no threads to be had.
+    pub(crate) fn go_on<T: Future<Output = ()> + Send + 'static>(&self, task: T) -> Result<(), T> {
+        match self.runtime.get_or_init(start) {
+            Some(runtime) => {
+                runtime.spawn(task);
+                Ok(())
+            }
+            None => Err(task),
+        }
+    }
 }
 
 /// No drivers: nothing but guests is polled there, whose timers and sockets are elsewhere.

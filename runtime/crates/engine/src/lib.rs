@@ -39,6 +39,7 @@ mod run;
 mod scale;
 mod service;
 mod settings;
+mod shared;
 mod spans;
 mod state;
 mod ticker;

@@ -24,6 +24,8 @@ pub struct EngineStats {
     pub instances_busy: u64,
     /// Instances kept warm.
     pub instances_idle: u64,
+    /// Instances in the pool of the world that has most of them. Each world has a pool of its own, of `instances_total` places.
+    pub instances_in_fullest_pool: u64,
     /// Instances made since the start.
     pub instances_made: u64,
     /// Linear memory of the idle instances, in bytes.

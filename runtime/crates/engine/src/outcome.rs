@@ -95,6 +95,8 @@ pub enum FaultKind {
     Response,
     /// No answer, or an error for an answer.
     NoAnswer,
+    /// Another request of the same instance ended it.
+    Neighbour,
     /// A fault of the host.
     Host,
 }
@@ -120,6 +122,7 @@ impl FaultKind {
             Self::Cpu => "cpu",
             Self::Response => "response",
             Self::NoAnswer => "no-answer",
+            Self::Neighbour => "neighbour",
             Self::Host => "host",
         }
     }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use modelet_spec::manifest::Reuse;
 
 use crate::function::Function;
 use crate::instance::Instance;
 use crate::linked::Linked;
 use crate::metrics::Counters;
 use crate::ports::Pressure;
+use crate::shared::{Doors, Visit};
 use crate::warm::{Terms, Warm};
+use crate::world::World;
 
 /// What one warm instance costs beside its linear memory, in bytes: its store, its tables, the host's own structures, and the
 /// touched pages of its stack. An estimate; it only has to keep many small instances from weighing nothing.
@@ -24,6 +27,8 @@ pub(crate) struct Pool {
     pub(crate) id: u64,
     pub(crate) linked: Arc<Linked>,
     pub(crate) warm: Warm<Box<Instance>>,
+    /// Where requests go in if an instance answers several at a time.
+    pub(crate) doors: Option<Arc<Doors<Visit>>>,
     seat: Weak<Seat>,
     function: Weak<Function>,
     /// Whether anybody came since the keeper last looked.
@@ -67,10 +72,14 @@ impl Pool {
     pub(crate) fn new(id: u64, function: &Arc<Function>, linked: Arc<Linked>, counters: Arc<Counters>) -> Self {
         let instances = &function.spec().instances;
         let terms = Terms { idle: instances.idle, max_age: instances.max_age, max_requests: instances.max_requests };
+        let is_shared = linked.pre.world() == World::Service && instances.reuse == Reuse::Instance;
+        let places = instances.requests;
+        let doors = (is_shared && places > 1).then(|| Arc::new(Doors::new(places, function.spec().limits.concurrency)));
         Self {
             id,
             linked,
             warm: Warm::new(terms, counters),
+            doors,
             seat: Arc::downgrade(function.seat()),
             function: Arc::downgrade(function),
             used: AtomicBool::new(true),

@@ -28,6 +28,7 @@ use crate::outcome::{Ended, Fault, FaultKind, ended_by};
 use crate::pool::Pool;
 use crate::ports::{ColdStart, Stage};
 use crate::response::{self, Tie};
+use crate::shared::{self, Stay};
 use crate::spans::Spans;
 use crate::state::GuestState;
 use crate::ticker::TICK;
@@ -75,6 +76,10 @@ enum Place {
     Lane(LongRun),
     /// It was stopped there, and may be in its last turn.
     Leaving(LongRun),
+    /// In an instance that it has not for itself.
+    Shared(Stay),
+    /// It was given up there. It cannot be stopped without the others, so it goes on until it ends.
+    Staying(Stay),
     Gone,
 }
 
@@ -84,13 +89,22 @@ impl End {
 }
 
 impl Run {
-    /// Hands the request over. Nothing runs until the first poll.
+    /// Hands the request over. Nothing runs until the first poll, but for an instance that others have, too.
     pub(crate) fn start(function: Arc<Function>, pool: Arc<Pool>, invocation: Invocation) -> Self {
         let (sender, answer) = oneshot::channel();
         let Invocation { id, deadline, request, https, ended: told, spans } = invocation;
         let handover = Handover { id, deadline, request, https, sender, spans: spans.clone() };
-        let call = Box::pin(call(function.clone(), pool.clone(), handover));
-        let guest = Place::Here(Guest::new(function.clone(), call));
+        let (guest, deadline) = match &pool.doors {
+            None => {
+                let call = Box::pin(call(function.clone(), pool.clone(), handover));
+                (Place::Here(Guest::new(function.clone(), call)), deadline)
+            }
+            // Whoever runs the instance tells of the deadline, and where the guest was; this is for when it does not.
+            Some(doors) => {
+                let deadline = deadline.checked_add(GRACE).unwrap_or(deadline);
+                (Place::Shared(shared::visit(&function, &pool, doors, handover)), deadline)
+            }
+        };
         Self {
             function,
             pool,
@@ -110,12 +124,12 @@ impl Run {
         let receiver = self.answer.as_mut()?;
         match self.guest {
             // It is set on another thread, which must wake this task.
-            Place::Lane(_) => {
+            Place::Lane(_) | Place::Shared(_) => {
                 let Poll::Ready(answer) = Pin::new(receiver).poll(cx) else { return None };
                 self.answer = None;
                 answer.ok()
             }
-            Place::Here(_) | Place::Leaving(_) | Place::Gone => receiver.try_recv().ok(),
+            Place::Here(_) | Place::Leaving(_) | Place::Staying(_) | Place::Gone => receiver.try_recv().ok(),
         }
     }
 
@@ -136,7 +150,11 @@ impl Run {
                 Poll::Ready(Err(error)) => Poll::Ready(Left::Panicked(format!("the lane has ended: {error}"))),
                 Poll::Pending => Poll::Pending,
             },
-            Place::Leaving(_) | Place::Gone => return Poll::Pending,
+            Place::Shared(stay) => match Pin::new(stay).poll(cx) {
+                Poll::Ready(ended) => return Poll::Ready(self.ended(ended)),
+                Poll::Pending => Poll::Pending,
+            },
+            Place::Leaving(_) | Place::Staying(_) | Place::Gone => return Poll::Pending,
         };
         match polled {
             Poll::Ready(left) => Poll::Ready(self.finish(left)),
@@ -145,6 +163,17 @@ impl Run {
             }
             Poll::Pending if self.make_way() => self.poll_end(cx),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// How the guest ended that has broken its answer off. In a shared instance it is another task that says so.
+    pub(crate) async fn end_of_broken(&mut self) -> End {
+        match self.guest {
+            Place::Shared(_) => {
+                let end = std::future::poll_fn(|cx| self.poll_end(cx)).await;
+                End { unfinished_body: true, ..end }
+            }
+            _ => End::UNFINISHED,
         }
     }
 
@@ -161,20 +190,17 @@ impl Run {
         let Some(told) = self.told.take() else { return };
         self.release();
         let (function, cpu) = (self.function.clone(), self.cpu);
-        let tell = move || told(ended, cpu + function.take_computed());
-        let leaving = match std::mem::replace(&mut self.guest, Place::Gone) {
-            Place::Leaving(task) => task,
+        let tell = move |ended| told(ended, cpu + function.take_computed());
+        match std::mem::replace(&mut self.guest, Place::Gone) {
+            Place::Leaving(task) => afterwards(ended, tell, async move |ended| {
+                let _ = task.await;
+                ended
+            }),
+            Place::Staying(stay) => afterwards(ended, tell, async move |ended| given_up(ended, stay.await)),
             other => {
                 self.guest = other;
-                return tell();
+                tell(ended);
             }
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
-                let _ = leaving.await;
-                tell();
-            })),
-            Err(_) => tell(),
         }
     }
 
@@ -208,6 +234,16 @@ impl Run {
         let deadline = self.deadline;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         sleep.as_mut().poll(cx).is_ready()
+    }
+
+    /// A guest in a shared instance has ended.
+    fn ended(&mut self, ended: Ended) -> End {
+        self.guest = Place::Gone;
+        let unfinished_body = !matches!(ended, Ended::Finished);
+        if unfinished_body {
+            self.break_off();
+        }
+        End { ended, unfinished_body }
     }
 
     fn finish(&mut self, left: Left) -> End {
@@ -279,9 +315,31 @@ impl Run {
                 task.abort();
                 Place::Leaving(task)
             }
-            Place::Leaving(task) => Place::Leaving(task),
+            Place::Shared(stay) => Place::Staying(stay),
+            leaving @ (Place::Leaving(_) | Place::Staying(_)) => leaving,
             Place::Lane(_) | Place::Gone => Place::Gone,
         };
+    }
+}
+
+/// Tells how a guest ended once it is known; at once, where nothing can wait for that.
+fn afterwards<F: Future<Output = Ended> + Send + 'static>(
+    ended: Ended,
+    tell: impl FnOnce(Ended) + Send + 'static,
+    wait: impl FnOnce(Ended) -> F + Send + 'static,
+) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(async move { tell(wait(ended).await) })),
+        Err(_) => tell(ended),
+    }
+}
+
+/// The end of a guest that could not be stopped when it was given up: what it did after its caller had gone counts.
+fn given_up(ended: Ended, then: Ended) -> Ended {
+    match (ended, then) {
+        (Ended::Cancelled, Ended::Finished) => Ended::Cancelled,
+        (Ended::Cancelled, then) => then,
+        (ended, _) => ended,
     }
 }
 
@@ -294,14 +352,15 @@ impl Drop for Run {
     }
 }
 
-struct Handover {
-    id: InvocationId,
-    deadline: Instant,
+/// A request on its way to an instance.
+pub(crate) struct Handover {
+    pub(crate) id: InvocationId,
+    pub(crate) deadline: Instant,
     /// Boxed: the future of a call is moved, and would have room for several.
-    request: Box<http::Request<crate::RequestBody>>,
-    https: bool,
-    sender: oneshot::Sender<Answer>,
-    spans: Option<Arc<Spans>>,
+    pub(crate) request: Box<http::Request<crate::RequestBody>>,
+    pub(crate) https: bool,
+    pub(crate) sender: oneshot::Sender<Answer>,
+    pub(crate) spans: Option<Arc<Spans>>,
 }
 
 /// Takes a warm instance or makes one, and calls it.
@@ -316,14 +375,10 @@ async fn call(
     }
     let made = match warm {
         Some(instance) => Ok(instance),
+        // Boxed: it is rare, and the future of every call would have room for it.
         None => {
-            let asked = Instant::now();
-            // Boxed: it is rare, and the future of every call would have room for it.
-            let made = Box::pin(make(&function, &pool, handover.id, handover.deadline)).await;
-            let took = asked.elapsed();
-            function.tell_stage(Stage::Instantiate, took, handover.spans.as_deref());
-            function.tell_cold_start(ColdStart::Instance, took);
-            made
+            let whose = (handover.id, handover.deadline);
+            Box::pin(make_for(&function, &pool, whose, handover.spans.as_deref())).await
         }
     };
     let mut instance = match made {
@@ -332,6 +387,21 @@ async fn call(
     };
     let result = handle(&mut instance, handover).await;
     (Some(instance), result)
+}
+
+/// A new instance for a request that found none.
+pub(crate) async fn make_for(
+    function: &Function,
+    pool: &Pool,
+    (id, deadline): (InvocationId, Instant),
+    spans: Option<&Spans>,
+) -> wasmtime::Result<Box<Instance>> {
+    let asked = Instant::now();
+    let made = make(function, pool, id, deadline).await;
+    let took = asked.elapsed();
+    function.tell_stage(Stage::Instantiate, took, spans);
+    function.tell_cold_start(ColdStart::Instance, took);
+    made
 }
 
 /// A new instance; when the engine is full, again after those that have been idle longest have gone. Others may be quicker to take

@@ -5,7 +5,9 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -38,7 +40,11 @@ pub(crate) async fn handle(
     let call = async |accessor: &Accessor<GuestState>| -> wasmtime::Result<()> {
         let (request, sender) = (request, sender);
         match service.handle(accessor, request).await? {
-            Ok(response) => pass_on(accessor, response, sender).await?,
+            Ok(response) => {
+                accessor.with(|mut store| store.get().answering = true);
+                pass_on(accessor, response, sender, None).await?;
+                accessor.with(|mut store| store.get().answering = false);
+            }
             // Nobody is left to hear it when the caller has gone.
             Err(code) => drop(sender.send(Err(format!("{code:?}")))),
         }
@@ -49,7 +55,11 @@ pub(crate) async fn handle(
 }
 
 /// The request as the guest sees it: with the headers that it may see, and an origin.
-fn admit(state: &mut GuestState, request: http::Request<RequestBody>, https: bool) -> wasmtime::Result<Request> {
+pub(crate) fn admit(
+    state: &mut GuestState,
+    request: http::Request<RequestBody>,
+    https: bool,
+) -> wasmtime::Result<Request> {
     let authority = match request.uri().authority() {
         Some(authority) => authority.clone(),
         None => authority_of(request.headers().get(http::header::HOST))?,
@@ -68,24 +78,24 @@ fn authority_of(host: Option<&HeaderValue>) -> wasmtime::Result<Authority> {
     Ok(Authority::try_from(host.as_bytes())?)
 }
 
-/// Hands the answer out, and runs the guest until its body is at its end.
-async fn pass_on(
+/// Hands the answer out, and runs the guest until its body is at its end. `cut`: where it may be cut off before that.
+///
+/// # Errors
+/// When the answer is none that can be sent.
+pub(crate) async fn pass_on(
     accessor: &Accessor<GuestState>,
     response: Response,
     sender: oneshot::Sender<Answer>,
+    cut: Option<Arc<Cut>>,
 ) -> wasmtime::Result<()> {
     let (ended, end) = oneshot::channel();
     let (sent, is_sent) = oneshot::channel();
     let told = async move { is_sent.await.unwrap_or(Err(Error::ConnectionTerminated)) };
-    let response = accessor.with(|mut store| {
-        store.get().answering = true;
-        response.into_http(store, told)
-    })?;
-    let watched = response.map(|body| Watched { body, signal: Some(Signal { ended, sent }) }.boxed_unsync());
+    let response = accessor.with(|store| response.into_http(store, told))?;
+    let watched = response.map(|body| Watched { body, signal: Some(Signal { ended, sent }), cut }.boxed_unsync());
     drop(sender.send(Ok(watched)));
     // An error is the same: whoever had the body dropped it.
     let _ = end.await;
-    accessor.with(|mut store| store.get().answering = false);
     Ok(())
 }
 
@@ -93,6 +103,31 @@ async fn pass_on(
 struct Watched {
     body: WasiBody,
     signal: Option<Signal>,
+    /// Where it may end before its guest does.
+    cut: Option<Arc<Cut>>,
+}
+
+/// What a body is cut off by whose request has been told its end: what its guest, or others in the same instance, do from then on is no
+/// part of it.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    is_cut: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Cut {
+    /// To be called before the instance goes: a body that ends with it must not look whole.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
+    }
+
+    fn is_cut(&self, cx: &Context<'_>) -> bool {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        self.is_cut.load(Ordering::Acquire)
+    }
 }
 
 /// Who hears of a body's end.
@@ -116,6 +151,10 @@ impl Body for Watched {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.signal.is_some() && self.cut.as_ref().is_some_and(|cut| cut.is_cut(cx)) {
+            self.tell(Err(Error::ConnectionTerminated));
+            return Poll::Ready(Some(Err(Error::ConnectionTerminated)));
+        }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match &frame {
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {}

@@ -18,6 +18,7 @@ use crate::host::log::{GuestLog, GuestStream};
 use crate::limiter::{Allowed, Limiter};
 use crate::metrics::Counters;
 use crate::ports::{KeyValue, Models, Place, Stream};
+use crate::shared::Turns;
 
 /// The data of a store. One per instance, used for one invocation at a time.
 pub(crate) struct GuestState {
@@ -41,6 +42,8 @@ pub(crate) struct GuestState {
     pub(crate) answering: bool,
     /// What the fields of one message may come to, in bytes.
     pub(crate) header_bytes: usize,
+    /// Those whose requests it has at a time; `None`: only one's.
+    pub(crate) turns: Option<Box<Turns>>,
     log_bytes: u64,
 }
 
@@ -113,8 +116,14 @@ impl GuestState {
             waited: Waited::default(),
             answering: false,
             header_bytes: limits.header_bytes,
+            turns: None,
             log_bytes: limits.log_bytes,
         }
+    }
+
+    /// What each invocation may write to its log.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log_bytes
     }
 
     /// Makes the state that of this invocation.

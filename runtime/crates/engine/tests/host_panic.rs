@@ -1,21 +1,18 @@
 //! A panic inside a host call is ours, not the guest's: it ends that invocation alone, and is named as what it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by these")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use modelet_engine::ports::{Log, Models, ModelsError, Stream};
+use modelet_engine::ports::{Models, ModelsError};
 use modelet_engine::{
     Engine, EngineConfig, FaultKind, Function, FunctionSpec, Invocation, Outcome, RequestBodyError, request_body,
 };
 use modelet_inference::ModelHandle;
-use modelet_spec::manifest::Instances;
-use modelet_spec::outbound::OutboundRules;
-use modelet_spec::{EffectiveLimits, Flow, FunctionLimits, InvocationId, TenantLimits, TenantName, Version};
+use modelet_spec::{EffectiveLimits, FunctionLimits, InvocationId, TenantLimits};
 
 /// A port that fails as badly as Rust code can.
 struct Panicking;
@@ -24,12 +21,6 @@ impl Models for Panicking {
     fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
         panic!("a bug of the host, met when asked for `{name}`")
     }
-}
-
-struct Silent;
-
-impl Log for Silent {
-    fn line(&self, _: InvocationId, _: Stream, _: &str) {}
 }
 
 /// A guest of `tests/guests`, which `cargo xtask test` builds before any test runs.
@@ -47,17 +38,8 @@ fn function(engine: &Engine, name: &str) -> Arc<Function> {
         &FunctionLimits { time: Some(Duration::from_secs(20)), ..FunctionLimits::default() },
     );
     let spec = FunctionSpec {
-        tenant: TenantName::default_tenant(),
-        function: name.replace('_', "-").parse().unwrap(),
-        version: Version::FIRST,
-        limits,
-        instances: Instances::default(),
-        flow: Flow::new(1, 1),
         models: Arc::new(Panicking),
-        batch: Arc::new(BTreeMap::new()),
-        config: Arc::new(BTreeMap::new()),
-        outbound: OutboundRules::default(),
-        log: Arc::new(Silent),
+        ..FunctionSpec::new(name.replace('_', "-").parse().unwrap(), limits)
     };
     engine.load(&compiled.code, spec).unwrap()
 }

@@ -1,21 +1,15 @@
 //! Processor time: what a guest computes is measured and has an end, and one that computes for long keeps nobody else waiting.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by these")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
-use modelet_engine::ports::{NoLog, NoModels};
 use modelet_engine::{
     Ended, Engine, EngineConfig, FaultKind, Function, FunctionSpec, Invocation, Outcome, ResponseBody, no_body,
 };
-use modelet_spec::manifest::Instances;
-use modelet_spec::outbound::OutboundRules;
-use modelet_spec::{
-    EffectiveLimits, Flow, FunctionLimits, InvocationId, ServerLimits, TenantLimits, TenantName, Version,
-};
+use modelet_spec::{EffectiveLimits, FunctionLimits, InvocationId, ServerLimits, TenantLimits};
 
 /// Long enough for a loaded machine.
 const BOUND: Duration = Duration::from_secs(120);
@@ -36,19 +30,10 @@ fn function(engine: &Engine, name: &str, time: Duration, cpu: Duration) -> Arc<F
     let compiled = engine.compile(&guest(name)).unwrap();
     let servers = ServerLimits { time: BOUND, cpu: BOUND, ..ServerLimits::default() };
     let wish = FunctionLimits { time: Some(time), cpu: Some(cpu), ..FunctionLimits::default() };
-    let spec = FunctionSpec {
-        tenant: TenantName::default_tenant(),
-        function: name.replace('_', "-").parse().unwrap(),
-        version: Version::FIRST,
-        limits: EffectiveLimits::of(&servers, &TenantLimits::default(), &wish),
-        instances: Instances::default(),
-        flow: Flow::new(1, 1),
-        models: Arc::new(NoModels),
-        batch: Arc::new(BTreeMap::new()),
-        config: Arc::new(BTreeMap::new()),
-        outbound: OutboundRules::default(),
-        log: Arc::new(NoLog),
-    };
+    let spec = FunctionSpec::new(
+        name.replace('_', "-").parse().unwrap(),
+        EffectiveLimits::of(&servers, &TenantLimits::default(), &wish),
+    );
     engine.load(&compiled.code, spec).unwrap()
 }
 

@@ -46,7 +46,7 @@ impl<'a> Gauge<'a> {
         Self {
             shared,
             arena: shared.environment.arena_in_use(),
-            resident: resident_bytes(),
+            resident: resident_bytes().unwrap_or(0),
             runs: shared.runs.load(SeqCst),
             begun: loading.begun.fetch_add(1, SeqCst) + 1,
             is_alone,
@@ -71,7 +71,7 @@ impl<'a> Gauge<'a> {
         // Four times for int8 weights that are unpacked to f32, half as much again for packed copies, and something small.
         let most = file.saturating_mul(6).saturating_add(1 << 20);
         let arena = grown.map_or(file, |grown| if is_alone { grown } else { grown.min(most) });
-        let resident_delta = resident_bytes().cast_signed().saturating_sub(self.resident.cast_signed());
+        let resident_delta = resident_bytes().unwrap_or(0).cast_signed().saturating_sub(self.resident.cast_signed());
         Part { arena, resident_delta, is_exact: is_alone && grown.is_some() }
     }
 }
@@ -82,10 +82,10 @@ impl Drop for Gauge<'_> {
     }
 }
 
-/// What this process has in memory, in bytes; 0 where the system does not say.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut lines = status.lines().filter_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = lines.find_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0).saturating_mul(1024)
+/// What this process has in RAM, mapped files included, in bytes. `None`: the system does not say.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kib.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }

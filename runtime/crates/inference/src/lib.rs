@@ -71,6 +71,7 @@ pub use element::ElementType;
 pub use error::{LibraryError, LoadError, OpenError, RunError, TensorError};
 pub use facts::{BatchVerdict, Facts, MemoryUse};
 pub use footprint::Footprint;
+pub use gauge::resident_bytes;
 pub use library::LibrarySource;
 pub use model::{Copies, Model};
 pub use model_file::ModelFile;

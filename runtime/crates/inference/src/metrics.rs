@@ -29,7 +29,8 @@ impl ModelMetrics {
 
     /// Sessions of all models, by device.
     fn sessions(&self) -> BTreeMap<Device, usize> {
-        let devices = self.runtime.devices();
+        // What they have taken is not asked for.
+        let devices = self.runtime.shared.devices.uses(0);
         let mut sessions: BTreeMap<Device, usize> = devices.iter().map(|device| (device.device, 0)).collect();
         for model in self.runtime.models() {
             *sessions.entry(model.device()).or_default() += model.sessions();

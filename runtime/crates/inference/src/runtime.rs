@@ -223,6 +223,14 @@ impl Runtime {
         }
     }
 
+    /// How much of the arena is taken, from 0 to 1, with what threads keep for their next runs. `None`: nobody tells yet. Unlike
+    /// [`Self::stats`], asking costs no run anything.
+    #[must_use]
+    pub fn arena_share(&self) -> Option<f64> {
+        let taken = self.shared.environment.arena_taken()?;
+        Some(taken as f64 / self.shared.config.arena_max_bytes.max(1) as f64)
+    }
+
     /// Gives what the arena has free back to the system, in whole regions: to be called after models went, or after a run
     /// that needed much. Runs of other models wait for it for as long as freeing takes.
     pub fn shrink_arena(&self) {

@@ -104,6 +104,9 @@ pub struct Instances {
     /// After so long it is replaced, however few its requests. Default 1 h: what a guest has read of the world ages.
     #[serde(with = "crate::span")]
     pub max_age: Duration,
+    /// So many requests at a time are answered by one; more than 1 for `wasi:http` 0.3 alone, and with `reuse = "instance"`. A
+    /// trap ends them all, and what an instance may take is for all of them together. Default 1.
+    pub requests: u32,
     /// So many are kept warm, idle or not; `modelet function scale` says otherwise. Default 0: an unused function costs nothing.
     pub min: u32,
 }
@@ -115,6 +118,7 @@ impl Default for Instances {
             idle: Duration::from_secs(30),
             max_requests: 10_000,
             max_age: Duration::from_secs(3600),
+            requests: 1,
             min: 0,
         }
     }

@@ -32,6 +32,7 @@ reuse = "request"
 idle = "30s"
 max_requests = 10000
 max_age = "10m"
+requests = 1
 min = 2
 [batch]
 magika = { max = 32, wait = "0ms", share = "all" }

@@ -22,6 +22,7 @@ use super::fields;
 use super::http::{HANDLER, TYPES};
 use super::pipe::OutgoingBody;
 use crate::limiter::OverLimit;
+use crate::shared::whose;
 use crate::state::GuestState;
 
 /// What a guest writes into a body at a time, in bytes.
@@ -159,6 +160,7 @@ type Sending = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>)
 type Sent = Result<Resource<HostFutureIncomingResponse>, ErrorCode>;
 
 fn handle(mut store: Store<'_>, (request, options): Sending) -> wasmtime::Result<(Sent,)> {
+    whose(&mut store)?;
     let state = store.data_mut();
     state.hold(INCOMING)?;
     let given = options.as_ref().map(Resource::rep);

@@ -1,5 +1,6 @@
 //! A guest's stdout and stderr: lines into the invocation's log, within its budget of bytes.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -21,7 +22,13 @@ const LINE_COST: u64 = 32;
 /// What both streams of an instance write to. It outlives an invocation: the instance does.
 pub(crate) struct GuestLog {
     log: Arc<dyn Log>,
-    current: Mutex<Current>,
+    books: Mutex<Books>,
+}
+
+/// What the streams write to now, and what the other requests of a shared instance have written.
+struct Books {
+    current: Current,
+    others: BTreeMap<InvocationId, Current>,
 }
 
 struct Current {
@@ -36,64 +43,101 @@ struct Current {
 
 impl GuestLog {
     pub(crate) fn new(log: Arc<dyn Log>, invocation: InvocationId) -> Self {
-        Self {
-            log,
-            current: Mutex::new(Current { invocation, budget: 0, dropped: 0, out: Vec::new(), err: Vec::new() }),
-        }
+        let books = Books { current: Current::new(invocation, 0), others: BTreeMap::new() };
+        Self { log, books: Mutex::new(books) }
     }
 
     /// The next lines belong to this invocation.
     pub(crate) fn begin(&self, invocation: InvocationId, budget: u64) {
-        let mut current = self.lock();
+        let current = &mut self.lock().current;
         current.invocation = invocation;
         current.budget = budget;
     }
 
-    /// Writes out what has no line end yet, and tells what was dropped.
-    pub(crate) fn finish(&self) {
-        let mut current = self.lock();
-        for stream in [Stream::Out, Stream::Err] {
-            let rest = std::mem::take(current.buffer(stream));
-            if !rest.is_empty() {
-                self.log.line(current.invocation, stream, &String::from_utf8_lossy(&rest));
-            }
+    /// This invocation is there, beside others.
+    pub(crate) fn enter(&self, invocation: InvocationId, budget: u64) {
+        let books = &mut *self.lock();
+        if books.current.invocation == invocation {
+            books.current.budget = budget;
+        } else {
+            books.others.insert(invocation, Current::new(invocation, budget));
         }
-        let dropped = std::mem::take(&mut current.dropped);
-        if dropped > 0 {
-            self.log.dropped(current.invocation, dropped);
+    }
+
+    /// This invocation writes no more.
+    pub(crate) fn leave(&self, invocation: InvocationId) {
+        let books = &mut *self.lock();
+        let its = if books.current.invocation == invocation {
+            Some(std::mem::replace(&mut books.current, Current::new(InvocationId::new(0), 0)))
+        } else {
+            books.others.remove(&invocation)
+        };
+        if let Some(mut its) = its {
+            its.finish(&*self.log);
+        }
+    }
+
+    /// The next lines belong to this invocation, which has entered, until it is the turn of another.
+    pub(crate) fn turn_to(&self, invocation: InvocationId) {
+        let books = &mut *self.lock();
+        if books.current.invocation == invocation {
+            return;
+        }
+        let next = books.others.remove(&invocation).unwrap_or_else(|| Current::new(invocation, 0));
+        let before = std::mem::replace(&mut books.current, next);
+        books.others.insert(before.invocation, before);
+    }
+
+    /// The invocation whose lines are written now.
+    pub(crate) fn invocation(&self) -> InvocationId {
+        self.lock().current.invocation
+    }
+
+    /// Writes out what has no line end yet, and tells what was dropped.
+    /// Of all invocations that have entered, which leave with it.
+    pub(crate) fn finish(&self) {
+        let books = &mut *self.lock();
+        books.current.finish(&*self.log);
+        std::mem::take(&mut books.others).values_mut().for_each(|other| other.finish(&*self.log));
+    }
+
+    /// The same for one of several. What it writes from now on is still its own.
+    pub(crate) fn finish_of(&self, invocation: InvocationId) {
+        if let Some(its) = self.lock().of(invocation) {
+            its.finish(&*self.log);
         }
     }
 
     /// Bytes that have no line end yet.
     pub(crate) fn waiting(&self) -> u64 {
-        let current = self.lock();
-        (current.out.len() + current.err.len()) as u64
+        let books = self.lock();
+        let all = std::iter::once(&books.current).chain(books.others.values());
+        all.map(|its| its.out.len() + its.err.len()).sum::<usize>() as u64
     }
 
     /// Adds to a stream; whole lines go out at once.
     pub(super) fn write(&self, stream: Stream, bytes: &[u8]) {
-        let mut current = self.lock();
-        let pieces = bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(LINE_MAX));
-        for piece in pieces {
-            let kept = current.take(piece);
-            let invocation = current.invocation;
-            let buffer = current.buffer(stream);
-            buffer.extend_from_slice(kept);
-            if kept.ends_with(b"\n") || buffer.len() >= LINE_MAX {
-                let line = std::mem::take(buffer);
-                self.log.line(invocation, stream, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
-            }
-            let cut = (piece.len() - kept.len()) as u64;
-            if cut > 0 && current.dropped == 0 {
-                let said = "[log limit reached: the rest of this invocation is dropped]";
-                self.log.line(invocation, Stream::Err, said);
-            }
-            current.dropped = current.dropped.saturating_add(cut);
+        self.lock().current.write(&*self.log, stream, bytes);
+    }
+
+    /// The same for an invocation that is there, whoever's turn it is.
+    pub(super) fn write_of(&self, invocation: InvocationId, stream: Stream, bytes: &[u8]) {
+        if let Some(its) = self.lock().of(invocation) {
+            its.write(&*self.log, stream, bytes);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    fn of(&mut self, invocation: InvocationId) -> Option<&mut Current> {
+        if self.current.invocation == invocation {
+            return Some(&mut self.current);
+        }
+        self.others.get_mut(&invocation)
     }
 }
 
@@ -105,6 +149,43 @@ impl Drop for GuestLog {
 }
 
 impl Current {
+    fn new(invocation: InvocationId, budget: u64) -> Self {
+        Self { invocation, budget, dropped: 0, out: Vec::new(), err: Vec::new() }
+    }
+
+    fn finish(&mut self, log: &dyn Log) {
+        for stream in [Stream::Out, Stream::Err] {
+            let rest = std::mem::take(self.buffer(stream));
+            if !rest.is_empty() {
+                log.line(self.invocation, stream, &String::from_utf8_lossy(&rest));
+            }
+        }
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            log.dropped(self.invocation, dropped);
+        }
+    }
+
+    fn write(&mut self, log: &dyn Log, stream: Stream, bytes: &[u8]) {
+        let pieces = bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(LINE_MAX));
+        for piece in pieces {
+            let kept = self.take(piece);
+            let invocation = self.invocation;
+            let buffer = self.buffer(stream);
+            buffer.extend_from_slice(kept);
+            if kept.ends_with(b"\n") || buffer.len() >= LINE_MAX {
+                let line = std::mem::take(buffer);
+                log.line(invocation, stream, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+            }
+            let cut = (piece.len() - kept.len()) as u64;
+            if cut > 0 && self.dropped == 0 {
+                let said = "[log limit reached: the rest of this invocation is dropped]";
+                log.line(invocation, Stream::Err, said);
+            }
+            self.dropped = self.dropped.saturating_add(cut);
+        }
+    }
+
     /// What of a piece the budget still has room for. A piece is a line, or the whole of what is kept of it together.
     fn take<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         let allowed = usize::try_from(self.budget).unwrap_or(usize::MAX).min(piece.len());
@@ -230,6 +311,36 @@ mod tests {
         // Used up to the last byte: the next one is the first that is dropped.
         let (lines, dropped) = written(LINE_COST + 2, &[b"1\n", b"2\n"]);
         assert_eq!((lines.len(), dropped), (2, 2), "{lines:?}");
+    }
+
+    #[test]
+    fn lines_of_several_invocations_are_each_its_own_and_have_a_budget_each() {
+        #[derive(Default)]
+        struct Whose(Mutex<Vec<(InvocationId, String)>>);
+        impl Log for Whose {
+            fn line(&self, invocation: InvocationId, _: Stream, text: &str) {
+                self.0.lock().unwrap().push((invocation, text.to_owned()));
+            }
+        }
+        let (one, other) = (InvocationId::new(1), InvocationId::new(2));
+        let kept = Arc::new(Whose::default());
+        let log = GuestLog::new(kept.clone(), InvocationId::new(7));
+        log.enter(one, 100);
+        log.enter(other, LINE_COST + 4);
+        log.turn_to(one);
+        log.write(Stream::Out, b"begun ");
+        log.turn_to(other);
+        log.write(Stream::Out, b"four\nmore\n");
+        log.write_of(one, Stream::Out, b"elsewhere ");
+        log.turn_to(one);
+        log.write(Stream::Out, b"ended\n");
+        log.leave(other);
+        log.write_of(other, Stream::Out, b"of one that has gone\n");
+        drop(log);
+        let lines = std::mem::take(&mut *kept.0.lock().unwrap());
+        let of = |whose| lines.iter().filter(|(id, _)| *id == whose).map(|(_, text)| &**text).collect::<Vec<_>>();
+        assert_eq!(of(one), ["begun elsewhere ended"]);
+        assert_eq!(of(other), ["four", "[log limit reached: the rest of this invocation is dropped]"]);
     }
 
     #[test]

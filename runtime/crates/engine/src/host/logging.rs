@@ -1,8 +1,10 @@
 //! `wasi:logging`: into the invocation's log, beside what the guest writes to stderr and within the same budget.
 
+use wasmtime::StoreContextMut;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::ports::Stream;
+use crate::shared::whose;
 use crate::state::GuestState;
 
 use bindings::wasi::logging::logging::{Host, Level};
@@ -18,6 +20,19 @@ mod bindings {
 
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     bindings::wasi::logging::logging::add_to_linker::<GuestState, HasSelf<GuestState>>(linker, |state| state)
+}
+
+/// The same for instances that have several requests at a time.
+pub(super) fn link_for_several(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    type Line = (Level, String, String);
+    linker.instance("wasi:logging/logging@0.1.0-draft")?.func_wrap(
+        "log",
+        |mut store: StoreContextMut<'_, GuestState>, (level, context, message): Line| {
+            whose(&mut store)?;
+            store.data_mut().log(level, context, message);
+            Ok(())
+        },
+    )
 }
 
 impl Host for GuestState {

@@ -1,5 +1,6 @@
 //! What a guest can call: standard interfaces from wasmtime's crates, `wasi:nn` and `wasi:keyvalue` of our own.
 
+mod callers;
 pub(crate) mod clocks;
 mod config;
 mod fields;
@@ -32,5 +33,6 @@ pub(crate) fn link(linker: &mut Linker<GuestState>, world: World) -> wasmtime::R
     config::link(linker)?;
     keyvalue::link(linker)?;
     logging::link(linker)?;
-    nn::link(linker)
+    nn::link(linker)?;
+    if world == World::Service { callers::link(linker) } else { Ok(()) }
 }

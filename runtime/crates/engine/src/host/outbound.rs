@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::BodyExt;
+use modelet_spec::InvocationId;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::log::GuestLog;
@@ -33,13 +34,13 @@ pub(super) fn call(
 
 /// Sends it. Where that fails, the guest learns the kind, and the log why.
 pub(super) async fn send(port: Arc<dyn Outbound>, call: OutboundCall, log: Arc<GuestLog>) -> Sent {
-    let name = name(&call.request);
+    let (name, invocation) = (name(&call.request), log.invocation());
     match port.send(call).await {
         Ok(response) => {
-            let told = move |error: OutboundError| tell(&log, &name, &error);
+            let told = move |error: OutboundError| tell(&log, invocation, &name, &error);
             Ok((response.map(|body| body.map_err(told).boxed_unsync()), Box::new(std::future::ready(Ok(())))))
         }
-        Err(error) => Err(tell(&log, &name, &error)),
+        Err(error) => Err(tell(&log, invocation, &name, &error)),
     }
 }
 
@@ -51,10 +52,10 @@ fn name<B>(request: &http::Request<B>) -> String {
     format!("{} {}://{host}{port}", request.method(), uri.scheme_str().unwrap_or_default())
 }
 
-fn tell(log: &GuestLog, name: &str, error: &OutboundError) -> Error {
+fn tell(log: &GuestLog, invocation: InvocationId, name: &str, error: &OutboundError) -> Error {
     // On one line, whatever a server far away has put into it.
     let why: String = error.why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    log.write(Stream::Err, format!("[outbound] {name}: {why}\n").as_bytes());
+    log.write_of(invocation, Stream::Err, format!("[outbound] {name}: {why}\n").as_bytes());
     code(error.fault)
 }
 

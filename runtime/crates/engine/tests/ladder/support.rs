@@ -7,13 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
-use modelet_engine::ports::{Code, CodeImage, NoLog, NoModels};
+use modelet_engine::ports::{Code, CodeImage};
 use modelet_engine::{Engine, EngineConfig, Function, FunctionSpec, Invocation, LoadError, Outcome, no_body};
 use modelet_spec::manifest::Instances;
-use modelet_spec::outbound::OutboundRules;
-use modelet_spec::{
-    Digest, EffectiveLimits, Flow, FunctionLimits, InvocationId, ServerLimits, TenantLimits, TenantName, Version,
-};
+use modelet_spec::{Digest, EffectiveLimits, FunctionLimits, InvocationId, ServerLimits, TenantLimits};
 
 /// Long enough for a loaded machine.
 const BOUND: Duration = Duration::from_secs(60);
@@ -132,19 +129,7 @@ pub(crate) fn long() -> Instances {
 pub(crate) fn function(engine: &Engine, code: &Arc<Stored>, name: &str, instances: Instances) -> Arc<Function> {
     let wish = FunctionLimits { time: Some(BOUND), concurrency: Some(4), ..FunctionLimits::default() };
     let limits = EffectiveLimits::of(&config().limits, &TenantLimits::default(), &wish);
-    let spec = FunctionSpec {
-        tenant: TenantName::default_tenant(),
-        function: name.parse().unwrap(),
-        version: Version::FIRST,
-        limits,
-        instances,
-        flow: Flow::new(1, 1),
-        models: Arc::new(NoModels),
-        batch: Arc::new(BTreeMap::new()),
-        config: Arc::new(BTreeMap::new()),
-        outbound: OutboundRules::default(),
-        log: Arc::new(NoLog),
-    };
+    let spec = FunctionSpec { instances, ..FunctionSpec::new(name.parse().unwrap(), limits) };
     engine.function(code.clone(), spec)
 }
 

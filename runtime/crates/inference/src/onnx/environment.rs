@@ -71,6 +71,11 @@ impl Environment {
         self.arena.get()?.statistic(c"InUse")
     }
 
+    /// The same with what threads keep for their next runs, which stays with them: costs no run anything.
+    pub(crate) fn arena_taken(&self) -> Option<u64> {
+        self.arena.get()?.statistic(c"InUse")
+    }
+
     /// How often the arena was asked for a block.
     #[cfg(test)]
     pub(crate) fn arena_allocations(&self) -> Option<u64> {

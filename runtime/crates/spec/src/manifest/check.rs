@@ -1,6 +1,6 @@
 //! What a manifest's values mean, alone and together: the rules that hold for TOML and for JSON.
 
-use super::{Case, Manifest, ModelSource, RouteSpec};
+use super::{Case, Manifest, ModelSource, Reuse, RouteSpec};
 use crate::name::ModelName;
 use crate::outbound::OutboundRule;
 use std::collections::BTreeSet;
@@ -15,6 +15,9 @@ const ROUTES_MAX: usize = 1000;
 
 /// The most origins of one function: each request looks at all of them.
 const ORIGINS_MAX: usize = 100;
+
+/// The most requests that one instance has at a time: each turn of it looks at all of them.
+const REQUESTS_MAX: u32 = 100;
 
 /// Told of each fault: the key's path, and the message.
 type Report<'r> = &'r mut dyn FnMut(&str, String);
@@ -83,12 +86,21 @@ fn limits(manifest: &Manifest, report: Report<'_>) {
         ("limits.cpu", limits.cpu.is_some_and(|span| span.is_zero())),
         ("limits.concurrency", limits.concurrency == Some(0)),
         ("instances.max_requests", manifest.instances.max_requests == 0),
+        ("instances.requests", manifest.instances.requests == 0),
         ("instances.max_age", manifest.instances.max_age.is_zero()),
     ];
     for (path, _) in zeros.iter().filter(|(_, is_zero)| *is_zero) {
         report(path, "with 0 the function could never answer; write more, or leave it out for the default".to_owned());
     }
-    let (min, concurrency) = (manifest.instances.min, limits.concurrency);
+    let instances = &manifest.instances;
+    if instances.requests > REQUESTS_MAX {
+        report("instances.requests", format!("write 1 to {REQUESTS_MAX}"));
+    }
+    if instances.requests > 1 && instances.reuse == Reuse::Request {
+        let fix = "leave it out, or write reuse = \"instance\"";
+        report("instances.requests", format!("a fresh instance for each request has one at a time; {fix}"));
+    }
+    let (min, concurrency) = (instances.min, limits.concurrency);
     if let Some(concurrency) = concurrency.filter(|concurrency| min > *concurrency) {
         let fix = format!("write at most {concurrency}, or a larger concurrency");
         report("instances.min", format!("more than limits.concurrency are never used at a time; {fix}"));

@@ -96,6 +96,7 @@ fn instances(mut section: Section<'_, '_>) -> Instances {
         idle: section.value("idle").and_then(|value| value.span()).unwrap_or(default.idle),
         max_requests: section.value("max_requests").and_then(|value| value.number(1)).unwrap_or(default.max_requests),
         max_age: section.value("max_age").and_then(|value| value.span()).unwrap_or(default.max_age),
+        requests: section.value("requests").and_then(|value| value.number(1)).unwrap_or(default.requests),
         min: section.value("min").and_then(|value| value.number(0)).unwrap_or(default.min),
     };
     section.finish();

@@ -19,13 +19,14 @@ use super::wit::errors::ErrorCode;
 use super::wit::inference::{Host, HostGraphExecutionContext};
 use crate::cpu;
 use crate::ports::ModelsError;
+use crate::shared::whose;
 use crate::state::GuestState;
 
 /// Inputs that one call can be lent: the same tensor may stand there any number of times, and each costs the host some
 /// hundred bytes. The largest language models have some hundreds.
 const LENT_MAX: usize = 4096;
 
-type Named = (String, Resource<GuestTensor>);
+pub(super) type Named = (String, Resource<GuestTensor>);
 type Answer = Result<Vec<(Arc<str>, Tensor)>, GuestError>;
 
 impl Host for GuestState {}
@@ -64,6 +65,7 @@ async fn compute_lent(
     context: Resource<GuestContext>,
     inputs: Vec<Named>,
 ) -> wasmtime::Result<Result<Vec<Output>, Resource<GuestError>>> {
+    whose(&mut store)?;
     let state = store.data_mut();
     if inputs.len() > LENT_MAX {
         let why = format!("{} inputs were given; no call takes more than {LENT_MAX}", inputs.len());

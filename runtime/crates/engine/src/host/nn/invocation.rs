@@ -5,6 +5,7 @@ use std::time::Instant;
 use wasmtime::component::Linker;
 
 use super::tensor::Store;
+use crate::shared::whose;
 use crate::state::GuestState;
 
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
@@ -12,7 +13,8 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 }
 
 /// Every invocation has a deadline here, so there is always an answer.
-fn deadline_left(store: Store<'_>, (): ()) -> wasmtime::Result<(Option<u64>,)> {
+fn deadline_left(mut store: Store<'_>, (): ()) -> wasmtime::Result<(Option<u64>,)> {
+    whose(&mut store)?;
     let left = store.data().deadline.saturating_duration_since(Instant::now());
     Ok((Some(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),))
 }

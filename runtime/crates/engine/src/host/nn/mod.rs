@@ -19,6 +19,7 @@ mod typed;
 
 use wasmtime::component::{HasSelf, Linker};
 
+use crate::shared::whose;
 use crate::state::GuestState;
 
 use bindings::modelet::nn as ours;
@@ -55,6 +56,28 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     describe::link(&mut models)?;
     compute::link(&mut models)?;
     invocation::link(linker)
+}
+
+/// Links anew what depends on whose call it is, for instances that have several requests at a time.
+pub(crate) fn link_for_several(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    linker.instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?.func_wrap_async(
+        "load-by-name",
+        |mut store: tensor::Store<'_>, (name,): (String,)| {
+            Box::new(async move {
+                whose(&mut store)?;
+                Ok((wit::graph::Host::load_by_name(store.data_mut(), name).await?,))
+            })
+        },
+    )?;
+    linker.instance("wasi:nn/inference@0.2.0-rc-2024-10-28")?.func_wrap_async(
+        "[method]graph-execution-context.compute",
+        |mut store: tensor::Store<'_>, (context, inputs): (_, Vec<compute::Named>)| {
+            Box::new(async move {
+                whose(&mut store)?;
+                Ok((wit::inference::HostGraphExecutionContext::compute(store.data_mut(), context, inputs).await?,))
+            })
+        },
+    )
 }
 
 /// To be called when an invocation ends and its instance stays: see [`tensor::keep`].
