@@ -92,6 +92,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         data_is_loopback: data_listener.local_addr()?.ip().is_loopback(),
         limits: config.limits.clone(),
         model_idle: config.inference.idle,
+        drain: config.server.drain,
         version: env!("CARGO_PKG_VERSION"),
     };
     let (trial, compile) = (trial_config(config), compile_config(config));

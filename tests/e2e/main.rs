@@ -49,6 +49,7 @@ mod serving;
 mod sharing;
 mod streams;
 mod systemd;
+mod tenancy;
 mod tenants;
 mod tls;
 mod top;

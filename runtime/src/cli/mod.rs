@@ -18,6 +18,7 @@ mod model;
 mod output;
 mod project;
 mod serve;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     /// Models: push, list, show, versions, label, pin, unload, remove
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Tenants: create, list, show, limits, remove
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
@@ -252,5 +256,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Top(args) => top::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
+        Command::Tenant(command) => tenant::run(&command, &cli.server),
     }
 }

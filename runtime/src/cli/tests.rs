@@ -65,6 +65,12 @@ fn the_rows_of_the_contract_can_be_typed() {
         "model remove m@stable --force",
         "model remove m",
         "inspect dir --json",
+        "tenant create acme --host acme.example --host b.example --path /acme --json",
+        "tenant list --json",
+        "tenant show acme",
+        "tenant limits acme concurrency=8 memory=256MiB cpu=none",
+        "tenant limits acme --json",
+        "tenant remove acme --force",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().unwrap());
     }

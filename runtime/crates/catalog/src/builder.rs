@@ -1,10 +1,12 @@
 //! How a catalog comes to be: function by function, each taken whole or not at all.
 
 use crate::catalog::{Catalog, Entry, Route, Routes};
+use crate::claims::Claimed;
 use crate::error::CatalogError;
 use crate::host::normalise_host;
 use crate::key::{KeyRecord, Keys};
 use crate::matcher::Target;
+use modelet_spec::TenantName;
 use std::sync::Arc;
 
 /// Paths that belong to the model protocols, themselves and below.
@@ -23,22 +25,30 @@ pub struct CatalogBuilder<F> {
     entries: Vec<Arc<Entry<F>>>,
     routes: Routes,
     keys: Keys,
+    claimed: Arc<Claimed>,
 }
 
 impl<F> CatalogBuilder<F> {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Vec::new(), routes: Routes::default(), keys: Keys::default() }
+        Self { entries: Vec::new(), routes: Routes::default(), keys: Keys::default(), claimed: Arc::default() }
+    }
+
+    /// The same, with what tenants may claim.
+    #[must_use]
+    pub fn claimed(self, claimed: Arc<Claimed>) -> Self {
+        Self { claimed, ..self }
     }
 
     /// Adds a function with all its routes. An entry of another catalog is shared with it, not copied.
     ///
     /// # Errors
-    /// A route is reserved, taken, or has a host that no request can have. Then nothing of the function was added.
+    /// A route is reserved, taken, not given to the tenant, or has a host that no request can have. Then nothing of the
+    /// function was added.
     pub fn add(&mut self, entry: impl Into<Arc<Entry<F>>>) -> Result<(), CatalogError> {
         let entry = entry.into();
-        entry.routes.iter().try_for_each(check)?;
+        entry.routes.iter().try_for_each(|route| self.check(&entry.tenant, route))?;
         let index = self.entries.len();
         for (number, route) in entry.routes.iter().enumerate() {
             let target = Target { entry: index, route: number };
@@ -52,6 +62,15 @@ impl<F> CatalogBuilder<F> {
         Ok(())
     }
 
+    /// Whether a tenant may have a route, whoever has it now.
+    ///
+    /// # Errors
+    /// It is reserved, not given to the tenant, or has a host that no request can have.
+    pub fn check(&self, tenant: &TenantName, route: &Route) -> Result<(), CatalogError> {
+        check(route)?;
+        self.claimed.check(tenant, route)
+    }
+
     /// Adds a key.
     pub fn key(&mut self, key: KeyRecord) {
         self.keys.insert(key);
@@ -60,7 +79,7 @@ impl<F> CatalogBuilder<F> {
     /// The catalog.
     #[must_use]
     pub fn build(self) -> Catalog<F> {
-        Catalog::new(self.entries, self.routes, self.keys)
+        Catalog::new(self.entries, self.routes, self.keys, self.claimed)
     }
 
     fn take_out(&mut self, entry: &Entry<F>, index: usize) {

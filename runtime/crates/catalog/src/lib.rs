@@ -9,6 +9,7 @@
 
 mod builder;
 mod catalog;
+mod claims;
 mod error;
 mod host;
 mod key;
@@ -16,6 +17,7 @@ mod matcher;
 
 pub use builder::{CatalogBuilder, is_reserved};
 pub use catalog::{Catalog, Entry, Lookup, Route};
+pub use claims::Claimed;
 pub use error::CatalogError;
 pub use host::normalise_host;
 pub use key::{KeyRecord, Scope};

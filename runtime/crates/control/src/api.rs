@@ -9,6 +9,7 @@ mod models;
 mod optimise;
 pub(crate) mod respond;
 mod server;
+mod tenants;
 
 use std::sync::Arc;
 
@@ -91,6 +92,9 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(memory::pin, memory::unpin))
         .routes(routes!(memory::unload))
         .routes(routes!(optimise::optimise))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::remove))
+        .routes(routes!(tenants::limits))
 }
 
 /// Paths that need no key: whoever reaches this listener may know how the server is.
@@ -115,14 +119,21 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
     let secret = header.and_then(bearer).ok_or(ControlError::Unauthorised)?;
     let catalog = api.control.catalog.load();
     let key = catalog.authorise(secret).ok_or(ControlError::Unauthorised)?;
-    let needed = match *request.method() {
+    let scope = needed(request.method(), request.uri().path());
+    if key.allows(scope) { Ok(Caller::of(key)) } else { Err(ControlError::Forbidden { scope }) }
+}
+
+/// Below these, what changes something is for administrators.
+const ADMINISTERED: [&str; 1] = ["/v1/tenants"];
+
+/// The scope that a request needs.
+fn needed(method: &Method, path: &str) -> Scope {
+    let is_administered = ADMINISTERED.iter().any(|prefix| path.starts_with(prefix));
+    match *method {
         Method::GET | Method::HEAD => Scope::Read,
+        _ if is_administered => Scope::Admin,
         _ => Scope::Deploy,
-    };
-    if key.allows(needed) {
-        return Ok(Caller::of(key));
     }
-    Err(ControlError::Forbidden { scope: if needed == Scope::Read { "read" } else { "deploy" } })
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110).

@@ -4,6 +4,7 @@
 //! worth, [`trial`] links it and calls the guest, [`publish`] makes the catalog.
 
 mod bind;
+mod claims;
 mod publish;
 mod trial;
 mod warmth;
@@ -35,6 +36,7 @@ pub(crate) async fn deploy(
     request: wire::Deploy,
 ) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
+    claims::check(control, &tenant, &request.manifest)?;
     let (mut made, inspection) = compile(control, &tenant, request.component).await?;
     if !request.allow_new_capabilities {
         refuse_new_powers(control, &tenant, &request.manifest.name, &inspection).await?;

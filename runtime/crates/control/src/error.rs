@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName};
+use modelet_catalog::Scope;
+use modelet_spec::{ByteSize, Digest, FunctionName, ModelName, ModelRef, TenantName};
 use modelet_store::StoreError;
 
 use crate::child::Death;
@@ -20,8 +21,11 @@ pub enum ControlError {
     #[error("this key has not the scope `{scope}` that this needs")]
     Forbidden {
         /// The scope that is missing.
-        scope: &'static str,
+        scope: Scope,
     },
+    /// The key is a tenant's, and this is for the operator.
+    #[error("this is for the operator: it needs an admin key of the tenant `default`")]
+    NotTheOperator,
     /// The admin API has no such path.
     #[error("the admin API has no path `{0}`; see /openapi.json")]
     UnknownPath(String),
@@ -52,6 +56,48 @@ pub enum ControlError {
     /// No such tenant.
     #[error("there is no tenant `{0}`")]
     NoTenant(TenantName),
+    /// A tenant of this name is or was there.
+    #[error("{0}")]
+    NoNewTenant(String),
+    /// A tenant cannot be given something.
+    #[error("`{claim}` cannot be given: {why}")]
+    Claim {
+        /// The host or path.
+        claim: String,
+        /// What is against it.
+        why: &'static str,
+    },
+    /// A tenant's limits cannot be as asked.
+    #[error("limits: {0}")]
+    Limits(String),
+    /// The tenant that is always there was to be removed.
+    #[error("the tenant `default` cannot be removed")]
+    DefaultTenant,
+    /// A tenant that has something was to be removed.
+    #[error(
+        "the tenant `{tenant}` has {}: remove them first, or remove it with --force, and they go with it",
+        has(functions, models)
+    )]
+    TenantInUse {
+        /// The tenant.
+        tenant: TenantName,
+        /// Its functions.
+        functions: Vec<FunctionName>,
+        /// Its models.
+        models: Vec<ModelName>,
+    },
+    /// The tenant would have more of something than it may.
+    #[error(
+        "the tenant may have {max} {what}, and has {used}: remove one first, or the operator raises the limit `{what}`"
+    )]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many it may have.
+        max: u32,
+        /// How many it has.
+        used: u32,
+    },
     /// No such function.
     #[error("there is no function `{0}`; `modelet function list` lists them")]
     NoFunction(String),
@@ -194,6 +240,12 @@ impl From<StoreError> for ControlError {
         match error {
             StoreError::NoBlob(digest) => Self::NoBlob(digest),
             StoreError::NoTenant(tenant) => Self::NoTenant(tenant),
+            refused @ (StoreError::TenantExists(_) | StoreError::TenantRemoved(_)) => {
+                Self::NoNewTenant(refused.to_string())
+            }
+            StoreError::DefaultTenant => Self::DefaultTenant,
+            StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
+            StoreError::Count { what, max, used } => Self::Count { what, max, used },
             StoreError::ModelMissing(model) => Self::NoModel(model),
             StoreError::ModelInUse { model, functions } => Self::ModelInUse { model, functions },
             StoreError::LabelMissing { model, label } => Self::NoLabel { model, label: label.to_string() },
@@ -207,4 +259,14 @@ impl From<StoreError> for ControlError {
 
 fn names(functions: &[FunctionName]) -> String {
     functions.iter().map(FunctionName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What a tenant has, in words.
+fn has(functions: &[FunctionName], models: &[ModelName]) -> String {
+    let models = models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
+    match (functions.is_empty(), models.is_empty()) {
+        (false, true) => format!("the functions {}", names(functions)),
+        (true, _) => format!("the models {models}"),
+        (false, false) => format!("the functions {} and the models {models}", names(functions)),
+    }
 }

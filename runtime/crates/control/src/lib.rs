@@ -35,6 +35,7 @@ mod restore;
 mod sample;
 mod scale;
 mod sweep;
+mod tenants;
 mod trial;
 mod upload;
 mod views;

@@ -72,7 +72,7 @@ impl Control {
 
     /// One function, and how many of its instances its manifest keeps warm. Of its code is only looked at whether it is there:
     /// it is loaded when somebody calls.
-    fn restore(
+    pub(crate) fn restore(
         &self,
         version: &FunctionVersion,
         seen: &mut HashSet<Digest>,

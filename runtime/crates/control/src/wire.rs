@@ -4,6 +4,7 @@ mod logs;
 mod memory;
 mod models;
 pub mod optimise;
+mod tenants;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
+pub use tenants::{ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
 
 /// Whose things are meant.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]

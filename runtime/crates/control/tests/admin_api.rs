@@ -46,6 +46,7 @@ impl Host {
             data_is_loopback: true,
             limits: limits.clone(),
             model_idle: std::time::Duration::from_secs(300),
+            drain: std::time::Duration::from_secs(30),
             version: "0.0.0",
         };
         let none = ChildLimits { memory_bytes: 0, cpu_s: 0, file_bytes: 0 };

@@ -12,6 +12,7 @@
 
 mod auth;
 pub mod card;
+mod claim;
 mod device;
 mod digest;
 pub mod document;
@@ -32,11 +33,12 @@ mod version;
 
 pub use auth::Auth;
 pub use card::{CardError, ModelCard};
+pub use claim::{Claims, HostName, PathPrefix};
 pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
-    DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, OutboundRuleError, PathError,
-    SizeError, SpanError, VersionError,
+    ClaimError, DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError,
+    OutboundRuleError, PathError, SizeError, SpanError, VersionError,
 };
 pub use file_path::FilePath;
 pub use flow::Flow;

@@ -40,12 +40,13 @@ impl Store {
         let before_ms = now_ms().saturating_sub(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX));
         self.db.write(|tx| Ok(tx.execute("DELETE FROM upload WHERE at_ms <= ?1", [before_ms])?))?;
         let mut collected = self.collect_scope(None, grace)?;
-        for tenant in self.tenants()? {
+        for tenant in self.tenants_ever()? {
             let of_tenant = self.collect_scope(Some(&tenant), grace)?;
             collected.files += of_tenant.files;
             collected.bytes += of_tenant.bytes;
         }
         self.collect_optimised(grace)?;
+        self.forget_pairs()?;
         Ok(collected)
     }
 
@@ -112,7 +113,8 @@ fn is_named(tx: &Transaction<'_>, scope: Option<&TenantName>, digest: &Digest) -
         "SELECT 1 FROM upload WHERE digest = ?1 AND (?2 IS NULL OR tenant = ?2)
          UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model
              WHERE f.digest = ?1 AND (?2 IS NULL OR v.tenant = ?2)
-         UNION ALL SELECT 1 FROM function_version WHERE component = ?1 AND (?2 IS NULL OR tenant = ?2)
+         UNION ALL SELECT 1 FROM function_version f JOIN tenant t ON t.name = f.tenant
+             WHERE f.component = ?1 AND t.removed_ms IS NULL AND (?2 IS NULL OR f.tenant = ?2)
          LIMIT 1",
     )?;
     let found = query.query_row(params![digest.to_string(), scope.map(TenantName::as_str)], |_| Ok(()));

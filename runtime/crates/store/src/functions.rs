@@ -153,6 +153,7 @@ impl Store {
 
     fn put(&self, tx: &Transaction<'_>, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
         tenants::require(tx, &new.tenant)?;
+        tenants::room_for_function(tx, &new.tenant, &new.name)?;
         let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
         if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
             return Err(StoreError::NoBlob(new.component));

@@ -46,5 +46,6 @@ pub use optimised::OptimisedRecord;
 pub use output::OutputFile;
 pub use pins::Pin;
 pub use store::Store;
+pub use tenants::{Tenant, TenantRemoval, TenantUse};
 pub use uploads::Upload;
 pub use verify::Verified;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
 
-use modelet_spec::{Digest, ModelName, Pick, TenantName, Version};
+use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName, Version};
 use modelet_store::{
     CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding,
     NewModelVersion, Store, StoreError, StoredKey,
@@ -106,9 +106,10 @@ fn a_version_is_picked_by_number_by_label_and_as_the_newest() {
 #[test]
 fn tenants_do_not_see_each_others_models_and_functions() {
     let Host { store, _dir } = &host();
-    store.create_tenant(&tenant("acme")).unwrap();
-    assert!(matches!(store.create_tenant(&tenant("acme")), Err(StoreError::TenantExists(_))));
-    assert_eq!(store.tenants().unwrap(), [tenant("acme"), tenant("default")]);
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
+    assert!(matches!(store.create_tenant(&tenant("acme"), &Claims::default()), Err(StoreError::TenantExists(_))));
+    let names = store.tenants().unwrap().into_iter().map(|tenant| tenant.name);
+    assert_eq!(names.collect::<Vec<_>>(), [tenant("acme"), tenant("default")]);
     let theirs = pushed(store, "acme", "m", b"one", None);
     assert_eq!(pick(store, &theirs.name, "latest"), None);
     assert!(store.models(Some(&tenant("default"))).unwrap().is_empty());
@@ -218,7 +219,7 @@ fn a_key_is_replaced_by_its_id_and_two_keys_never_share_a_secret() {
 #[test]
 fn every_change_is_an_event_and_listings_are_none() {
     let Host { store, _dir } = &host();
-    store.create_tenant(&tenant("acme")).unwrap();
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     let model = pushed(store, "acme", "m", b"one", Some("stable"));
     pushed(store, "acme", "m", b"one", Some("stable"));
     let function = store.put_function(&deploy(store, "acme", "f", &[("m", &model)])).unwrap();

@@ -1,4 +1,7 @@
 //! Who asks, and for which tenant.
+//!
+//! Another tenant's things are as those that do not exist: the same answer, and the store is asked the same. So nothing here asks
+//! it: what there is of tenants is in memory.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -6,7 +9,6 @@ use modelet_catalog::{KeyRecord, Scope};
 use modelet_spec::TenantName;
 
 use super::Api;
-use crate::control::blocking;
 use crate::error::ControlError;
 
 /// Whose key came with a request.
@@ -25,21 +27,26 @@ impl Caller {
 
     /// The tenant that is meant: the named one, or the caller's own. Another tenant does not exist for who may not speak
     /// for it.
-    pub(super) async fn tenant(self, api: &Api, named: Option<TenantName>) -> Result<TenantName, ControlError> {
-        match named {
-            Some(named) if named != self.tenant => {
-                if !self.is_operator {
-                    return Err(ControlError::NoTenant(named));
-                }
-                let store = api.control.store.clone();
-                blocking(move || match store.has_tenant(&named)? {
-                    true => Ok(named),
-                    false => Err(ControlError::NoTenant(named)),
-                })
-                .await
-            }
-            _ => Ok(self.tenant),
-        }
+    pub(super) async fn tenant(&self, api: &Api, named: Option<TenantName>) -> Result<TenantName, ControlError> {
+        let tenant = named.unwrap_or_else(|| self.tenant.clone());
+        let is_there = self.speaks_for(&tenant) && api.control.tenants.load().get(&tenant).is_some();
+        if is_there { Ok(tenant) } else { Err(ControlError::NoTenant(tenant)) }
+    }
+
+    /// Whether a tenant exists for the caller.
+    pub(super) fn speaks_for(&self, tenant: &TenantName) -> bool {
+        self.is_operator || self.tenant == *tenant
+    }
+
+    /// Refuses everybody but the operator.
+    pub(super) fn operator(&self) -> Result<(), ControlError> {
+        if self.is_operator { Ok(()) } else { Err(ControlError::NotTheOperator) }
+    }
+
+    /// The tenant that is meant, for the operator alone; of others only their own exists.
+    pub(super) async fn operated(&self, api: &Api, named: TenantName) -> Result<TenantName, ControlError> {
+        let tenant = self.tenant(api, Some(named)).await?;
+        self.operator().map(|()| tenant)
     }
 }
 

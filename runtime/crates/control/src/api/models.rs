@@ -54,7 +54,7 @@ pub(super) async fn push(
         let Json(files) = Json::<PushFiles>::from_request(request, &()).await?;
         Push::of(&tenant, name, files)?
     } else {
-        let (bytes, quota) = (control.config.limits.model_bytes.0, control.quota());
+        let (bytes, quota) = (control.config.limits.model_bytes.0, control.quota(&tenant));
         let limit = UploadLimit { what: "model", bytes, key: "model_bytes", quota };
         let (blob, _) = upload::receive(&control.store, &tenant, request.into_body(), limit).await?;
         Push { tenant, name, given: Given::file(blob)?, card: ModelCard::default(), label: None }

@@ -7,7 +7,7 @@ use modelet_engine::FunctionSpec;
 use modelet_engine::ports::Code;
 use modelet_spec::manifest::{Instances, Manifest, Reuse};
 use modelet_spec::outbound::OutboundRules;
-use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
+use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantName, Version};
 use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 
 use super::Bound;
@@ -101,9 +101,10 @@ impl Draft {
         self.not_reused.iter().map(not_reused).chain(self.image.as_ref().and_then(Image::note)).collect()
     }
 
-    /// What holds for it. Tenants have no limits of their own yet.
+    /// What holds for it.
     pub(crate) fn limits(&self, control: &Control) -> EffectiveLimits {
-        EffectiveLimits::of(&control.config.limits, &TenantLimits::default(), &self.manifest.limits)
+        let tenant = control.tenants.load().limits(&self.tenant);
+        EffectiveLimits::of(&control.config.limits, &tenant, &self.manifest.limits)
     }
 
     /// Where it answers, and whom.

@@ -69,6 +69,14 @@ impl Store {
     }
 }
 
+/// Removes all models of a tenant, whoever uses them.
+pub(crate) fn remove_all(tx: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<ModelVersion>, StoreError> {
+    let sql = format!("{} AND v.tenant = ?1 ORDER BY v.name, v.version DESC", super::SELECT);
+    let versions = list(tx, &sql, params![tenant.as_str()])?;
+    versions.iter().try_for_each(|version| remove(tx, version))?;
+    Ok(versions)
+}
+
 /// The versions of models that live functions mean.
 const USED: &str = "FROM function_model b JOIN model_version m ON m.id = b.model
     JOIN function_version f ON f.id = b.function

@@ -7,7 +7,7 @@ mod killed;
 mod shared;
 mod versions;
 
-use modelet_spec::{Digest, ModelName, Pick, TenantName};
+use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName};
 use modelet_store::{
     FileEntry, FileRole, ModelVersion, NewFunctionVersion, NewModelBinding, NewModelVersion, Store, StoreError,
     content_digest,
