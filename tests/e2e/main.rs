@@ -27,6 +27,7 @@ mod hostile_code;
 mod hostile_models;
 mod idle;
 mod images;
+mod keys;
 mod keyvalue;
 mod ladder;
 mod leftovers;

@@ -12,6 +12,7 @@ pub(crate) mod find;
 mod function;
 mod inspect;
 mod invoke;
+mod key;
 pub(crate) mod library;
 mod logs;
 mod model;
@@ -84,6 +85,9 @@ pub(crate) enum Command {
     /// Models: push, list, show, versions, label, pin, unload, remove
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Keys: create, list, rotate, revoke
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Tenants: create, list, show, limits, remove
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
@@ -256,6 +260,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Top(args) => top::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
+        Command::Key(command) => key::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),
     }
 }

@@ -65,6 +65,10 @@ fn the_rows_of_the_contract_can_be_typed() {
         "model remove m@stable --force",
         "model remove m",
         "inspect dir --json",
+        "key create --scope invoke --scope read --function f --model m --expires 30d --tenant acme --json",
+        "key list --json",
+        "key rotate key-0 --overlap 1h",
+        "key revoke key-0 --tenant acme",
         "tenant create acme --host acme.example --host b.example --path /acme --json",
         "tenant list --json",
         "tenant show acme",
@@ -78,7 +82,16 @@ fn the_rows_of_the_contract_can_be_typed() {
 
 #[test]
 fn wrong_usage_is_exit_status_2() {
-    for line in ["", "serv", "deploy --name", "function show", "model push f.onnx --name UPPER", "invoke"] {
+    for line in [
+        "",
+        "serv",
+        "deploy --name",
+        "function show",
+        "model push f.onnx --name UPPER",
+        "invoke",
+        "key create",
+        "key rotate k --overlap soon",
+    ] {
         assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
     }
 }

@@ -4,7 +4,7 @@ use crate::catalog::{Catalog, Entry, Route, Routes};
 use crate::claims::Claimed;
 use crate::error::CatalogError;
 use crate::host::normalise_host;
-use crate::key::{KeyRecord, Keys};
+use crate::key::KeyRing;
 use crate::matcher::Target;
 use modelet_spec::TenantName;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub fn is_reserved(path: &str) -> bool {
 pub struct CatalogBuilder<F> {
     entries: Vec<Arc<Entry<F>>>,
     routes: Routes,
-    keys: Keys,
+    keys: Arc<KeyRing>,
     claimed: Arc<Claimed>,
 }
 
@@ -32,7 +32,7 @@ impl<F> CatalogBuilder<F> {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Vec::new(), routes: Routes::default(), keys: Keys::default(), claimed: Arc::default() }
+        Self { entries: Vec::new(), routes: Routes::default(), keys: Arc::default(), claimed: Arc::default() }
     }
 
     /// The same, with what tenants may claim.
@@ -71,9 +71,10 @@ impl<F> CatalogBuilder<F> {
         self.claimed.check(tenant, route)
     }
 
-    /// Adds a key.
-    pub fn key(&mut self, key: KeyRecord) {
-        self.keys.insert(key);
+    /// The same, opened by these keys.
+    #[must_use]
+    pub fn keys(self, keys: Arc<KeyRing>) -> Self {
+        Self { keys, ..self }
     }
 
     /// The catalog.

@@ -3,7 +3,7 @@
 use crate::builder::is_reserved;
 use crate::claims::Claimed;
 use crate::host::normalise_host;
-use crate::key::{KeyRecord, Keys};
+use crate::key::{KeyRecord, KeyRing};
 use crate::matcher::{Methods, Node, Target};
 use modelet_spec::{Auth, Digest, EffectiveLimits, FunctionName, PathPattern, TenantName, Version};
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct Catalog<F> {
     entries: Vec<Arc<Entry<F>>>,
     routes: Routes,
-    keys: Keys,
+    keys: Arc<KeyRing>,
     claimed: Arc<Claimed>,
 }
 
@@ -81,10 +81,10 @@ impl<F> Catalog<F> {
     /// Nothing serves.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Vec::new(), Routes::default(), Keys::default(), Arc::default())
+        Self::new(Vec::new(), Routes::default(), Arc::default(), Arc::default())
     }
 
-    pub(crate) fn new(entries: Vec<Arc<Entry<F>>>, routes: Routes, keys: Keys, claimed: Arc<Claimed>) -> Self {
+    pub(crate) fn new(entries: Vec<Arc<Entry<F>>>, routes: Routes, keys: Arc<KeyRing>, claimed: Arc<Claimed>) -> Self {
         Self { entries, routes, keys, claimed }
     }
 
@@ -119,10 +119,11 @@ impl<F> Catalog<F> {
         self.entries.iter()
     }
 
-    /// The key with this secret. What it may do is for the caller to ask ([`KeyRecord::allows`]).
+    /// The key with this secret, if it is worth something at `now_ms`. What it may do is for the caller to ask
+    /// ([`KeyRecord::allows`]). The keys are not of the snapshot but of this moment.
     #[must_use]
-    pub fn authorise(&self, secret: &str) -> Option<&KeyRecord> {
-        self.keys.find(secret)
+    pub fn authorise(&self, secret: &str, now_ms: u64) -> Option<Arc<KeyRecord>> {
+        self.keys.find(secret, now_ms)
     }
 
     fn all_belong_to(&self, tenant: &TenantName, methods: &Methods) -> bool {

@@ -20,4 +20,4 @@ pub use catalog::{Catalog, Entry, Lookup, Route};
 pub use claims::Claimed;
 pub use error::CatalogError;
 pub use host::normalise_host;
-pub use key::{KeyRecord, Scope};
+pub use key::{Bound, KeyHasher, KeyRecord, KeyRing, Keys, LastUse, SECRET_PREFIX, Scope, Secret};

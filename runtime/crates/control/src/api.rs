@@ -1,8 +1,10 @@
 //! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
 
+mod bound;
 mod caller;
 mod extract;
 mod functions;
+mod keys;
 mod logs;
 mod memory;
 mod models;
@@ -25,6 +27,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::clock::now_ms;
 use crate::control::Control;
 use crate::error::ControlError;
 use caller::Caller;
@@ -92,6 +95,9 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(memory::pin, memory::unpin))
         .routes(routes!(memory::unload))
         .routes(routes!(optimise::optimise))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::revoke))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::remove))
         .routes(routes!(tenants::limits))
@@ -118,20 +124,23 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let secret = header.and_then(bearer).ok_or(ControlError::Unauthorised)?;
     let catalog = api.control.catalog.load();
-    let key = catalog.authorise(secret).ok_or(ControlError::Unauthorised)?;
-    let scope = needed(request.method(), request.uri().path());
-    if key.allows(scope) { Ok(Caller::of(key)) } else { Err(ControlError::Forbidden { scope }) }
+    let key = catalog.authorise(secret, now_ms()).ok_or(ControlError::Unauthorised)?;
+    let (method, path) = (request.method(), request.uri().path());
+    let scope = needed(method, path);
+    if !key.allows(scope) {
+        return Err(ControlError::Forbidden { scope });
+    }
+    bound::check(&key, method, path)?;
+    Ok(Caller::of(key))
 }
-
-/// Below these, what changes something is for administrators.
-const ADMINISTERED: [&str; 1] = ["/v1/tenants"];
 
 /// The scope that a request needs.
 fn needed(method: &Method, path: &str) -> Scope {
-    let is_administered = ADMINISTERED.iter().any(|prefix| path.starts_with(prefix));
-    match *method {
-        Method::GET | Method::HEAD => Scope::Read,
-        _ if is_administered => Scope::Admin,
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        _ if path.starts_with("/v1/keys") => Scope::Admin,
+        _ if reads => Scope::Read,
+        _ if path.starts_with("/v1/tenants") => Scope::Admin,
         _ => Scope::Deploy,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
+use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyHasher, KeyRing};
 use modelet_engine::{Engine, Function};
 use modelet_spec::{FunctionName, ServerLimits, TenantName};
 use modelet_store::{FunctionVersion, Store};
@@ -81,6 +81,9 @@ pub struct Control {
     pub(crate) state: ArcSwap<State>,
     /// Changed under `publishing` alone.
     pub(crate) tenants: ArcSwap<Book>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) key_changes: keys::Changes,
+    pub(crate) hasher: KeyHasher,
 }
 
 /// How far the start has come.
@@ -98,7 +101,9 @@ impl Control {
     /// # Errors
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
-        keys::ensure_admin_key(&parts.store, &config.data_dir)?;
+        let hasher = keys::open_hasher(&config.data_dir)?;
+        keys::ensure_admin_key(&parts.store, &config.data_dir, &hasher)?;
+        let ring = keys::open_ring(&parts.store, &hasher)?;
         let tenants = Book::read(&parts.store)?;
         let trials = Trials::new(parts.trial);
         trials.register(registry);
@@ -128,19 +133,17 @@ impl Control {
             publishing: Mutex::new(()),
             state: ArcSwap::default(),
             tenants: ArcSwap::from_pointee(tenants),
+            keys: ring,
+            key_changes: keys::Changes::default(),
+            hasher,
         });
         control.catalog.store(Arc::new(control.catalog_builder()?.build()));
         Ok(control)
     }
 
-    /// A builder with the store's keys, what tenants may claim, and no function.
+    /// A builder with the keys, what tenants may claim, and no function.
     pub(crate) fn catalog_builder(&self) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
-        let mut builder = CatalogBuilder::new().claimed(self.tenants.load().claimed());
-        for key in self.store.keys()? {
-            let scopes = key.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-            builder.key(KeyRecord { id: key.id, tenant: key.tenant, scopes, hash: key.hash });
-        }
-        Ok(builder)
+        Ok(CatalogBuilder::new().claimed(self.tenants.load().claimed()).keys(Arc::clone(&self.keys)))
     }
 
     /// The live version of a function, as it is stored. Blocks.

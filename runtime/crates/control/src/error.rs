@@ -23,6 +23,9 @@ pub enum ControlError {
         /// The scope that is missing.
         scope: Scope,
     },
+    /// The key is bound, and not to this.
+    #[error("this key is bound to functions or models, and {0} is not among them")]
+    Bound(String),
     /// The key is a tenant's, and this is for the operator.
     #[error("this is for the operator: it needs an admin key of the tenant `default`")]
     NotTheOperator,
@@ -56,6 +59,14 @@ pub enum ControlError {
     /// No such tenant.
     #[error("there is no tenant `{0}`")]
     NoTenant(TenantName),
+    /// No such key.
+    #[error("there is no key `{0}`; `modelet key list` lists them")]
+    NoKey(String),
+    /// The key of the data directory was to be revoked.
+    #[error(
+        "the key `admin` is that of the data directory: rotate it, or remove its file `admin.key` and restart the server"
+    )]
+    AdminKey,
     /// A tenant of this name is or was there.
     #[error("{0}")]
     NoNewTenant(String),
@@ -243,6 +254,7 @@ impl From<StoreError> for ControlError {
             refused @ (StoreError::TenantExists(_) | StoreError::TenantRemoved(_)) => {
                 Self::NoNewTenant(refused.to_string())
             }
+            StoreError::NoKey(id) => Self::NoKey(id),
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
             StoreError::Count { what, max, used } => Self::Count { what, max, used },

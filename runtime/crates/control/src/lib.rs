@@ -11,6 +11,7 @@
 mod api;
 mod artifact;
 mod child;
+mod clock;
 mod code;
 mod compile;
 mod control;
@@ -48,7 +49,7 @@ pub use compile::{
 pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
 pub use description::{describe, describe_outline};
 pub use error::ControlError;
-pub use keys::ADMIN_KEY_FILE;
+pub use keys::{ADMIN_KEY_FILE, HASH_KEY_FILE};
 pub use listener::{Certificate, serve};
 pub use models::Inference;
 pub use trial::{RewriteJob, Rewritten, TrialAnswer, TrialConfig, TrialJob, TrialSample, Trials, child as trial_child};

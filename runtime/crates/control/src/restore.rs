@@ -12,6 +12,7 @@ use crate::compile::Image;
 use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
+use crate::keys;
 use crate::memory;
 use crate::pinned::Pinned;
 use crate::{scale, sweep};
@@ -24,6 +25,7 @@ impl Control {
     /// When the store cannot be read.
     pub async fn load(self: &Arc<Self>) -> Result<(), ControlError> {
         sweep::start(self);
+        keys::start_writing_uses(self);
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         memory::load_pinned(self)?;

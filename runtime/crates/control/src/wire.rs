@@ -1,5 +1,6 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod keys;
 mod logs;
 mod memory;
 mod models;
@@ -20,6 +21,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
 pub use tenants::{ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};

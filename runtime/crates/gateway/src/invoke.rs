@@ -85,7 +85,7 @@ fn route(
     let meter = gateway.metrics.meter(&entry.handle);
     record.routed(meter.clone());
     let has_authority = request.uri().authority().is_some();
-    let is_owner = authorise(&catalog, &entry.tenant, route.auth, request.headers_mut())?;
+    let is_owner = authorise(&catalog, (entry, route.auth), request.headers_mut(), record.id().unix_ms())?;
     record.asked_by_owner(is_owner);
     host::complete(has_authority, request.headers_mut());
     Ok((entry.clone(), meter))

@@ -80,6 +80,9 @@ pub enum StoreError {
     /// A tenant that does not exist was named.
     #[error("there is no tenant {0}")]
     NoTenant(TenantName),
+    /// The tenant has no such key.
+    #[error("there is no key {0}")]
+    NoKey(String),
     /// A tenant of this name exists.
     #[error("the tenant {0} exists already")]
     TenantExists(TenantName),

@@ -15,7 +15,7 @@ pub struct Event {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
     /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `function.deploy`,
-    /// `function.compile`, `key.put`, `tenant.create`, `tenant.limits`, `tenant.remove`.
+    /// `function.compile`, `key.put`, `key.rotate`, `key.revoke`, `tenant.create`, `tenant.limits`, `tenant.remove`.
     pub kind: String,
     /// To whose thing.
     pub tenant: TenantName,

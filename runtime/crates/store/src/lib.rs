@@ -39,7 +39,7 @@ pub use compiled::CompiledRecord;
 pub use error::StoreError;
 pub use events::Event;
 pub use functions::{FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding};
-pub use keys::StoredKey;
+pub use keys::{HashKind, StoredKey, StoredSecret};
 pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits, KeyValueUse};
 pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};
 pub use optimised::OptimisedRecord;

@@ -5,7 +5,7 @@
 use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName, Version};
 use modelet_store::{
     CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding,
-    NewModelVersion, Store, StoreError, StoredKey,
+    NewModelVersion, Store, StoreError,
 };
 use std::fs;
 use tempfile::{TempDir, tempdir};
@@ -199,21 +199,6 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
     store.set_compiled(&version.tenant, &version.name, version.version, &record).unwrap();
     assert_eq!(digest(store.compiled(&component, "newer").unwrap()), Some(Digest::of(b"newer code")));
     assert_eq!(store.function(&version.tenant, &version.name).unwrap().unwrap().compiled, record);
-}
-
-#[test]
-fn a_key_is_replaced_by_its_id_and_two_keys_never_share_a_secret() {
-    let Host { store, _dir } = &host();
-    let key = |id: &str, secret: u8| StoredKey {
-        id: id.to_owned(),
-        tenant: tenant("default"),
-        scopes: vec!["deploy".to_owned(), "read".to_owned()],
-        hash: [secret; 32],
-    };
-    store.put_key(&key("a", 1)).unwrap();
-    store.put_key(&key("a", 2)).unwrap();
-    assert!(matches!(store.put_key(&key("b", 2)), Err(StoreError::Database(_))));
-    assert_eq!(store.keys().unwrap(), [key("a", 2)]);
 }
 
 #[test]

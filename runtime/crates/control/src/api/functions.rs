@@ -41,6 +41,7 @@ pub(super) async fn deploy(
     Json(mut request): Json<Deploy>,
 ) -> Result<(StatusCode, axum::Json<Function>), ControlError> {
     let tenant = caller.tenant(&api, request.tenant.take()).await?;
+    caller.may_deploy(&request)?;
     // A task of its own: a client that goes away must not stop a deploy between the store and the swap.
     let task = tokio::spawn(async move { deploy::deploy(&api.control, tenant, request).await });
     Ok((respond::CREATED, axum::Json(task.await??)))
@@ -67,7 +68,7 @@ pub(super) async fn list(
         let own = catalog.functions().filter(|entry| entry.tenant == tenant);
         let serving: HashMap<&FunctionName, &Arc<FunctionEntry>> = own.map(|entry| (&entry.function, entry)).collect();
         let view = |version: &FunctionVersion| view(&api.control, version, serving.get(&version.name).copied());
-        versions.iter().map(view).collect::<Result<Vec<_>, _>>()
+        versions.iter().filter(|version| caller.sees_function(&version.name)).map(view).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(Functions { functions: functions.await? }))
 }

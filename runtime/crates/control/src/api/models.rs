@@ -88,7 +88,8 @@ pub(super) async fn list(
     let tenant = caller.tenant(&api, query.tenant).await?;
     let models = blocking(move || {
         let newest = api.control.store.models(Some(&tenant))?;
-        newest.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
+        let seen = newest.into_iter().filter(|version| caller.sees_model(&version.name));
+        seen.map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(Models { models: models.await? }))
 }

@@ -62,6 +62,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
     match error {
         E::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorized"),
         E::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        E::Bound(_) => (StatusCode::FORBIDDEN, "forbidden"),
         E::NotTheOperator => (StatusCode::FORBIDDEN, "not-the-operator"),
         E::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
         E::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
@@ -69,6 +70,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Body(_) => (StatusCode::BAD_REQUEST, "bad-body"),
         E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
+        E::NoKey(_) => (StatusCode::NOT_FOUND, "no-key"),
+        E::AdminKey => (StatusCode::CONFLICT, "admin-key"),
         E::NoNewTenant(_) => (StatusCode::CONFLICT, "tenant-exists"),
         E::Claim { .. } => (StatusCode::CONFLICT, "claim-taken"),
         E::Limits(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-limits"),

@@ -70,7 +70,7 @@ async fn finish(control: &Arc<Control>, name: TenantName, force: bool) -> Result
     let _publishing = control.publishing.lock().await;
     let control = Arc::clone(control);
     blocking(move || {
-        let removal = control.store.remove_tenant(&name, force)?;
+        let removal = control.change_keys(|store| Ok(store.remove_tenant(&name, force)?))?;
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         control.catalog.store(Arc::new(without(&control, Some(&name))?));
         control.models.forget(&removal.models);
