@@ -21,6 +21,7 @@ mod deploy;
 mod devices;
 mod file_type;
 mod garbage;
+mod grants;
 mod headers;
 mod hostile;
 mod hostile_code;

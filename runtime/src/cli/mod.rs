@@ -82,7 +82,7 @@ pub(crate) enum Command {
     /// Functions: list, show, scale
     #[command(subcommand)]
     Function(FunctionCommand),
-    /// Models: push, list, show, versions, label, pin, unload, remove
+    /// Models: push, list, show, versions, label, pin, unload, grant, revoke, remove
     #[command(subcommand)]
     Model(model::ModelCommand),
     /// Keys: create, list, rotate, revoke

@@ -64,6 +64,8 @@ fn the_rows_of_the_contract_can_be_typed() {
         "model label m stable --remove",
         "model remove m@stable --force",
         "model remove m",
+        "model grant m --to acme --share-batch",
+        "model revoke m --to acme --tenant t",
         "inspect dir --json",
         "key create --scope invoke --scope read --function f --model m --expires 30d --tenant acme --json",
         "key list --json",

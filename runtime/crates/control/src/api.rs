@@ -4,6 +4,7 @@ mod bound;
 mod caller;
 mod extract;
 mod functions;
+mod grants;
 mod keys;
 mod logs;
 mod memory;
@@ -95,6 +96,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(memory::pin, memory::unpin))
         .routes(routes!(memory::unload))
         .routes(routes!(optimise::optimise))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::grant, grants::revoke))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::revoke))
@@ -140,9 +143,14 @@ fn needed(method: &Method, path: &str) -> Scope {
     match path {
         _ if path.starts_with("/v1/keys") => Scope::Admin,
         _ if reads => Scope::Read,
-        _ if path.starts_with("/v1/tenants") => Scope::Admin,
+        _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,
         _ => Scope::Deploy,
     }
+}
+
+/// Whose model others may use is for who administers the tenant.
+fn is_grant(path: &str) -> bool {
+    path.strip_prefix("/v1/models/").is_some_and(|rest| rest.split('/').nth(1) == Some("grants"))
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110).

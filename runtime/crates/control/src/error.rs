@@ -59,6 +59,9 @@ pub enum ControlError {
     /// No such tenant.
     #[error("there is no tenant `{0}`")]
     NoTenant(TenantName),
+    /// No such grant.
+    #[error("the model is not granted to the tenant `{0}`")]
+    NoGrant(TenantName),
     /// No such key.
     #[error("there is no key `{0}`; `modelet key list` lists them")]
     NoKey(String),
@@ -254,6 +257,7 @@ impl From<StoreError> for ControlError {
             refused @ (StoreError::TenantExists(_) | StoreError::TenantRemoved(_)) => {
                 Self::NoNewTenant(refused.to_string())
             }
+            StoreError::NoGrant(to) => Self::NoGrant(to),
             StoreError::NoKey(id) => Self::NoKey(id),
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },

@@ -19,6 +19,7 @@ mod deploy;
 mod description;
 mod error;
 mod forms;
+mod grants;
 mod guest_log;
 mod keys;
 mod listener;

@@ -1,5 +1,6 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod grants;
 mod keys;
 mod logs;
 mod memory;
@@ -21,6 +22,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use grants::{Grant, GrantedModel, Grants, NewGrant};
 pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
@@ -201,6 +203,10 @@ pub struct Route {
 pub struct BoundModel {
     /// The name that the function uses.
     pub alias: String,
+    /// The tenant that granted it; absent for the function's own.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<TenantName>,
     /// The model's name.
     #[schema(value_type = String)]
     pub name: ModelName,

@@ -55,6 +55,7 @@ const DEPLOY: &str = r#"{"tenant":"{t}","manifest":{"name":"f"},"component":"DIG
 const MODEL: &str = "/v1/models/{name}";
 const LABEL: &str = "/v1/models/{name}/labels/{label}";
 const PIN: &str = "/v1/models/{name}/pin";
+const GRANT: &str = "/v1/models/{name}/grants/{to}";
 const TENANT: &str = "/v1/tenants/{name}";
 
 /// In this order; the operator's last request removes the tenant.
@@ -69,7 +70,13 @@ const TABLE: &[Row] = &[
     row(("POST", "/v1/functions"), "deploy", "/v1/functions", DEPLOY, (422, "no-blob")),
     row(("GET", "/v1/functions/{name}"), "read", "/v1/functions/f?tenant={t}", "", (404, "no-function")),
     row(("GET", "/v1/functions/{name}/logs"), "read", "/v1/functions/f/logs?tenant={t}", "", (404, "no-function")),
-    row(("PUT", "/v1/functions/{name}/scale"), "deploy", "/v1/functions/f/scale?tenant={t}", r#"{"min":0}"#, (404, "no-function")),
+    row(
+        ("PUT", "/v1/functions/{name}/scale"),
+        "deploy",
+        "/v1/functions/f/scale?tenant={t}",
+        r#"{"min":0}"#,
+        (404, "no-function"),
+    ),
     row(("GET", "/v1/models"), "read", "/v1/models?tenant={t}", "", (200, "")),
     row(("GET", MODEL), "read", "/v1/models/m?tenant={t}", "", (404, "no-model")),
     row(("PUT", MODEL), "deploy", "/v1/models/m?tenant={t}", "{}", (503, "unavailable")),
@@ -79,7 +86,16 @@ const TABLE: &[Row] = &[
     row(("PUT", PIN), "deploy", "/v1/models/m/pin?tenant={t}", "", (503, "unavailable")),
     row(("DELETE", PIN), "deploy", "/v1/models/m/pin?tenant={t}", "", (503, "unavailable")),
     row(("POST", "/v1/models/{name}/unload"), "deploy", "/v1/models/m/unload?tenant={t}", "", (503, "unavailable")),
-    row(("POST", "/v1/models/{name}/optimize"), "deploy", "/v1/models/m/optimize?tenant={t}", r#"{"precision":"int8"}"#, (503, "unavailable")),
+    row(
+        ("POST", "/v1/models/{name}/optimize"),
+        "deploy",
+        "/v1/models/m/optimize?tenant={t}",
+        r#"{"precision":"int8"}"#,
+        (503, "unavailable"),
+    ),
+    row(("GET", "/v1/models/{name}/grants"), "read", "/v1/models/m/grants?tenant={t}", "", (404, "no-model")),
+    row(("PUT", GRANT), "admin", "/v1/models/m/grants/delta?tenant={t}", "{}", (404, "no-model")),
+    row(("DELETE", GRANT), "admin", "/v1/models/m/grants/delta?tenant={t}", "", (404, "no-model")),
     row(("GET", "/v1/keys"), "admin", "/v1/keys?tenant={t}", "", (200, "")),
     row(("POST", "/v1/keys"), "admin", "/v1/keys", r#"{"tenant":"{t}","scopes":["read"]}"#, (201, "")),
     row(("POST", "/v1/keys/{id}/rotate"), "admin", "/v1/keys/none/rotate?tenant={t}", "{}", (404, "no-key")),
@@ -114,7 +130,7 @@ const SCOPES: [&str; 4] = ["admin", "deploy", "invoke", "read"];
 async fn every_endpoint_for_every_scope_and_every_tenant() {
     let host = Host::start();
     host.control.load().await.unwrap();
-    for tenant in ["acme", "beta", "gamma"] {
+    for tenant in ["acme", "beta", "gamma", "delta"] {
         let body = format!(r#"{{"name":"{tenant}","paths":["/{tenant}"]}}"#);
         assert_eq!(host.ask("POST", "/v1/tenants", body).await.0.as_u16(), 201);
     }
@@ -122,6 +138,7 @@ async fn every_endpoint_for_every_scope_and_every_tenant() {
     for scope in SCOPES {
         keys.push((scope, host.make_key("acme", &[scope]).await));
     }
+    host.settled().await;
     for row in TABLE {
         let what = format!("{} {}", row.method, row.path);
         let (status, code, ..) = row.send(&host, None, "acme").await;
@@ -184,6 +201,7 @@ async fn another_tenants_things_are_as_those_that_do_not_exist() {
     }
     let key = host.make_key("acme", &["admin"]).await;
     let theirs = host.things_of("beta").await;
+    host.settled().await;
     for (method, there, nowhere) in [
         ("GET", format!("/v1/models/{}", theirs.model), "/v1/models/nothing"),
         ("DELETE", format!("/v1/models/{}", theirs.model), "/v1/models/nothing"),

@@ -80,6 +80,9 @@ pub enum StoreError {
     /// A tenant that does not exist was named.
     #[error("there is no tenant {0}")]
     NoTenant(TenantName),
+    /// The model is not granted to this tenant.
+    #[error("the model is not granted to {0}")]
+    NoGrant(TenantName),
     /// The tenant has no such key.
     #[error("there is no key {0}")]
     NoKey(String),

@@ -14,7 +14,7 @@ pub struct Event {
     pub id: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `function.deploy`,
+    /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `model.grant`, `model.revoke`, `function.deploy`,
     /// `function.compile`, `key.put`, `key.rotate`, `key.revoke`, `tenant.create`, `tenant.limits`, `tenant.remove`.
     pub kind: String,
     /// To whose thing.

@@ -186,7 +186,7 @@ fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<Stor
 }
 
 fn secrets(tx: &Transaction<'_>, key: &str) -> Result<Vec<StoredSecret>, StoreError> {
-    let sql = "SELECT * FROM key_secret WHERE key = ?1 ORDER BY until_ms IS NOT NULL, until_ms DESC";
+    let sql = "SELECT * FROM key_secret WHERE key = ?1 ORDER BY until_ms IS NOT NULL, until_ms DESC, hash DESC";
     let mut query = tx.prepare_cached(sql)?;
     let rows = query.query_map([key], |row| {
         let kind: String = row.get("kind")?;

@@ -145,7 +145,8 @@ impl Store {
     }
 }
 
-fn find(
+/// The version that is meant.
+pub(crate) fn find(
     tx: &Transaction<'_>,
     tenant: &TenantName,
     name: &ModelName,
@@ -167,7 +168,7 @@ fn find(
 }
 
 /// The version that is meant, or a refusal that names it.
-fn require(
+pub(crate) fn require(
     tx: &Transaction<'_>,
     tenant: &TenantName,
     name: &ModelName,

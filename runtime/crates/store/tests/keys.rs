@@ -65,8 +65,14 @@ fn a_rotation_leaves_the_secret_before_for_a_while_or_not_at_all() {
     assert_eq!(rotate(2, Some(FAR)), [secret(2, None), secret(1, Some(FAR))]);
     let sooner = FAR - 5;
     assert_eq!(rotate(3, Some(sooner)), [secret(3, None), secret(2, Some(sooner)), secret(1, Some(sooner))]);
-    assert_eq!(rotate(4, Some(FAR)), [secret(4, None), secret(3, Some(FAR)), secret(2, Some(sooner)), secret(1, Some(sooner))]);
-    assert_eq!(rotate(5, Some(1)), [secret(5, None), secret(4, Some(1)), secret(3, Some(1)), secret(2, Some(1)), secret(1, Some(1))]);
+    assert_eq!(
+        rotate(4, Some(FAR)),
+        [secret(4, None), secret(3, Some(FAR)), secret(2, Some(sooner)), secret(1, Some(sooner))]
+    );
+    assert_eq!(
+        rotate(5, Some(1)),
+        [secret(5, None), secret(4, Some(1)), secret(3, Some(1)), secret(2, Some(1)), secret(1, Some(1))]
+    );
     assert_eq!(rotate(6, Some(FAR)), [secret(6, None), secret(5, Some(FAR))], "what has ended is forgotten");
     assert_eq!(rotate(7, None), [secret(7, None)]);
 }

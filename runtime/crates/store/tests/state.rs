@@ -49,6 +49,7 @@ fn deploy(store: &Store, owner: &str, name: &str, models: &[(&str, &ModelVersion
     };
     let binding = |(alias, model): &(&str, &ModelVersion)| NewModelBinding {
         alias: (*alias).to_owned(),
+        owner: model.tenant.clone(),
         name: model.name.clone(),
         version: model.version,
         digest: model.digest,

@@ -42,6 +42,11 @@ impl Caller {
         self.is_operator || self.key.tenant == *tenant
     }
 
+    /// Whether the caller's key is bound to functions or models.
+    pub(super) fn is_bound(&self) -> bool {
+        self.key.bound.is_some()
+    }
+
     /// Whether a function of the caller's tenant is there for its key.
     pub(super) fn sees_function(&self, name: &FunctionName) -> bool {
         self.key.reaches_function(name.as_str())

@@ -10,6 +10,7 @@ use super::{Api, respond};
 use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
+use crate::grants;
 use crate::push::{self, Push};
 use crate::remove;
 use crate::upload::{self, UploadLimit};
@@ -86,12 +87,15 @@ pub(super) async fn list(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Models>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let models = blocking(move || {
+    let listed = blocking(move || {
+        // A bound key sees what it is bound to of its tenant's own.
+        let granted = if caller.is_bound() { Vec::new() } else { grants::granted(&api.control, &tenant)? };
         let newest = api.control.store.models(Some(&tenant))?;
         let seen = newest.into_iter().filter(|version| caller.sees_model(&version.name));
-        seen.map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
+        let models = seen.map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Models { models, granted })
     });
-    Ok(axum::Json(Models { models: models.await? }))
+    Ok(axum::Json(listed.await?))
 }
 
 /// Show a model: all its versions, the newest first

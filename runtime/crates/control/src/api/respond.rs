@@ -70,6 +70,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Body(_) => (StatusCode::BAD_REQUEST, "bad-body"),
         E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
+        E::NoGrant(_) => (StatusCode::NOT_FOUND, "no-grant"),
         E::NoKey(_) => (StatusCode::NOT_FOUND, "no-key"),
         E::AdminKey => (StatusCode::CONFLICT, "admin-key"),
         E::NoNewTenant(_) => (StatusCode::CONFLICT, "tenant-exists"),

@@ -42,6 +42,7 @@ impl Draft {
     pub(crate) fn models(&self) -> Vec<wire::BoundModel> {
         let view = |(alias, pinned): (&String, &Pinned)| wire::BoundModel {
             alias: alias.clone(),
+            owner: (pinned.owner != self.tenant).then(|| pinned.owner.clone()),
             name: pinned.name.clone(),
             version: pinned.version,
             digest: pinned.digest,
@@ -72,7 +73,7 @@ impl Draft {
             limits: self.limits(control),
             instances: self.instances(),
             flow: flow(&self.tenant, &function),
-            models: Arc::new(FunctionModels::new(&control.models, &self.bound)),
+            models: Arc::new(FunctionModels::new(&control.models, &self.tenant, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
             outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
@@ -180,6 +181,7 @@ fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVe
     let manifest_json = manifest.map_err(|e| ControlError::Internal(format!("a manifest as JSON: {e}")))?;
     let binding = |(alias, pinned): (&String, &Pinned)| NewModelBinding {
         alias: alias.clone(),
+        owner: pinned.owner.clone(),
         name: pinned.name.clone(),
         version: pinned.version,
         digest: pinned.digest,

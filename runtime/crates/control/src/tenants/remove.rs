@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelet_spec::{ModelName, TenantName};
-use modelet_store::TenantRemoval;
+use modelet_store::{Store, TenantRemoval};
 
 use super::{Book, Entries, reload, replace, without};
 use crate::control::{Control, blocking};
@@ -70,7 +70,8 @@ async fn finish(control: &Arc<Control>, name: TenantName, force: bool) -> Result
     let _publishing = control.publishing.lock().await;
     let control = Arc::clone(control);
     blocking(move || {
-        let removal = control.change_keys(|store| Ok(store.remove_tenant(&name, force)?))?;
+        let remove = |store: &Store| Ok(store.remove_tenant(&name, force)?);
+        let removal = control.models.grants.change(&control.store, |_| control.change_keys(remove))?;
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         control.catalog.store(Arc::new(without(&control, Some(&name))?));
         control.models.forget(&removal.models);

@@ -25,24 +25,24 @@ use modelet_store::{FileEntry, FileRole, NewFunctionVersion, NewModelVersion, St
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
 
-pub struct Host {
-    pub control: Arc<Control>,
-    pub store: Arc<Store>,
-    pub router: Router,
+pub(crate) struct Host {
+    pub(crate) control: Arc<Control>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) router: Router,
     /// The operator's.
-    pub key: String,
+    pub(crate) key: String,
     _dir: tempfile::TempDir,
 }
 
 /// What a tenant was given by [`Host::things_of`].
-pub struct Things {
-    pub function: String,
-    pub model: String,
-    pub key: String,
+pub(crate) struct Things {
+    pub(crate) function: String,
+    pub(crate) model: String,
+    pub(crate) key: String,
 }
 
 impl Host {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("data");
         // Little address space: tests run side by side.
@@ -79,7 +79,7 @@ impl Host {
         Self { control, store, router, key: key.trim().to_owned(), _dir: dir }
     }
 
-    pub async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
+    pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == "application/problem+json");
@@ -90,7 +90,7 @@ impl Host {
     }
 
     /// Asks with a key, or without.
-    pub async fn send_with(
+    pub(crate) async fn send_with(
         &self,
         key: Option<&str>,
         method: &str,
@@ -103,19 +103,29 @@ impl Host {
     }
 
     /// Asks as the operator.
-    pub async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
         self.send_with(Some(&self.key), method, path, body).await
     }
 
-    pub async fn refused(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String, String) {
+    pub(crate) async fn refused(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String, String) {
         let (status, text) = self.ask(method, path, body).await;
         let problem: Problem = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{status} {text}: {e}"));
         assert_eq!(problem.status, status.as_u16());
         (problem.status, problem.code, problem.detail)
     }
 
+    /// Waits until nothing in the background asks the store any more: accesses are counted after that.
+    pub(crate) async fn settled(&self) {
+        let mut quiet = 0;
+        while quiet < 5 {
+            let before = self.store.accesses();
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            quiet = if self.store.accesses() == before { quiet + 1 } else { 0 };
+        }
+    }
+
     /// Makes a key of a tenant; its secret.
-    pub async fn make_key(&self, tenant: &str, scopes: &[&str]) -> String {
+    pub(crate) async fn make_key(&self, tenant: &str, scopes: &[&str]) -> String {
         let body = serde_json::json!({ "tenant": tenant, "scopes": scopes }).to_string();
         let (status, text) = self.ask("POST", "/v1/keys", body).await;
         assert_eq!(status, StatusCode::CREATED, "{text}");
@@ -124,7 +134,7 @@ impl Host {
     }
 
     /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
-    pub async fn things_of(&self, tenant: &str) -> Things {
+    pub(crate) async fn things_of(&self, tenant: &str) -> Things {
         let owner: TenantName = tenant.parse().unwrap();
         let digest = self.store.put_blob(&owner, b"bytes", u64::MAX).unwrap();
         let path = "model.onnx".parse().unwrap();

@@ -29,7 +29,7 @@ const STEPS: [&str; 9] = [
     include_str!("schema/06-instances.sql"),
     include_str!("schema/07-images.sql"),
     include_str!("schema/10-tenants.sql"),
-    include_str!("schema/11-keys.sql"),
+    include_str!("schema/11-keys-and-grants.sql"),
 ];
 
 /// Refuses a file that is no database, or not ours, before anything is written to it.

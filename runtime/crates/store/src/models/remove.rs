@@ -4,6 +4,7 @@ use super::{ModelVersion, id, labels, list, require, written};
 use crate::db::parsed;
 use crate::error::StoreError;
 use crate::events::note;
+use crate::grants;
 use crate::store::Store;
 use modelet_spec::{FunctionName, ModelName, Pick, TenantName, Version};
 use rusqlite::{Transaction, params};
@@ -83,9 +84,11 @@ const USED: &str = "FROM function_model b JOIN model_version m ON m.id = b.model
     JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version
     WHERE a.alias = 'live'";
 
-/// The live functions that mean a version.
+/// The live functions of its owner that mean a version. Those of others, to whom it was granted, hinder nobody: the owner can take
+/// the grant back at any time.
 fn users(tx: &Transaction<'_>, model: &ModelVersion) -> Result<Vec<FunctionName>, StoreError> {
-    let mut query = tx.prepare_cached(&format!("SELECT DISTINCT f.name {USED} AND m.id = ?1"))?;
+    let mut query =
+        tx.prepare_cached(&format!("SELECT DISTINCT f.name {USED} AND m.id = ?1 AND f.tenant = m.tenant"))?;
     let rows = query.query_map([id(tx, model)?], |row| parsed(row, "name"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -100,5 +103,5 @@ fn remove(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), StoreError> 
     tx.execute("DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3", of)?;
     tx.execute("DELETE FROM model_rewrite WHERE model = ?1", [row])?;
     tx.execute("UPDATE model_version SET removed_ms = ?2 WHERE id = ?1", (row, at_ms))?;
-    Ok(())
+    grants::forget_if_gone(tx, &model.tenant, &model.name)
 }

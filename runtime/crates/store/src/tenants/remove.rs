@@ -41,6 +41,7 @@ impl Store {
             for table in ["function_alias", "function_scale", "upload", "tenant_claim", "key"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE tenant = ?1"), [name.as_str()])?;
             }
+            tx.execute("DELETE FROM model_grant WHERE tenant = ?1 OR grantee = ?1", [name.as_str()])?;
             tx.execute("UPDATE tenant SET removed_ms = ?2 WHERE name = ?1", (name.as_str(), at_ms))?;
             Ok(TenantRemoval { functions, models })
         })

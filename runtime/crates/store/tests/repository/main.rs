@@ -65,8 +65,13 @@ fn push(store: &Store, owner: &str, name: &str, content: &[u8]) -> ModelVersion 
 /// Deploys a function that is bound to a model.
 fn bind(store: &Store, owner: &str, function: &str, to: &ModelVersion) -> Result<(), StoreError> {
     let component = store.put_blob(&tenant(owner), function.as_bytes(), u64::MAX)?;
-    let binding =
-        NewModelBinding { alias: "m".to_owned(), name: to.name.clone(), version: to.version, digest: to.digest };
+    let binding = NewModelBinding {
+        alias: "m".to_owned(),
+        owner: to.tenant.clone(),
+        name: to.name.clone(),
+        version: to.version,
+        digest: to.digest,
+    };
     let new = NewFunctionVersion {
         tenant: tenant(owner),
         name: function.parse().unwrap(),

@@ -25,3 +25,14 @@ CREATE INDEX key_secret_by_key ON key_secret (key);
 INSERT INTO key_secret (hash, key, kind) SELECT hash, id, 'sha-256' FROM key_before;
 
 DROP TABLE key_before;
+
+-- Who may use whose model. The name of a tenant that is not there yet can be granted to: else a grant would tell who is there.
+CREATE TABLE model_grant (
+    tenant      TEXT NOT NULL REFERENCES tenant (name),
+    model       TEXT NOT NULL,
+    grantee     TEXT NOT NULL,
+    share_batch INTEGER NOT NULL CHECK (share_batch IN (0, 1)), -- calls may be joined with other tenants'
+    granted_ms  INTEGER NOT NULL,
+    PRIMARY KEY (tenant, model, grantee)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX model_grant_by_grantee ON model_grant (grantee);
