@@ -120,6 +120,18 @@ fn limits_hold_from_the_next_request_on_and_after_a_restart() {
         host.post("/sleep?for=body", &[b'x'; 11]).problem(413, "body-too-large");
         assert_eq!(host.get("/sleep?for=body").status, 200);
     }
+    // Requests are counted over all functions of the tenant, and others pay nothing for it.
+    host.modelet(["tenant", "limits", "acme", "requests_per_second=1"]).done();
+    deploy(&host, "default", &hello("free", "path = \"/free\""));
+    let refused = until("the rate is reached", || {
+        let answer = host.get("/sleep?for=body");
+        (answer.status != 200).then_some(answer)
+    });
+    assert!(refused.problem(429, "tenant-rate").contains("requests per second"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!((0..20).all(|_| host.get("/free").status == 200));
+    host.modelet(["tenant", "limits", "acme", "requests_per_second=none"]).done();
+    assert!((0..20).all(|_| host.get("/sleep?for=body").status == 200));
     // Models are counted as they come in.
     host.modelet(["tenant", "limits", "acme", "models=1", "model_bytes=100KiB"]).done();
     let digits = fs::read(places::model("digits")).unwrap();

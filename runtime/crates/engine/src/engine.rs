@@ -21,6 +21,7 @@ use crate::lane::Lane;
 use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
 use crate::ports::{Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoOutbound, Outbound, Pressure, Times};
+use crate::rate::Rates;
 use crate::ticker::Ticker;
 use crate::world::Offers;
 use crate::{compiler, inspect, keeper, ticker};
@@ -83,6 +84,7 @@ pub(crate) struct Shared {
     pub(crate) ladder: Ladder,
     pub(crate) lane: Lane,
     pub(crate) tenants: Tenants,
+    pub(crate) rates: Rates,
     /// Turns for bringing components into memory.
     pub(crate) loads: Arc<Semaphore>,
     /// Where instances are made that nobody waits for; known once some are to be kept warm.
@@ -151,6 +153,7 @@ impl Engine {
             ladder: Ladder::new(limits.warm_memory.0, component_idle),
             lane: Lane::default(),
             tenants: Tenants::default(),
+            rates: Rates::default(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             runtime: OnceLock::new(),
             instances_total: limits.instances_total,

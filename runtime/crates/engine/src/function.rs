@@ -10,6 +10,7 @@ use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
 use crate::pool::Seat;
 use crate::ports::{Code, ColdStart, KeyValue, NoKeyValue, NoOutbound, Outbound, Place, Stage, Times, TurnedAway};
+use crate::rate::Rate;
 use crate::spans::Spans;
 use crate::state::Waited;
 use crate::wake::Flight;
@@ -22,6 +23,8 @@ pub struct Function {
     place: Arc<Place>,
     permits: Permits,
     tenant_permits: Arc<Permits>,
+    /// Most tenants have no limit of it.
+    rate: Option<Arc<Rate>>,
     seat: Arc<Seat>,
     flight: Flight,
     shared: Arc<Shared>,
@@ -68,6 +71,7 @@ impl Function {
     pub(crate) fn new(code: Arc<dyn Code>, spec: FunctionSpec, shared: Arc<Shared>, is_real: bool) -> Self {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
         let tenant_permits = shared.tenants.of(&spec.tenant, spec.limits.concurrency_tenant);
+        let rate = spec.limits.requests_per_second.map(|limit| shared.rates.of(&spec.tenant, limit));
         let computed_ns = AtomicU64::new(0);
         let (seat, flight) = (Arc::default(), Flight::default());
         let place = Arc::new(place(&spec));
@@ -77,6 +81,7 @@ impl Function {
             place,
             permits,
             tenant_permits,
+            rate,
             seat,
             flight,
             shared,
@@ -114,8 +119,11 @@ impl Function {
     /// Waits for the right to run one invocation, not longer than `deadline`.
     ///
     /// # Errors
-    /// When the function's queue is full, its tenant has all that it may have, or the deadline passes.
+    /// When its tenant is asked too often, the function's queue is full, its tenant has all that it may have, or the deadline passes.
     pub async fn admit(&self, deadline: Instant) -> Result<Permit, AdmitError> {
+        if let Some(rate) = &self.rate {
+            rate.count().map_err(|retry_after| AdmitError::Rate { retry_after })?;
+        }
         self.permits.admit(&self.tenant_permits, deadline).await
     }
 

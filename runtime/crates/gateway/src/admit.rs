@@ -59,6 +59,7 @@ impl Admission {
         let own = function.admit(until).await.map_err(|error| match error {
             AdmitError::QueueFull { .. } | AdmitError::Deadline => Refusal::FunctionFull,
             AdmitError::Tenant { .. } => Refusal::TenantFull,
+            AdmitError::Rate { retry_after } => Refusal::TenantRate { retry_after },
         })?;
         let total = self.total(until).await?;
         Ok(Permits { _function: own, _total: total })

@@ -4,6 +4,7 @@
 
 use crate::size::ByteSize;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What one tenant may have, and ceilings for every function of it; what is not set is as the server has it.
@@ -34,6 +35,9 @@ pub struct TenantLimits {
     /// Invocations at a time, of all functions of the tenant together; so also of each one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Requests per second to all its functions together; so many may come at once after a quiet second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<NonZeroU32>,
     /// Invocations of one function that wait for a permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u32>,
