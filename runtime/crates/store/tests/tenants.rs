@@ -123,6 +123,7 @@ fn all_that_a_tenant_had_goes_with_it_and_its_name_is_never_anothers() {
     assert_eq!(store.blob_bytes(&acme(), &component), None, "its components leave the disk");
     assert!(!store.pairs_has(&bucket, "k").unwrap(), "what its functions kept as well");
     assert!(store.pairs_use().unwrap().is_empty());
+    assert!(store.verify().unwrap().faults.is_empty(), "and nothing that is gone is missed");
 
     assert!(matches!(store.create_tenant(&acme(), &Claims::default()), Err(StoreError::TenantRemoved(_))));
     let beta: TenantName = "beta".parse().unwrap();
