@@ -2,7 +2,12 @@
 //!
 //! One table. A test fails when the OpenAPI document has an endpoint that is not in it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 mod host;
 

@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     reason = "each test file uses a part of it; a panic is how a test fails"
