@@ -93,6 +93,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         limits: config.limits.clone(),
         model_idle: config.inference.idle,
         history: config.server.history,
+        drain: config.server.drain,
         version: env!("CARGO_PKG_VERSION"),
     };
     let (trial, compile) = (trial_config(config), compile_config(config));

@@ -25,7 +25,7 @@ fn wrong_usage_is_2() {
 #[test]
 fn help_and_version_are_0() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["serve", "check", "doctor", "build", "inspect", "deploy", "invoke", "function", "model"] {
+    for command in ["serve", "check", "doctor", "build", "inspect", "deploy", "invoke", "function", "model", "tenant"] {
         let help = run_in(folder.path(), [command, "--help"]).done();
         assert!(help.contains("Usage: modelet"), "{help}");
     }
@@ -35,7 +35,7 @@ fn help_and_version_are_0() {
 #[test]
 fn without_a_server_the_command_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [["function", "list"], ["model", "list"], ["invoke", "/x"]] {
+    for arguments in [["function", "list"], ["model", "list"], ["tenant", "list"], ["invoke", "/x"]] {
         let line = run_in(folder.path(), arguments).refused();
         assert!(line.contains("modelet serve"), "{line}");
     }

@@ -79,7 +79,7 @@ fn a_key_or_a_value_that_is_too_large_is_refused_in_words() {
 #[test]
 fn a_tenants_quota_holds_and_what_is_kept_outlives_the_server() {
     let mut host = TestHost::configured("[limits]\nkeyvalue_keys = 3\nkeyvalue_bytes = \"100B\"\n");
-    tenants::create(&mut host, &["acme"]);
+    tenants::create(&host, "acme", &["/acme-pairs"]);
     let pairs = host.guest("pairs");
     assert_eq!(did(&host, &pairs, "do=set-many&key=a,b,c&value=x"), json!({ "ok": null }));
     assert!(refused(&host, &pairs, "do=set&key=d&value=x").contains("quota of 3 keys"));
@@ -93,9 +93,7 @@ fn a_tenants_quota_holds_and_what_is_kept_outlives_the_server() {
     }
     let of = |name| metrics.sum(name, &[("tenant", "default")]);
     assert_eq!((of("modelet_keyvalue_keys"), of("modelet_keyvalue_bytes")), (3.0, 6.0));
-    let folder = tempfile::tempdir_in(host.scratch()).unwrap();
-    Function::guest("pairs").named("acme-pairs").lay(folder.path());
-    host.modelet(["deploy", folder.path().to_str().unwrap(), "--tenant", "acme"]).done();
+    tenants::deploy(&host, "acme", &Function::guest("pairs").named("acme-pairs"));
     let theirs = "/acme-pairs";
     assert_eq!(did(&host, theirs, "do=get&key=a"), json!({ "ok": null }), "another tenant sees nothing of it");
     assert_eq!(did(&host, theirs, "do=set-many&key=a,b,c&value=y"), json!({ "ok": null }), "and has its own quota");

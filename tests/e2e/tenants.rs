@@ -46,8 +46,8 @@ fn sessions(host: &TestHost) -> f64 {
 
 #[test]
 fn no_answer_tells_that_another_tenant_has_the_same_bytes() {
-    let mut host = TestHost::configured("[limits]\ntenant_model_bytes = \"48KiB\"\n");
-    tenants::create(&mut host, &["first", "other"]);
+    let host = TestHost::configured("[limits]\ntenant_model_bytes = \"48KiB\"\n");
+    ["first", "other"].iter().for_each(|name| tenants::create(&host, name, &[]));
     let digits = fs::read(places::model("digits")).unwrap();
     let card = format!(r#"{{"files":{{"m.onnx":"{}"}}"#, "DIGEST");
     // Everything that a tenant can ask, in an order in which the first finds the server without its bytes.
@@ -102,9 +102,9 @@ const DIGITS: &str = "sha256:50841d385a4db73e7661bb25539c41d8a0ae3a0b6507ed75008
 
 #[test]
 fn a_hundred_tenants_with_the_same_model_have_one_copy_on_the_disk_and_in_memory() {
-    let mut host = TestHost::start();
+    let host = TestHost::start();
     let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
-    tenants::create(&mut host, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    names.iter().for_each(|name| tenants::create(&host, name, &[&format!("/of-{name}")]));
     let model = small();
     for name in &names {
         let pushed = host.put_bytes(&format!("/v1/models/neg?tenant={name}"), &model);
@@ -115,12 +115,11 @@ fn a_hundred_tenants_with_the_same_model_have_one_copy_on_the_disk_and_in_memory
 
     // Functions of many tenants compute with it: one session, and after the first nobody loads.
     for (number, name) in names.iter().step_by(20).enumerate() {
+        let route = format!("/of-{name}/f{number}");
         let function = Function::guest("nn").named(&format!("f{number}")).model_ref("m", "neg");
-        let folder = tempfile::tempdir_in(host.scratch()).unwrap();
-        function.lay(folder.path());
-        host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", name]).done();
+        tenants::deploy(&host, name, &function.route(&format!("path = \"{route}\"\nauth = \"none\"")));
         let x = vec![part("x", Kind::Fp32, &[1], f32s(&[1.0]))];
-        compute(&host, &format!("/f{number}"), "m", x).unwrap();
+        compute(&host, &route, "m", x).unwrap();
         assert_eq!(sessions(&host), 1.0, "{}", host.metrics().lines("modelet_device_sessions"));
     }
     assert_eq!(host.log().matches("forms: loaded a model").count(), 1, "{}", host.log());
@@ -129,14 +128,12 @@ fn a_hundred_tenants_with_the_same_model_have_one_copy_on_the_disk_and_in_memory
 
 #[test]
 fn tenants_that_are_kept_apart_share_neither_disk_nor_memory() {
-    let mut host = TestHost::configured("[models]\ndedupe = \"tenant\"\n");
-    tenants::create(&mut host, &["acme"]);
+    let host = TestHost::configured("[models]\ndedupe = \"tenant\"\n");
+    tenants::create(&host, "acme", &["/theirs"]);
     let file = host.scratch().join("neg.onnx");
     fs::write(&file, small()).unwrap();
     for (tenant, function) in [("default", "ours"), ("acme", "theirs")] {
-        let folder = tempfile::tempdir_in(host.scratch()).unwrap();
-        Function::guest("nn").named(function).model_file("m", &file).lay(folder.path());
-        host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", tenant]).done();
+        tenants::deploy(&host, tenant, &Function::guest("nn").named(function).model_file("m", &file));
         let x = vec![part("x", Kind::Fp32, &[1], f32s(&[1.0]))];
         compute(&host, &format!("/{function}"), "m", x).unwrap();
     }
@@ -160,15 +157,14 @@ fn series_of<'a>(metrics: &'a Metrics, model: &str) -> Vec<&'a Sample> {
 
 #[test]
 fn series_of_a_model_tell_of_its_owners_calls_alone() {
-    let mut host = TestHost::start();
-    tenants::create(&mut host, &["acme"]);
+    let host = TestHost::start();
+    tenants::create(&host, "acme", &["/for-theirs"]);
     let deploy = |tenant: &str, model: &str| {
         let pushed = host.put_bytes(&format!("/v1/models/{model}?tenant={tenant}"), &small());
         assert_eq!(pushed.status, 201, "{}", pushed.text());
-        let folder = tempfile::tempdir_in(host.scratch()).unwrap();
         let function = Function::guest("nn").named(&format!("for-{model}"));
-        function.model_ref("m", model).with("[batch]\nm = { max = 8, share = \"all\" }\n").lay(folder.path());
-        host.modelet(["deploy", &folder.path().display().to_string(), "--tenant", tenant]).done();
+        let function = function.model_ref("m", model).with("[batch]\nm = { max = 8, share = \"all\" }\n");
+        tenants::deploy(&host, tenant, &function);
     };
     let call = |model: &str, rows: u32| {
         let x = vec![part("x", Kind::Fp32, &[rows], f32s(&vec![1.0; rows as usize]))];

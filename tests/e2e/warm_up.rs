@@ -82,8 +82,8 @@ fn nothing_is_remembered_where_the_card_says_so() {
 
 #[test]
 fn a_tenants_calls_warm_nothing_of_another_that_has_the_same_bytes() {
-    let mut host = TestHost::start();
-    tenants::create(&mut host, &["acme"]);
+    let host = TestHost::start();
+    tenants::create(&host, "acme", &["/theirs"]);
     push(&host, "default", "ours", "Neg");
     deploy(&host, "default", "ours", "ours");
     call(&host, "ours", &[1.0, 2.0]);

@@ -1,24 +1,43 @@
 //! More tenants than the one that is there from the start.
 
-use crate::cli;
+use crate::cli::Ran;
+use crate::client::Answer;
+use crate::function::Function;
 use crate::host::TestHost;
-use std::process::Command;
+use serde_json::json;
+use std::ffi::OsStr;
 
-/// Writes tenants into the metadata of a server that does not run.
-const INSERT: &str = r#"
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1])
-database.executemany("INSERT INTO tenant (name, created_ms) VALUES (?, 0)", [(name,) for name in sys.argv[2:]])
-database.commit()
-"#;
-
-/// Makes tenants, while the server stands still: no command does it yet.
+/// Makes a tenant that may claim these paths.
 ///
 /// # Panics
-/// When they cannot be made.
-pub fn create(host: &mut TestHost, names: &[&str]) {
-    host.halt();
-    let database = host.data_dir().join("modelet.db");
-    cli::ran(Command::new("python3").args(["-c", INSERT]).arg(database).args(names)).done();
-    host.start_again();
+/// When it cannot be made.
+#[track_caller]
+pub fn create(host: &TestHost, name: &str, paths: &[&str]) {
+    let made = post(host, name, paths);
+    assert_eq!(made.status, 201, "{}", made.text());
+}
+
+/// Asks for a tenant that may claim these paths.
+#[track_caller]
+pub fn post(host: &TestHost, name: &str, paths: &[&str]) -> Answer {
+    host.admin("POST", "/v1/tenants", json!({ "name": name, "paths": paths }).to_string().as_bytes())
+}
+
+/// Tries to deploy a function of a tenant, by the command line.
+///
+/// # Panics
+/// When its folder cannot be laid.
+pub fn try_deploy(host: &TestHost, tenant: &str, function: &Function) -> Ran {
+    let folder = tempfile::tempdir_in(host.scratch()).unwrap();
+    function.lay(folder.path());
+    host.modelet([OsStr::new("deploy"), folder.path().as_os_str(), OsStr::new("--tenant"), OsStr::new(tenant)])
+}
+
+/// Deploys a function of a tenant.
+///
+/// # Panics
+/// When it is refused.
+#[track_caller]
+pub fn deploy(host: &TestHost, tenant: &str, function: &Function) {
+    try_deploy(host, tenant, function).done();
 }

@@ -79,7 +79,9 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let data = places::text(&folder.path().join("data"))?;
         let store = Store::open(Path::new(&data))?;
-        tenants.iter().try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?)?))?;
+        tenants
+            .iter()
+            .try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?, &modelet_spec::Claims::default())?))?;
         // The server wants the lock.
         drop(store);
         let server = serve(cores, variables, &data)?;

@@ -83,6 +83,11 @@ impl Client {
         self.answer(self.signed(self.agent.put(self.url(path))).send_json(body))
     }
 
+    /// Changes a part of a resource.
+    pub(crate) fn patch_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        self.answer(self.signed(self.agent.patch(self.url(path))).send_json(body))
+    }
+
     /// Takes something away.
     pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.answer(self.signed(self.agent.delete(self.url(path))).call())

@@ -12,6 +12,7 @@ pub(crate) mod find;
 mod function;
 mod inspect;
 mod invoke;
+mod key;
 pub(crate) mod library;
 mod logs;
 mod model;
@@ -19,6 +20,7 @@ mod output;
 mod project;
 mod restore;
 mod serve;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -89,9 +91,15 @@ pub(crate) enum Command {
     /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
-    /// Models: push, list, show, versions, label, pin, unload, remove
+    /// Models: push, list, show, versions, label, pin, unload, grant, revoke, remove
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Keys: create, list, rotate, revoke
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Tenants: create, list, show, limits, remove
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
@@ -284,5 +292,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Restore(args) => restore::run(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
+        Command::Key(command) => key::run(&command, &cli.server),
+        Command::Tenant(command) => tenant::run(&command, &cli.server),
     }
 }

@@ -80,7 +80,19 @@ fn the_rows_of_the_contract_can_be_typed() {
         "model label m stable --remove",
         "model remove m@stable --force",
         "model remove m",
+        "model grant m --to acme --share-batch",
+        "model revoke m --to acme --tenant t",
         "inspect dir --json",
+        "key create --scope invoke --scope read --function f --model m --expires 30d --tenant acme --json",
+        "key list --json",
+        "key rotate key-0 --overlap 1h",
+        "key revoke key-0 --tenant acme",
+        "tenant create acme --host acme.example --host b.example --path /acme --json",
+        "tenant list --json",
+        "tenant show acme",
+        "tenant limits acme concurrency=8 memory=256MiB cpu=none",
+        "tenant limits acme --json",
+        "tenant remove acme --force",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().unwrap());
     }
@@ -98,6 +110,8 @@ fn wrong_usage_is_exit_status_2() {
         "rollback f --to 0",
         "model push f.onnx --name UPPER",
         "invoke",
+        "key create",
+        "key rotate k --overlap soon",
     ] {
         assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
     }

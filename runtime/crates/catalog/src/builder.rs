@@ -1,10 +1,12 @@
 //! How a catalog comes to be: function by function, each taken whole or not at all.
 
 use crate::catalog::{Catalog, Entry, Route, Routes};
+use crate::claims::Claimed;
 use crate::error::CatalogError;
 use crate::host::normalise_host;
-use crate::key::{KeyRecord, Keys};
+use crate::key::KeyRing;
 use crate::matcher::Target;
+use modelet_spec::TenantName;
 use std::sync::Arc;
 
 /// Paths that belong to the model protocols, themselves and below.
@@ -22,23 +24,31 @@ pub fn is_reserved(path: &str) -> bool {
 pub struct CatalogBuilder<F> {
     entries: Vec<Arc<Entry<F>>>,
     routes: Routes,
-    keys: Keys,
+    keys: Arc<KeyRing>,
+    claimed: Arc<Claimed>,
 }
 
 impl<F> CatalogBuilder<F> {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Vec::new(), routes: Routes::default(), keys: Keys::default() }
+        Self { entries: Vec::new(), routes: Routes::default(), keys: Arc::default(), claimed: Arc::default() }
+    }
+
+    /// The same, with what tenants may claim.
+    #[must_use]
+    pub fn claimed(self, claimed: Arc<Claimed>) -> Self {
+        Self { claimed, ..self }
     }
 
     /// Adds a function with all its routes. An entry of another catalog is shared with it, not copied.
     ///
     /// # Errors
-    /// A route is reserved, taken, or has a host that no request can have. Then nothing of the function was added.
+    /// A route is reserved, taken, not given to the tenant, or has a host that no request can have. Then nothing of the
+    /// function was added.
     pub fn add(&mut self, entry: impl Into<Arc<Entry<F>>>) -> Result<(), CatalogError> {
         let entry = entry.into();
-        entry.routes.iter().try_for_each(check)?;
+        entry.routes.iter().try_for_each(|route| self.check(&entry.tenant, route))?;
         let index = self.entries.len();
         for (number, route) in entry.routes.iter().enumerate() {
             let target = Target { entry: index, route: number };
@@ -52,15 +62,25 @@ impl<F> CatalogBuilder<F> {
         Ok(())
     }
 
-    /// Adds a key.
-    pub fn key(&mut self, key: KeyRecord) {
-        self.keys.insert(key);
+    /// Whether a tenant may have a route, whoever has it now.
+    ///
+    /// # Errors
+    /// It is reserved, not given to the tenant, or has a host that no request can have.
+    pub fn check(&self, tenant: &TenantName, route: &Route) -> Result<(), CatalogError> {
+        check(route)?;
+        self.claimed.check(tenant, route)
+    }
+
+    /// The same, opened by these keys.
+    #[must_use]
+    pub fn keys(self, keys: Arc<KeyRing>) -> Self {
+        Self { keys, ..self }
     }
 
     /// The catalog.
     #[must_use]
     pub fn build(self) -> Catalog<F> {
-        Catalog::new(self.entries, self.routes, self.keys)
+        Catalog::new(self.entries, self.routes, self.keys, self.claimed)
     }
 
     fn take_out(&mut self, entry: &Entry<F>, index: usize) {

@@ -2,8 +2,9 @@
 
 use crate::arms::Arms;
 use crate::builder::is_reserved;
+use crate::claims::Claimed;
 use crate::host::normalise_host;
-use crate::key::{KeyRecord, Keys};
+use crate::key::{KeyRecord, KeyRing};
 use crate::matcher::{Methods, Node, Target};
 use modelet_spec::{Auth, Digest, EffectiveLimits, FunctionName, PathPattern, TenantName, Version};
 use std::collections::HashMap;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 pub struct Catalog<F> {
     entries: Vec<Arc<Entry<F>>>,
     routes: Routes,
-    keys: Keys,
+    keys: Arc<KeyRing>,
+    claimed: Arc<Claimed>,
 }
 
 /// A version of a function that serves: the live one, with the others below it.
@@ -82,11 +84,11 @@ impl<F> Catalog<F> {
     /// Nothing serves.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Vec::new(), Routes::default(), Keys::default())
+        Self::new(Vec::new(), Routes::default(), Arc::default(), Arc::default())
     }
 
-    pub(crate) fn new(entries: Vec<Arc<Entry<F>>>, routes: Routes, keys: Keys) -> Self {
-        Self { entries, routes, keys }
+    pub(crate) fn new(entries: Vec<Arc<Entry<F>>>, routes: Routes, keys: Arc<KeyRing>, claimed: Arc<Claimed>) -> Self {
+        Self { entries, routes, keys, claimed }
     }
 
     /// Who answers. `host` is the authority as it came (port and case do not matter), `path` the raw, percent-encoded path
@@ -94,15 +96,21 @@ impl<F> Catalog<F> {
     ///
     /// Routes with this host go before routes for any host. Among those, the pattern decides that is more specific at the
     /// first segment where they differ: exact text before `{param}` before `{*rest}`. Only then is the method looked at, so a
-    /// wrong method is `MethodNotAllowed`, never a less specific route. Reserved paths are found by no pattern.
+    /// wrong method is `MethodNotAllowed`, never a less specific route. Reserved paths are found by no pattern, and what was
+    /// given to one tenant is answered by no other.
     #[must_use]
     pub fn find(&self, host: Option<&str>, path: &str, method: &str) -> Lookup<'_, F> {
         if is_reserved(path) {
             return Lookup::NotFound;
         }
-        let Some(methods) = self.routes.find(host, path) else {
+        let Some((methods, is_any_host)) = self.routes.find(host, path) else {
             return Lookup::NotFound;
         };
+        if let Some(owner) = self.claimed.owner(host, path, is_any_host)
+            && !self.all_belong_to(owner, methods)
+        {
+            return Lookup::NotFound;
+        }
         match methods.find(method) {
             Some(target) => self.target(target),
             None => Lookup::MethodNotAllowed { allow: methods.allowed() },
@@ -114,10 +122,15 @@ impl<F> Catalog<F> {
         self.entries.iter()
     }
 
-    /// The key with this secret. What it may do is for the caller to ask ([`KeyRecord::allows`]).
+    /// The key with this secret, if it is worth something at `now_ms`. What it may do is for the caller to ask
+    /// ([`KeyRecord::allows`]). The keys are not of the snapshot but of this moment.
     #[must_use]
-    pub fn authorise(&self, secret: &str) -> Option<&KeyRecord> {
-        self.keys.find(secret)
+    pub fn authorise(&self, secret: &str, now_ms: u64) -> Option<Arc<KeyRecord>> {
+        self.keys.find(secret, now_ms)
+    }
+
+    fn all_belong_to(&self, tenant: &TenantName, methods: &Methods) -> bool {
+        methods.targets().all(|target| self.entries.get(target.entry).is_some_and(|entry| entry.tenant == *tenant))
     }
 
     fn target(&self, target: Target) -> Lookup<'_, F> {
@@ -145,14 +158,15 @@ impl Routes {
         }
     }
 
-    fn find(&self, host: Option<&str>, path: &str) -> Option<&Methods> {
+    /// What was found, and whether it is for any host.
+    fn find(&self, host: Option<&str>, path: &str) -> Option<(&Methods, bool)> {
         // Most servers have no route with a host: then nothing is normalised.
         let tree = match host {
             Some(host) if !self.by_host.is_empty() => self.by_host.get(normalise_host(host).as_ref()),
             _ => None,
         };
-        let with_host = tree.and_then(|tree| tree.find(path));
-        with_host.or_else(|| self.any_host.find(path))
+        let with_host = tree.and_then(|tree| tree.find(path)).map(|methods| (methods, false));
+        with_host.or_else(|| Some((self.any_host.find(path)?, true)))
     }
 }
 

@@ -25,4 +25,30 @@ pub enum CatalogError {
         /// The host as asked for.
         host: String,
     },
+    /// A tenant wants a host that the operator did not give it.
+    #[error(
+        "the host {host} is not one that this tenant was given: it may claim {may}; the operator gives hosts and paths"
+    )]
+    HostNotGiven {
+        /// The host as asked for.
+        host: String,
+        /// What the tenant may claim.
+        may: String,
+    },
+    /// A tenant wants a path that the operator did not give it.
+    #[error(
+        "the path {path} is not one that this tenant was given: it may claim {may}; the operator gives hosts and paths"
+    )]
+    PathNotGiven {
+        /// The pattern as asked for.
+        path: String,
+        /// What the tenant may claim.
+        may: String,
+    },
+    /// The default tenant wants what another tenant was given.
+    #[error("the route {route} was given to another tenant; choose another path or host")]
+    Given {
+        /// The route as asked for: methods, host, path.
+        route: String,
+    },
 }

@@ -10,6 +10,7 @@
 mod arms;
 mod builder;
 mod catalog;
+mod claims;
 mod error;
 mod host;
 mod key;
@@ -19,7 +20,8 @@ mod tally;
 pub use arms::{Arms, Draw, Shadow};
 pub use builder::{CatalogBuilder, is_reserved};
 pub use catalog::{Catalog, Entry, Lookup, Route};
+pub use claims::Claimed;
 pub use error::CatalogError;
 pub use host::normalise_host;
-pub use key::{KeyRecord, Scope};
+pub use key::{Bound, KeyHasher, KeyRecord, KeyRing, Keys, LastUse, SECRET_PREFIX, Scope, Secret};
 pub use tally::{Difference, Tally, Verdict};

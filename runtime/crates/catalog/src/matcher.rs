@@ -90,6 +90,11 @@ impl Methods {
         methods
     }
 
+    /// All that answer here.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = Target> {
+        self.named.iter().map(|(_, target)| *target).chain(self.any)
+    }
+
     /// Adds `target` for `methods` (none: for all), or says who is in the way.
     pub(crate) fn insert(&mut self, methods: &[String], target: Target) -> Result<(), Target> {
         if let Some(holder) = self.holder(methods) {

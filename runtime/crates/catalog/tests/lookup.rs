@@ -14,8 +14,10 @@ mod damaged;
 mod routes;
 
 use damaged::damaged;
-use modelet_catalog::{Catalog, CatalogBuilder, CatalogError, Entry, Lookup, Route};
-use modelet_spec::{Auth, Digest, EffectiveLimits, FunctionLimits, ServerLimits, TenantLimits, TenantName, Version};
+use modelet_catalog::{Catalog, CatalogBuilder, CatalogError, Claimed, Entry, Lookup, Route};
+use modelet_spec::{
+    Auth, Claims, Digest, EffectiveLimits, FunctionLimits, ServerLimits, TenantLimits, TenantName, Version,
+};
 use proptest::prelude::*;
 use routes::naive_find;
 
@@ -127,11 +129,14 @@ fn reserved_paths_are_neither_claimed_nor_caught() {
 
 #[test]
 fn a_conflict_adds_nothing_and_names_no_other_tenant() {
-    let mut builder = CatalogBuilder::new();
+    // Nobody gives the same to two; that two meet all the same must not tell one of the other.
+    let claimed = Claimed::of([given("acme", &[], &["/x", "/y"]), given("evil", &[], &["/x", "/free"])]);
+    let mut builder = CatalogBuilder::new().claimed(claimed.into());
     builder.add(entry(0, "acme", vec![route(None, "/x/{a}", &["GET"])])).unwrap();
     let routes = vec![route(None, "/free", &[]), route(None, "/x/{b}", &[])];
     let error = builder.add(entry(1, "evil", routes.clone())).unwrap_err().to_string();
     assert!(error.contains("/x/{b} is taken by another function"), "{error}");
+    let routes = vec![route(None, "/y/free", &[]), route(None, "/x/{b}", &[])];
     let error = builder.add(entry(1, "acme", routes)).unwrap_err().to_string();
     assert!(error.contains("taken by the function f0"), "{error}");
     builder.add(entry(2, "acme", vec![route(None, "/x/{c}", &["POST"])])).unwrap();
@@ -142,7 +147,49 @@ fn a_conflict_adds_nothing_and_names_no_other_tenant() {
     assert_eq!(catalog.functions().count(), 2);
     assert_eq!(found(&catalog, None, "/free", "GET"), None);
     assert_eq!(found(&catalog, None, "/y", "GET"), None);
-    assert_eq!(found(&catalog, None, "/x/1", "POST"), Some(2));
+    assert_eq!(found(&catalog, None, "/x/1", "POST"), None, "given to two, it is answered by none");
+}
+
+fn given(tenant: &str, hosts: &[&str], paths: &[&str]) -> (TenantName, Claims) {
+    let hosts = hosts.iter().map(|host| host.parse().expect("a host")).collect();
+    let paths = paths.iter().map(|path| path.parse().expect("a prefix")).collect();
+    (tenant.parse().expect("a name"), Claims { hosts, paths })
+}
+
+#[test]
+fn a_tenant_has_routes_only_where_the_operator_gave_it_something() {
+    let claimed =
+        Claimed::of([given("acme", &["acme.example"], &["/acme"]), given("beta", &["beta.example"], &["/b"])]);
+    let builder = CatalogBuilder::<usize>::new().claimed(claimed.into());
+    let check = |tenant: &str, host: Option<&str>, path: &str| {
+        builder.check(&tenant.parse().unwrap(), &route(host, path, &[])).map_err(|error| error.to_string())
+    };
+    for (host, path) in
+        [(Some("acme.example"), "/"), (Some("acme.example"), "/{*all}"), (None, "/acme/{x}"), (None, "/acme")]
+    {
+        check("acme", host, path).unwrap();
+    }
+    let acme = "it may claim the hosts acme.example; without a host, /acme and the paths below";
+    for (host, path, rule) in [
+        (None, "/", "the path / is not one that this tenant was given"),
+        (None, "/{*all}", "the path /{*all} is not one"),
+        (None, "/acmes", "the path /acmes is not one"),
+        (None, "/b/x", "the path /b/x is not one"),
+        (Some("beta.example"), "/acme", "the host beta.example is not one that this tenant was given"),
+        (Some("other.example"), "/acme", "the host other.example is not one"),
+    ] {
+        let refused = check("acme", host, path).unwrap_err();
+        assert!(refused.starts_with(rule) && refused.contains(acme) && !refused.contains("/b "), "{path}: {refused}");
+    }
+    let refused = check("new", None, "/new").unwrap_err();
+    assert!(refused.contains("it may claim nothing yet"), "{refused}");
+    for (host, path) in [(None, "/"), (None, "/{*all}"), (None, "/{x}/acme"), (Some("other.example"), "/acme/x")] {
+        check("default", host, path).unwrap();
+    }
+    for (host, path) in [(Some("acme.example"), "/x"), (None, "/acme"), (None, "/b/{*all}")] {
+        let refused = check("default", host, path).unwrap_err();
+        assert!(refused.contains("was given to another tenant") && !refused.contains("beta"), "{refused}");
+    }
 }
 
 #[test]
@@ -191,6 +238,36 @@ proptest! {
     #[test]
     fn damaged_routes_are_found_as_the_naive_matcher_finds_them(bytes in damaged("routes")) {
         routes::check(&bytes);
+    }
+
+    #[test]
+    fn what_was_given_to_one_tenant_is_answered_by_no_other(
+        routes in proptest::collection::vec((0_usize..3, pattern(), proptest::option::of(prop_oneof![Just("h"), Just("i")])), 0..16),
+        paths in proptest::collection::vec("(/(a|b|c|)){0,5}", 1..12),
+        host in proptest::option::of(prop_oneof![Just("h"), Just("i"), Just("other")]),
+    ) {
+        let tenants = ["default", "acme", "beta"];
+        let claimed = Claimed::of([given("acme", &["h"], &["/a/b"]), given("beta", &[], &["/b"])]);
+        let mut builder = CatalogBuilder::new().claimed(claimed.into());
+        let mut owners = Vec::new();
+        for (tenant, pattern, host) in routes {
+            if builder.add(entry(owners.len(), tenants[tenant], vec![route(host, &pattern, &[])])).is_ok() {
+                owners.push((tenants[tenant], host));
+            }
+        }
+        let catalog = builder.build();
+        for path in paths {
+            let Some((owner, at)) = found(&catalog, host, &path, "GET").map(|number| owners[number]) else { continue };
+            let below = |prefix: &str| path == prefix || path.starts_with(&format!("{prefix}/"));
+            let meant = match (host, at) {
+                (Some("h"), _) => "acme",
+                (_, Some(_)) => "default",
+                _ if below("/a/b") => "acme",
+                _ if below("/b") => "beta",
+                _ => "default",
+            };
+            prop_assert_eq!(owner, meant, "{:?} {}", host, path);
+        }
     }
 
     #[test]

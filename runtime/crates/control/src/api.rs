@@ -1,15 +1,19 @@
 //! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
 
+mod bound;
 mod caller;
 mod extract;
 mod functions;
+mod grants;
 mod history;
+mod keys;
 mod logs;
 mod memory;
 mod models;
 mod optimise;
 pub(crate) mod respond;
 mod server;
+mod tenants;
 mod versions;
 
 use std::sync::Arc;
@@ -26,6 +30,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::clock::now_ms;
 use crate::control::Control;
 use crate::error::ControlError;
 use caller::Caller;
@@ -97,6 +102,14 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(memory::pin, memory::unpin))
         .routes(routes!(memory::unload))
         .routes(routes!(optimise::optimise))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::grant, grants::revoke))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::remove))
+        .routes(routes!(tenants::limits))
 }
 
 /// Paths that need no key: whoever reaches this listener may know how the server is.
@@ -120,15 +133,30 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let secret = header.and_then(bearer).ok_or(ControlError::Unauthorised)?;
     let catalog = api.control.catalog.load();
-    let key = catalog.authorise(secret).ok_or(ControlError::Unauthorised)?;
-    let needed = match *request.method() {
-        Method::GET | Method::HEAD => Scope::Read,
-        _ => Scope::Deploy,
-    };
-    if key.allows(needed) {
-        return Ok(Caller::of(key));
+    let key = catalog.authorise(secret, now_ms()).ok_or(ControlError::Unauthorised)?;
+    let (method, path) = (request.method(), request.uri().path());
+    let scope = needed(method, path);
+    if !key.allows(scope) {
+        return Err(ControlError::Forbidden { scope });
     }
-    Err(ControlError::Forbidden { scope: if needed == Scope::Read { "read" } else { "deploy" } })
+    bound::check(&key, method, path)?;
+    Ok(Caller::of(key))
+}
+
+/// The scope that a request needs.
+fn needed(method: &Method, path: &str) -> Scope {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        _ if path.starts_with("/v1/keys") => Scope::Admin,
+        _ if reads => Scope::Read,
+        _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,
+        _ => Scope::Deploy,
+    }
+}
+
+/// Whose model others may use is for who administers the tenant.
+fn is_grant(path: &str) -> bool {
+    path.strip_prefix("/v1/models/").is_some_and(|rest| rest.split('/').nth(1) == Some("grants"))
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110).

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyRecord};
+use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyHasher, KeyRing};
 use modelet_engine::{Engine, Function};
-use modelet_spec::{FunctionName, ServerLimits, TenantLimits, TenantName};
+use modelet_spec::{FunctionName, ServerLimits, TenantName};
 use modelet_store::{FunctionVersion, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
@@ -18,6 +18,7 @@ use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
+use crate::tenants::Book;
 use crate::trial::{TrialConfig, Trials};
 use crate::{keys, metrics, model_metrics};
 
@@ -42,6 +43,8 @@ pub struct ControlConfig {
     pub model_idle: Duration,
     /// How far back it can be asked what served, and gone back to; so long what was removed stays on the disk.
     pub history: Duration,
+    /// How long requests may take to end whose tenant is removed.
+    pub drain: Duration,
     /// Modelet's version.
     pub version: &'static str,
 }
@@ -78,6 +81,11 @@ pub struct Control {
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
     pub(crate) state: ArcSwap<State>,
+    /// Changed under `publishing` alone.
+    pub(crate) tenants: ArcSwap<Book>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) key_changes: keys::Changes,
+    pub(crate) hasher: KeyHasher,
 }
 
 /// How far the start has come.
@@ -95,7 +103,10 @@ impl Control {
     /// # Errors
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
-        keys::ensure_admin_key(&parts.store, &config.data_dir)?;
+        let hasher = keys::open_hasher(&config.data_dir)?;
+        keys::ensure_admin_key(&parts.store, &config.data_dir, &hasher)?;
+        let ring = keys::open_ring(&parts.store, &hasher)?;
+        let tenants = Book::read(&parts.store)?;
         let trials = Trials::new(parts.trial);
         trials.register(registry);
         let forms = Arc::new(Forms::new(Arc::clone(&parts.store), trials));
@@ -123,19 +134,18 @@ impl Control {
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),
+            tenants: ArcSwap::from_pointee(tenants),
+            keys: ring,
+            key_changes: keys::Changes::default(),
+            hasher,
         });
         control.catalog.store(Arc::new(control.catalog_builder()?.build()));
         Ok(control)
     }
 
-    /// A builder with the store's keys and no function.
+    /// A builder with the keys, what tenants may claim, and no function.
     pub(crate) fn catalog_builder(&self) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
-        let mut builder = CatalogBuilder::new();
-        for key in self.store.keys()? {
-            let scopes = key.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-            builder.key(KeyRecord { id: key.id, tenant: key.tenant, scopes, hash: key.hash });
-        }
-        Ok(builder)
+        Ok(CatalogBuilder::new().claimed(self.tenants.load().claimed()).keys(Arc::clone(&self.keys)))
     }
 
     /// The live version of a function, as it is stored. Blocks.
@@ -150,12 +160,6 @@ impl Control {
     pub(crate) fn serving(&self, tenant: &TenantName, name: &FunctionName) -> Option<Arc<FunctionEntry>> {
         let catalog = self.catalog.load();
         catalog.functions().find(|e| e.tenant == *tenant && e.function == *name).cloned()
-    }
-
-    /// What a tenant may have of models and uploads, in bytes. Tenants have no limits of their own yet.
-    pub(crate) fn quota(&self) -> u64 {
-        let (server, tenant) = (self.config.limits.tenant_model_bytes, TenantLimits::default().model_bytes);
-        tenant.map_or(server, |tenant| tenant.min(server)).0
     }
 }
 

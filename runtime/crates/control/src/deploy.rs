@@ -5,6 +5,7 @@
 
 mod bind;
 mod cases;
+mod claims;
 mod publish;
 mod trial;
 mod warmth;
@@ -37,6 +38,7 @@ pub(crate) async fn deploy(
     request: wire::Deploy,
 ) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
+    claims::check(control, &tenant, &request.manifest)?;
     let (mut made, inspection) = compile(control, &tenant, request.component).await?;
     check_shared(&request.manifest, &inspection)?;
     if !request.allow_new_capabilities {

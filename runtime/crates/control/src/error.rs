@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use modelet_catalog::Scope;
 use modelet_spec::traffic::TrafficError;
-use modelet_spec::{ByteSize, Digest, FunctionName, ModelRef, TenantName, Timestamp, Version};
+use modelet_spec::{ByteSize, Digest, FunctionName, ModelName, ModelRef, TenantName, Timestamp, Version};
 use modelet_store::StoreError;
 
 use crate::child::Death;
@@ -21,8 +22,14 @@ pub enum ControlError {
     #[error("this key has not the scope `{scope}` that this needs")]
     Forbidden {
         /// The scope that is missing.
-        scope: &'static str,
+        scope: Scope,
     },
+    /// The key is bound, and not to this.
+    #[error("this key is bound to functions or models, and {0} is not among them")]
+    Bound(String),
+    /// The key is a tenant's, and this is for the operator.
+    #[error("this is for the operator: it needs an admin key of the tenant `default`")]
+    NotTheOperator,
     /// The admin API has no such path.
     #[error("the admin API has no path `{0}`; see /openapi.json")]
     UnknownPath(String),
@@ -53,6 +60,59 @@ pub enum ControlError {
     /// No such tenant.
     #[error("there is no tenant `{0}`")]
     NoTenant(TenantName),
+    /// No such grant.
+    #[error("the model is not granted to the tenant `{0}`")]
+    NoGrant(TenantName),
+    /// No such key.
+    #[error("there is no key `{0}`; `modelet key list` lists them")]
+    NoKey(String),
+    /// The key of the data directory was to be revoked.
+    #[error(
+        "the key `admin` is that of the data directory: rotate it, or remove its file `admin.key` and restart the server"
+    )]
+    AdminKey,
+    /// A tenant of this name is or was there.
+    #[error("{0}")]
+    NoNewTenant(String),
+    /// A tenant cannot be given something.
+    #[error("`{claim}` cannot be given: {why}")]
+    Claim {
+        /// The host or path.
+        claim: String,
+        /// What is against it.
+        why: &'static str,
+    },
+    /// A tenant's limits cannot be as asked.
+    #[error("limits: {0}")]
+    Limits(String),
+    /// The tenant that is always there was to be removed.
+    #[error("the tenant `default` cannot be removed")]
+    DefaultTenant,
+    /// A tenant that has something was to be removed.
+    #[error(
+        "the tenant `{tenant}` has {}: remove them first, or remove it with --force, and they go with it",
+        has(functions, models)
+    )]
+    TenantInUse {
+        /// The tenant.
+        tenant: TenantName,
+        /// Its functions.
+        functions: Vec<FunctionName>,
+        /// Its models.
+        models: Vec<ModelName>,
+    },
+    /// The tenant would have more of something than it may.
+    #[error(
+        "the tenant may have {max} {what}, and has {used}: remove one first, or the operator raises the limit `{what}`"
+    )]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many it may have.
+        max: u32,
+        /// How many it has.
+        used: u32,
+    },
     /// No such function.
     #[error("there is no function `{0}`; `modelet function list` lists them")]
     NoFunction(String),
@@ -248,6 +308,14 @@ impl From<StoreError> for ControlError {
         match error {
             StoreError::NoBlob(digest) => Self::NoBlob(digest),
             StoreError::NoTenant(tenant) => Self::NoTenant(tenant),
+            refused @ (StoreError::TenantExists(_) | StoreError::TenantRemoved(_)) => {
+                Self::NoNewTenant(refused.to_string())
+            }
+            StoreError::NoGrant(to) => Self::NoGrant(to),
+            StoreError::NoKey(id) => Self::NoKey(id),
+            StoreError::DefaultTenant => Self::DefaultTenant,
+            StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
+            StoreError::Count { what, max, used } => Self::Count { what, max, used },
             StoreError::ModelMissing(model) => Self::NoModel(model),
             StoreError::FunctionMissing(function) => Self::NoFunction(function),
             StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },
@@ -274,4 +342,14 @@ fn serves(version: &str, live: bool) -> String {
 
 fn names(functions: &[FunctionName]) -> String {
     functions.iter().map(FunctionName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What a tenant has, in words.
+fn has(functions: &[FunctionName], models: &[ModelName]) -> String {
+    let models = models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
+    match (functions.is_empty(), models.is_empty()) {
+        (false, true) => format!("the functions {}", names(functions)),
+        (true, _) => format!("the models {models}"),
+        (false, false) => format!("the functions {} and the models {models}", names(functions)),
+    }
 }

@@ -1,118 +1,141 @@
-//! The admin key: made at the first start, read by the CLI on the same machine, hashed in the store.
+//! Keys: made, rotated and revoked; hashed in the store, and held in a ring that the gateway reads.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod admin;
+mod ring;
+mod secret;
 
-use modelet_spec::{Digest, TenantName};
-use modelet_store::{Store, StoredKey};
+use std::sync::Arc;
+use std::time::Duration;
 
+use modelet_catalog::Scope;
+use modelet_spec::TenantName;
+use modelet_store::{HashKind, StoredKey, StoredSecret};
+
+pub use admin::ADMIN_KEY_FILE;
+pub(crate) use admin::{ADMIN_KEY_ID, ensure_admin_key};
+pub(crate) use ring::{Changes, open as open_ring, start as start_writing_uses};
+pub use secret::HASH_KEY_FILE;
+pub(crate) use secret::{new_id, new_secret, open_hasher};
+
+use crate::clock::now_ms;
+use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::wire;
 
-/// The key's file in the data directory.
-pub const ADMIN_KEY_FILE: &str = "admin.key";
-/// The key's id: what logs and guests may see of it.
-const ADMIN_KEY_ID: &str = "admin";
-/// 256 bits: not to be guessed, so a plain hash at rest is enough.
-const SECRET_BYTES: usize = 32;
-
-/// Makes sure that the admin key's file and the store agree; makes a new key if not.
-///
-/// Who removes the file and restarts the server gets a new key, and the old one is worth nothing any more.
-pub(crate) fn ensure_admin_key(store: &Store, data_dir: &Path) -> Result<(), ControlError> {
-    let path = data_dir.join(ADMIN_KEY_FILE);
-    let known = store.keys()?.into_iter().find(|k| k.id == ADMIN_KEY_ID);
-    let written = read(&path)?;
-    if let (Some(known), Some(secret)) = (known, written)
-        && known.hash == hash(secret.trim())
-    {
-        return Ok(());
-    }
+/// Makes a key; its secret is shown this once.
+pub(crate) async fn create(
+    control: &Arc<Control>,
+    tenant: TenantName,
+    new: wire::NewKey,
+) -> Result<wire::KeyWithSecret, ControlError> {
+    let (scopes, bound) = check(&new)?;
+    let created_ms = now_ms();
+    let expires_ms = new.expires.map(|span| after(created_ms, span));
     let secret = new_secret()?;
-    write(&path, &secret)?;
-    store.put_key(&StoredKey {
-        id: ADMIN_KEY_ID.to_owned(),
-        tenant: TenantName::default_tenant(),
-        scopes: vec!["admin".to_owned()],
-        hash: hash(&secret),
-    })?;
-    tracing::info!(file = %path.display(), "made the admin key");
-    Ok(())
+    let hash = control.hasher.hash(&secret);
+    let key = StoredKey {
+        id: new_id()?,
+        tenant,
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        bound: bound.then_some((new.functions, new.models)),
+        created_ms,
+        expires_ms,
+        last_use_ms: None,
+        secrets: vec![StoredSecret { hash, kind: HashKind::Blake3, until_ms: None }],
+    };
+    let control = Arc::clone(control);
+    blocking(move || {
+        control.change_keys(|store| Ok(store.create_key(&key)?))?;
+        tracing::info!(tenant = %key.tenant, key = key.id, scopes = key.scopes.join(" "), "made a key");
+        Ok(wire::KeyWithSecret { secret, key: view(&control, key) })
+    })
+    .await
 }
 
-/// What the store keeps of a secret.
-fn hash(secret: &str) -> [u8; 32] {
-    *Digest::of(secret.as_bytes()).as_bytes()
-}
-
-fn new_secret() -> Result<String, ControlError> {
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(|e| ControlError::Internal(format!("no random bytes for a key: {e}")))?;
-    Ok(Digest::from_bytes(bytes).hex())
-}
-
-fn read(path: &Path) -> Result<Option<String>, ControlError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(failed(path, &format!("cannot be read: {e}; remove it to get a new one"))),
+/// The scopes, and whether the key is bound.
+fn check(new: &wire::NewKey) -> Result<(Vec<Scope>, bool), ControlError> {
+    let scopes = new.scopes.iter().map(|scope| scope.parse());
+    let mut scopes = scopes.collect::<Result<Vec<Scope>, String>>().map_err(ControlError::BadRequest)?;
+    scopes.sort_unstable();
+    scopes.dedup();
+    let is_bound = !(new.functions.is_empty() && new.models.is_empty());
+    let refused = |what: &str| Err(ControlError::BadRequest(what.to_owned()));
+    if scopes.is_empty() {
+        return refused("a key needs a scope: admin, deploy, invoke or read");
     }
+    if is_bound && scopes.contains(&Scope::Admin) {
+        return refused(
+            "a key that is bound to functions or models cannot have the scope admin, which is over all of them",
+        );
+    }
+    if new.expires.is_some_and(|span| span.is_zero()) {
+        return refused("`expires` is 0: the key would be worth nothing");
+    }
+    Ok((scopes, is_bound))
 }
 
-/// Written aside and renamed, so that nobody reads half a key; 0600 from the first byte.
-fn write(path: &Path, secret: &str) -> Result<(), ControlError> {
-    let aside: PathBuf = path.with_extension("key.new");
-    let result = (|| {
-        match std::fs::remove_file(&aside) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-            _ => {}
+/// Gives a key another secret, shown this once; the one before holds for `overlap`.
+pub(crate) async fn rotate(
+    control: &Arc<Control>,
+    tenant: TenantName,
+    id: String,
+    overlap: Option<Duration>,
+) -> Result<wire::KeyWithSecret, ControlError> {
+    let secret = new_secret()?;
+    let hash = control.hasher.hash(&secret);
+    let old_until_ms = overlap.filter(|span| !span.is_zero()).map(|span| after(now_ms(), span));
+    let control = Arc::clone(control);
+    blocking(move || {
+        let key = control.change_keys(|store| Ok(store.rotate_key(&tenant, &id, hash, old_until_ms)?))?;
+        if id == ADMIN_KEY_ID {
+            // Were the server killed in between, the next start would find a file that opens nothing, and make another key.
+            admin::write(&control.config.data_dir, &secret)?;
         }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        writeln!(file, "{secret}")?;
-        file.sync_all()?;
-        std::fs::rename(&aside, path)
-    })();
-    result.map_err(|e| failed(path, &format!("cannot be written: {e}; check the data directory")))
+        tracing::info!(%tenant, key = id, "gave a key another secret");
+        Ok(wire::KeyWithSecret { secret, key: view(&control, key) })
+    })
+    .await
 }
 
-fn failed(path: &Path, message: &str) -> ControlError {
-    ControlError::Key { path: path.to_owned(), message: message.to_owned() }
+/// Takes a key away: the next request with it is refused.
+pub(crate) async fn revoke(control: &Arc<Control>, tenant: TenantName, id: String) -> Result<wire::Key, ControlError> {
+    let control = Arc::clone(control);
+    blocking(move || {
+        if id == ADMIN_KEY_ID && tenant == TenantName::default_tenant() {
+            return Err(ControlError::AdminKey);
+        }
+        let key = control.change_keys(|store| Ok(store.revoke_key(&tenant, &id)?))?;
+        tracing::info!(%tenant, key = id, "revoked a key");
+        Ok(view(&control, key))
+    })
+    .await
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
+/// All keys of a tenant. Blocks.
+pub(crate) fn list(control: &Control, tenant: &TenantName) -> Result<Vec<wire::Key>, ControlError> {
+    let keys = control.store.keys(Some(tenant))?;
+    Ok(keys.into_iter().map(|key| view(control, key)).collect())
+}
 
-    #[test]
-    fn the_key_is_private_stays_and_is_replaced_when_its_file_is_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let data_dir = dir.path().join("data");
-        let store = Store::open(&data_dir).unwrap();
-        let file = data_dir.join(ADMIN_KEY_FILE);
-        let start = || {
-            ensure_admin_key(&store, &data_dir).unwrap();
-            std::fs::read_to_string(&file).unwrap()
-        };
-        let first = start();
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(first.trim().len(), 2 * SECRET_BYTES);
-        assert_eq!(start(), first);
-        std::fs::remove_file(&file).unwrap();
-        let second = start();
-        assert_ne!(second, first);
-        let keys = store.keys().unwrap();
-        assert_eq!(keys.len(), 1, "the old key is worth nothing");
-        assert_eq!(keys[0].hash, hash(second.trim()));
+fn view(control: &Control, key: StoredKey) -> wire::Key {
+    let now_ms = now_ms();
+    let last_use_ms = control.keys.keys().records().find(|held| held.id == key.id).and_then(|held| held.last_use.get());
+    let old = key.secrets.iter().filter_map(|secret| secret.until_ms).filter(|until| *until > now_ms).max();
+    let (functions, models) = key.bound.unwrap_or_default();
+    wire::Key {
+        id: key.id,
+        tenant: key.tenant,
+        scopes: key.scopes,
+        functions,
+        models,
+        created_ms: key.created_ms,
+        expires_ms: key.expires_ms,
+        is_expired: key.expires_ms.is_some_and(|end| now_ms >= end),
+        old_secret_until_ms: old,
+        last_use_ms: last_use_ms.max(key.last_use_ms),
     }
+}
 
-    #[test]
-    fn a_file_that_the_store_does_not_know_is_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let data_dir = dir.path().join("data");
-        let store = Store::open(&data_dir).unwrap();
-        std::fs::write(data_dir.join(ADMIN_KEY_FILE), "chosen by somebody").unwrap();
-        ensure_admin_key(&store, &data_dir).unwrap();
-        assert_ne!(std::fs::read_to_string(data_dir.join(ADMIN_KEY_FILE)).unwrap(), "chosen by somebody");
-    }
+fn after(start_ms: u64, span: Duration) -> u64 {
+    start_ms.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).min(i64::MAX.unsigned_abs())
 }

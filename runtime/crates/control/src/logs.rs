@@ -58,6 +58,17 @@ impl LogShelf {
         }
     }
 
+    /// Forgets the lines of a tenant's functions.
+    pub(crate) fn forget_tenant(&self, tenant: &TenantName) {
+        self.lock().retain(|(owner, _), ring| {
+            let stays = owner != tenant;
+            if !stays {
+                self.bytes.fetch_sub(ring.clear(), Ordering::Relaxed);
+            }
+            stays
+        });
+    }
+
     /// Rare: only when so many functions write so much.
     fn empty_quietest(&self, busy: &Ring) {
         let rings = self.lock();

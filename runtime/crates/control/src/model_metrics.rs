@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use modelet_inference::SizesSeen;
+use modelet_inference::{ModelUse, SizesSeen};
 use modelet_spec::TenantName;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -44,7 +44,11 @@ impl fmt::Debug for ModelMetrics {
 impl Series {
     fn of(shelf: &ModelShelf) -> Self {
         let mut series = Self::default();
-        for ((tenant, name, version), seen) in shelf.seen() {
+        for ((user, (tenant, name, version)), seen) in shelf.seen() {
+            if user != tenant {
+                series.granted(&user, &tenant, name.as_str(), &seen);
+                continue;
+            }
             let model = label(&tenant, name.as_str());
             series.requests.insert([model.clone(), version.to_string(), "compute".to_owned()], seen.uses);
             *series.waiting.entry([model.clone()]).or_default() += seen.waiting as u64;
@@ -60,6 +64,14 @@ impl Series {
             }
         }
         series
+    }
+
+    /// What a tenant uses of another's model: only how long it keeps it busy, which is on the user's account.
+    fn granted(&mut self, user: &TenantName, owner: &TenantName, name: &str, seen: &ModelUse) {
+        for (device, busy) in &seen.busy {
+            let labels = [user.to_string(), format!("{owner}/{name}"), device.to_string()];
+            *self.seconds.entry(labels).or_default() += busy.as_secs_f64();
+        }
     }
 }
 

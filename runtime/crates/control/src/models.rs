@@ -1,6 +1,6 @@
 //! The way from a function's models to what is in memory: a handle for each version of a model, and what loads it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::error::ControlError;
 use crate::forms::Forms;
+use crate::grants::Grants;
 use crate::pinned::{Gone, Pinned};
 
 /// ONNX Runtime, or why there is none.
@@ -41,14 +42,19 @@ pub(crate) struct ModelShelf {
     forms: Arc<Forms>,
     /// None: there is no ONNX Runtime.
     memory: Option<(Runtime, Residency)>,
-    /// One for each version that was asked for: its owner's uses are counted in it.
-    handles: Mutex<HashMap<Owned, ModelHandle>>,
+    /// One for each version and each tenant that asked for it: that one's uses are counted in it.
+    handles: Mutex<HashMap<Used, ModelHandle>>,
     /// Versions that were removed and are still bound.
     gone: Arc<Gone>,
+    /// Who may use whose.
+    pub(crate) grants: Arc<Grants>,
 }
 
 /// A version of a tenant's model.
 pub(crate) type Owned = (TenantName, ModelName, Version);
+
+/// A version, and the tenant that uses it: its owner, or one to which it is granted.
+type Used = (TenantName, Owned);
 
 impl ModelShelf {
     pub(crate) fn new(
@@ -67,8 +73,8 @@ impl ModelShelf {
             Inference::Ready(runtime) => Some((runtime.clone(), start(runtime)?)),
             Inference::Missing(_) => None,
         };
-        let gone = Arc::new(Gone::of(&store)?);
-        Ok(Self { store, forms, memory, handles: Mutex::default(), gone })
+        let (gone, grants) = (Arc::new(Gone::of(&store)?), Arc::new(Grants::read(&store)?));
+        Ok(Self { store, forms, memory, handles: Mutex::default(), gone, grants })
     }
 
     /// Adds the metrics of memory.
@@ -78,12 +84,17 @@ impl ModelShelf {
         }
     }
 
-    /// The way to a version of a model; `None` without ONNX Runtime.
+    /// Its owner's way to a version of a model; `None` without ONNX Runtime.
     pub(crate) fn handle(&self, pinned: &Pinned) -> Option<ModelHandle> {
+        self.handle_of(&pinned.owner, pinned)
+    }
+
+    /// A tenant's way to a version of a model; `None` without ONNX Runtime.
+    fn handle_of(&self, user: &TenantName, pinned: &Pinned) -> Option<ModelHandle> {
         let (runtime, residency) = self.memory.as_ref()?;
         let mut handles = self.handles();
-        let owned = pinned.owned();
-        if let Some(handle) = handles.get(&owned) {
+        let used = (user.clone(), pinned.owned());
+        if let Some(handle) = handles.get(&used) {
             return Some(handle.clone());
         }
         let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
@@ -96,17 +107,18 @@ impl ModelShelf {
         let handle = residency.handle(key, Arc::new(loader));
         if pinned.card.record.unwrap_or(true) {
             handle.record(true);
-            handle.recall(recorded_before(&handles, &owned));
+            handle.recall(recorded_before(&handles, &used));
         }
-        handles.insert(owned, handle.clone());
+        handles.insert(used, handle.clone());
         Some(handle)
     }
 
     /// Lets removed versions go: no function finds them from now on, and what is in memory for them alone leaves it.
     pub(crate) fn forget(&self, versions: &[ModelVersion]) {
         self.gone.add(versions);
-        let owned = versions.iter().map(|v| (v.tenant.clone(), v.name.clone(), v.version));
-        let handles: Vec<ModelHandle> = owned.filter_map(|owned| self.handles().remove(&owned)).collect();
+        let owned: HashSet<Owned> = versions.iter().map(|v| (v.tenant.clone(), v.name.clone(), v.version)).collect();
+        let handles: Vec<ModelHandle> =
+            self.handles().extract_if(|(_, of), _| owned.contains(of)).map(|(_, handle)| handle).collect();
         for handle in handles {
             // Pinned or not: what was removed has no claim any more.
             handle.pin(false);
@@ -120,28 +132,31 @@ impl ModelShelf {
         self.gone.take_out(versions);
     }
 
-    /// What each owner has seen of its models so far, sorted.
-    pub(crate) fn seen(&self) -> Vec<(Owned, ModelUse)> {
+    /// What each user has seen of the models that it uses so far, sorted by user.
+    pub(crate) fn seen(&self) -> Vec<(Used, ModelUse)> {
         let handles = self.handles().clone();
-        let mut all: Vec<_> = handles.into_iter().map(|(owned, handle)| (owned, handle.seen())).collect();
+        let mut all: Vec<_> = handles.into_iter().map(|(used, handle)| (used, handle.seen())).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
 
     /// What the owner of a version has seen of it; `None`: nothing.
     pub(crate) fn seen_of(&self, owned: &Owned) -> Option<ModelUse> {
-        Some(self.handles().get(owned)?.seen())
+        Some(self.handles().get(&(owned.0.clone(), owned.clone()))?.seen())
     }
 
-    fn handles(&self) -> MutexGuard<'_, HashMap<Owned, ModelHandle>> {
+    fn handles(&self) -> MutexGuard<'_, HashMap<Used, ModelHandle>> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is remembered of the calls of a version's newest predecessor that has any: the same tenant's model of the same name.
-fn recorded_before(handles: &HashMap<Owned, ModelHandle>, (tenant, name, version): &Owned) -> Vec<CallShape> {
-    let earlier = handles.iter().filter(|((owner, of, earlier), _)| owner == tenant && of == name && earlier < version);
-    let recorded = earlier.map(|((.., earlier), handle)| (*earlier, handle.seen().recorded));
+/// What is remembered of the same user's calls of a version's newest predecessor that has any: the same tenant's model of the same
+/// name.
+fn recorded_before(handles: &HashMap<Used, ModelHandle>, (user, (tenant, name, version)): &Used) -> Vec<CallShape> {
+    let is_earlier =
+        |(by, (owner, of, earlier)): &Used| by == user && owner == tenant && of == name && earlier < version;
+    let earlier = handles.iter().filter(|(used, _)| is_earlier(used));
+    let recorded = earlier.map(|((_, (.., earlier)), handle)| (*earlier, handle.seen().recorded));
     let newest = recorded.filter(|(_, calls)| !calls.is_empty()).max_by_key(|(earlier, _)| *earlier);
     newest.map(|(_, calls)| calls).unwrap_or_default()
 }
@@ -173,7 +188,10 @@ impl Loader for StoredModel {
 pub(crate) struct FunctionModels {
     /// By the function's own name for each.
     bound: BTreeMap<String, Bound>,
+    /// The function's tenant.
+    user: TenantName,
     gone: Arc<Gone>,
+    grants: Arc<Grants>,
 }
 
 struct Bound {
@@ -183,18 +201,20 @@ struct Bound {
 }
 
 impl FunctionModels {
-    /// The models that a function is bound to.
-    pub(crate) fn new(shelf: &ModelShelf, bound: &BTreeMap<String, Pinned>) -> Self {
+    /// The models that a function of a tenant is bound to.
+    pub(crate) fn new(shelf: &ModelShelf, user: &TenantName, bound: &BTreeMap<String, Pinned>) -> Self {
         let bind = |(alias, pinned): (&String, &Pinned)| {
-            (alias.clone(), Bound { pinned: pinned.clone(), handle: shelf.handle(pinned) })
+            (alias.clone(), Bound { pinned: pinned.clone(), handle: shelf.handle_of(user, pinned) })
         };
-        Self { bound: bound.iter().map(bind).collect(), gone: Arc::clone(&shelf.gone) }
+        let (gone, grants) = (Arc::clone(&shelf.gone), Arc::clone(&shelf.grants));
+        Self { bound: bound.iter().map(bind).collect(), user: user.clone(), gone, grants }
     }
 }
 
 impl Models for FunctionModels {
     fn load(&self, name: &str) -> Result<ModelHandle, ModelsError> {
-        let bound = self.bound.get(name).filter(|bound| !self.gone.has(&bound.pinned));
+        let may = |bound: &&Bound| !self.gone.has(&bound.pinned) && self.grants.allow(&self.user, &bound.pinned);
+        let bound = self.bound.get(name).filter(may);
         match bound {
             Some(Bound { handle: Some(handle), .. }) => Ok(handle.clone()),
             Some(_) => {
@@ -204,5 +224,9 @@ impl Models for FunctionModels {
             }
             None => Err(ModelsError::NotFound(name.to_owned())),
         }
+    }
+
+    fn circle(&self, name: &str) -> Option<u64> {
+        self.grants.circle(&self.user, &self.bound.get(name)?.pinned)
     }
 }

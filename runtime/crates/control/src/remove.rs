@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use modelet_spec::{ModelName, Pick, TenantName};
+use modelet_store::Store;
 
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -19,7 +20,8 @@ pub(crate) async fn remove(
 ) -> Result<Removed, ControlError> {
     let this = Arc::clone(control);
     let removed = blocking(move || {
-        let removal = this.store.remove_model(&tenant, &name, pick.as_ref(), force)?;
+        let remove = |store: &Store| Ok(store.remove_model(&tenant, &name, pick.as_ref(), force)?);
+        let removal = this.models.grants.change(&this.store, remove)?;
         this.models.forget(&removal.versions);
         for version in &removal.versions {
             tracing::info!(tenant = %version.tenant, model = %version.name, version = %version.version, force, "model removed");

@@ -12,6 +12,7 @@ use crate::compile::Image;
 use crate::control::{Control, FunctionEntry, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
+use crate::keys;
 use crate::lineup::Plan;
 use crate::memory;
 use crate::pinned::Pinned;
@@ -25,6 +26,7 @@ impl Control {
     /// When the store cannot be read.
     pub async fn load(self: &Arc<Self>) -> Result<(), ControlError> {
         sweep::start(self);
+        keys::start_writing_uses(self);
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         memory::load_pinned(self)?;
@@ -98,7 +100,7 @@ impl Control {
 
     /// One function, and how many of its instances its manifest keeps warm. Of its code is only looked at whether it is there:
     /// it is loaded when somebody calls.
-    fn restore(
+    pub(crate) fn restore(
         &self,
         version: &FunctionVersion,
         seen: &mut HashSet<Digest>,

@@ -1,10 +1,13 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod grants;
 mod history;
+mod keys;
 mod logs;
 mod memory;
 mod models;
 pub mod optimise;
+mod tenants;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -21,9 +24,12 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use grants::{Grant, GrantedModel, Grants, NewGrant};
 pub use history::{Changed, ListQuery, Restore, Restored};
+pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
+pub use tenants::{ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
 pub use versions::{
     FunctionVersion, FunctionVersions, RemoveFunctionQuery, RemovedFunction, Rollback, ShadowDifference, ShadowReport,
     Traffic, TrafficPart, TrafficReport,
@@ -216,6 +222,10 @@ pub struct Route {
 pub struct BoundModel {
     /// The name that the function uses.
     pub alias: String,
+    /// The tenant that granted it; absent for the function's own.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<TenantName>,
     /// The model's name.
     #[schema(value_type = String)]
     pub name: ModelName,

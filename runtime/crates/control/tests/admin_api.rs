@@ -3,92 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
-use std::sync::Arc;
+mod host;
 
-use arc_swap::ArcSwap;
-use axum::Router;
 use axum::body::Body;
+use host::Host;
 use http::{Request, StatusCode, header};
-use http_body_util::BodyExt;
-use modelet_catalog::Catalog;
-use modelet_control::wire::{Blob, Problem, Readiness};
-use modelet_control::{
-    ADMIN_KEY_FILE, ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, Parts, TrialConfig,
-};
-use modelet_engine::{Engine, EngineConfig};
-use modelet_spec::{ByteSize, Digest, ServerLimits};
-use modelet_store::Store;
-use prometheus_client::registry::Registry;
-use tower::ServiceExt;
-
-/// A control plane without ONNX Runtime, on a data directory of its own.
-struct Host {
-    control: Arc<Control>,
-    router: Router,
-    key: String,
-    _dir: tempfile::TempDir,
-}
-
-impl Host {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data_dir = dir.path().join("data");
-        // Little address space: tests run side by side.
-        let limits = ServerLimits {
-            instances_total: 2,
-            model_bytes: ByteSize(1000),
-            component_bytes: ByteSize(500),
-            ..ServerLimits::default()
-        };
-        let config = ControlConfig {
-            data_dir: data_dir.clone(),
-            data_url: "http://127.0.0.1:1".to_owned(),
-            data_is_loopback: true,
-            limits: limits.clone(),
-            model_idle: std::time::Duration::from_secs(300),
-            history: std::time::Duration::ZERO,
-            version: "0.0.0",
-        };
-        let none = ChildLimits { memory_bytes: 0, cpu_s: 0, file_bytes: 0 };
-        let child = ChildConfig { exe: "/nonexistent".into(), limits: none, time: std::time::Duration::ZERO };
-        let parts = Parts {
-            trial: TrialConfig { child: child.clone(), arena_max_bytes: 0 },
-            compile: CompileConfig { child, init_memory_bytes: 0, init_table_elements: 0, component_bytes: 0 },
-            store: Arc::new(Store::open(&data_dir).unwrap()),
-            engine: Engine::new(EngineConfig { limits, ..EngineConfig::default() }).unwrap(),
-            inference: Inference::Missing("no ONNX Runtime in this test".to_owned()),
-            catalog: Arc::new(ArcSwap::from_pointee(Catalog::empty())),
-        };
-        let mut registry = Registry::default();
-        let control = Control::open(config, parts, &mut registry).unwrap();
-        let router = Arc::clone(&control).router(Arc::new(registry));
-        let key = std::fs::read_to_string(data_dir.join(ADMIN_KEY_FILE)).unwrap();
-        Self { control, router, key: key.trim().to_owned(), _dir: dir }
-    }
-
-    async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == "application/problem+json");
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        assert_eq!(is_problem, text.starts_with(r#"{"type":"#), "{status} {text}");
-        (status, text)
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
-        let request = Request::builder().method(method).uri(path);
-        let request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
-        self.send(request.header(header::CONTENT_TYPE, "application/json").body(body.into()).unwrap()).await
-    }
-
-    async fn refused(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String, String) {
-        let (status, text) = self.ask(method, path, body).await;
-        let problem: Problem = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{status} {text}: {e}"));
-        assert_eq!(problem.status, status.as_u16());
-        (problem.status, problem.code, problem.detail)
-    }
-}
+use modelet_control::wire::{Blob, Readiness};
+use modelet_spec::Digest;
 
 #[tokio::test]
 async fn only_health_figures_and_the_document_need_no_key() {

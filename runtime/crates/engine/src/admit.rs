@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use modelet_spec::TenantName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,6 +32,12 @@ pub enum AdmitError {
     Tenant {
         /// The limit.
         concurrency: u32,
+    },
+    /// The functions of its tenant have been asked as often as they may be in a second.
+    #[error("the tenant's limit of requests per second is reached")]
+    Rate {
+        /// When the next request may come.
+        retry_after: Duration,
     },
 }
 
@@ -124,7 +130,6 @@ impl Permits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test]
     async fn one_runs_one_waits_the_third_is_refused() {

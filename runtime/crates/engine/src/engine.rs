@@ -23,6 +23,7 @@ use crate::metrics::{Counters, EngineStats};
 use crate::ports::{
     Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoLog, NoModels, NoOutbound, Outbound, Pressure, Times,
 };
+use crate::rate::Rates;
 use crate::ticker::Ticker;
 use crate::world::{Offer, Offers};
 use crate::{compiler, inspect, keeper, ticker};
@@ -85,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) ladder: Ladder,
     pub(crate) lane: Lane,
     pub(crate) tenants: Tenants,
+    pub(crate) rates: Rates,
     /// Turns for bringing components into memory.
     pub(crate) loads: Arc<Semaphore>,
     /// Where instances are made that nobody waits for; known once some are to be kept warm.
@@ -176,6 +178,7 @@ impl Engine {
             ladder: Ladder::new(limits.warm_memory.0, component_idle),
             lane: Lane::default(),
             tenants: Tenants::default(),
+            rates: Rates::default(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             runtime: OnceLock::new(),
             instances_total: limits.instances_total,

@@ -10,6 +10,7 @@ use crate::engine::{FunctionSpec, Shared};
 use crate::metrics::Counters;
 use crate::pool::Seat;
 use crate::ports::{Code, ColdStart, KeyValue, NoKeyValue, NoOutbound, Outbound, Place, Stage, Times, TurnedAway};
+use crate::rate::Rate;
 use crate::spans::Spans;
 use crate::state::Waited;
 use crate::wake::Flight;
@@ -23,6 +24,8 @@ pub struct Function {
     permits: Permits,
     /// `None`: the tenant may have as much as the server, whose own permits are then enough.
     tenant_permits: Option<Arc<Permits>>,
+    /// Most tenants have no limit of it.
+    rate: Option<Arc<Rate>>,
     seat: Arc<Seat>,
     flight: Flight,
     shared: Arc<Shared>,
@@ -70,6 +73,7 @@ impl Function {
         let permits = Permits::new(spec.limits.concurrency, spec.limits.queue);
         let of_tenant = spec.limits.concurrency_tenant;
         let tenant_permits = (of_tenant < shared.concurrency_total).then(|| shared.tenants.of(&spec.tenant, of_tenant));
+        let rate = spec.limits.requests_per_second.map(|limit| shared.rates.of(&spec.tenant, limit));
         let computed_ns = AtomicU64::new(0);
         let (seat, flight) = (Arc::default(), Flight::default());
         let place = Arc::new(place(&spec));
@@ -79,6 +83,7 @@ impl Function {
             place,
             permits,
             tenant_permits,
+            rate,
             seat,
             flight,
             shared,
@@ -125,6 +130,17 @@ impl Function {
     #[must_use]
     pub fn admit_now(&self) -> Option<Permit> {
         self.permits.admit_now(self.tenant_permits.as_deref())
+    }
+
+    /// Counts a request that came, before it is admitted.
+    ///
+    /// # Errors
+    /// When its tenant is asked too often.
+    pub fn arrived(&self) -> Result<(), AdmitError> {
+        match &self.rate {
+            Some(rate) => rate.count().map_err(|retry_after| AdmitError::Rate { retry_after }),
+            None => Ok(()),
+        }
     }
 
     /// How many instances answer a request, and how many are warm and idle.

@@ -33,6 +33,7 @@ mod outcome;
 mod pool;
 pub mod ports;
 mod prepare;
+mod rate;
 mod request;
 mod response;
 mod run;

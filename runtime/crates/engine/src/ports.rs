@@ -101,6 +101,12 @@ pub trait Models: Send + Sync {
     /// # Errors
     /// See [`ModelsError`].
     fn load(&self, name: &str) -> Result<ModelHandle, ModelsError>;
+
+    /// With whom of other tenants calls to the model behind `name` may share a run, if both sides' rules say so: those with the
+    /// same number. `None`: with nobody. Asked when the model is loaded.
+    fn circle(&self, _name: &str) -> Option<u64> {
+        None
+    }
 }
 
 /// The port of a function without models.

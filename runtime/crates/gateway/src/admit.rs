@@ -56,10 +56,7 @@ impl Admission {
     /// Which of the limits is reached.
     pub(crate) async fn admit(&self, function: &Function, now: Instant, deadline: Instant) -> Result<Permits, Refusal> {
         let until = deadline.min(clock::after(now, self.wait));
-        let own = function.admit(until).await.map_err(|error| match error {
-            AdmitError::QueueFull { .. } | AdmitError::Deadline => Refusal::FunctionFull,
-            AdmitError::Tenant { .. } => Refusal::TenantFull,
-        })?;
+        let own = function.admit(until).await.map_err(refusal)?;
         let total = self.total(until).await?;
         Ok(Permits { _function: own, _total: total })
     }
@@ -71,6 +68,14 @@ impl Admission {
         Some(Permits { _function: own, _total: TotalPermit(total) })
     }
 
+    /// Counts a request that came, once, before it is admitted.
+    ///
+    /// # Errors
+    /// When its tenant has been asked as often as it may be in a second.
+    pub(crate) fn arrived(function: &Function) -> Result<(), Refusal> {
+        function.arrived().map_err(refusal)
+    }
+
     async fn total(&self, until: Instant) -> Result<TotalPermit, Refusal> {
         if let Ok(permit) = self.running.clone().try_acquire_owned() {
             return Ok(TotalPermit(permit));
@@ -80,6 +85,14 @@ impl Admission {
             Ok(Ok(permit)) => Ok(TotalPermit(permit)),
             Ok(Err(_)) | Err(_) => Err(Refusal::ServerFull),
         }
+    }
+}
+
+fn refusal(error: AdmitError) -> Refusal {
+    match error {
+        AdmitError::QueueFull { .. } | AdmitError::Deadline => Refusal::FunctionFull,
+        AdmitError::Tenant { .. } => Refusal::TenantFull,
+        AdmitError::Rate { retry_after } => Refusal::TenantRate { retry_after },
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The texts are what the client reads: no internal path, no other tenant's name.
 
+use std::time::Duration;
+
 /// A request that no guest sees.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -40,6 +42,12 @@ pub(crate) enum Refusal {
     /// The limit of all functions of its tenant is reached.
     #[error("the functions of this tenant are at their limit of concurrent requests; try again")]
     TenantFull,
+    /// The functions of its tenant are asked too often.
+    #[error("the functions of this tenant are at their limit of requests per second; try again")]
+    TenantRate {
+        /// When the next request may come.
+        retry_after: Duration,
+    },
     /// The server's limit is reached.
     #[error("the server is at its limit of concurrent requests; try again")]
     ServerFull,

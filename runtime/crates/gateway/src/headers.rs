@@ -3,6 +3,7 @@
 //! `modelet-*` belongs to the host both ways; hop-by-hop headers belong to one connection (RFC 9110, 7.6.1).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use modelet_catalog::SECRET_PREFIX;
 
 /// The id of the invocation, on every answer.
 pub(crate) const INVOCATION: HeaderName = HeaderName::from_static("modelet-invocation");
@@ -47,22 +48,26 @@ pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
     remove(trailers, |name| is_ours(name) || is_hop_by_hop(name) || *name == SERVER_TIMING);
 }
 
-/// Takes out every bearer token that `is_key` knows, and hands out what it made of the first.
+/// Takes out every bearer token that `is_key` knows, and hands out what it made of the first. One that only looks like a key of
+/// ours goes, too: it may be one that has ended, or another server's.
 ///
 /// Other `authorization` headers stay: they are between the client and the guest.
 pub(crate) fn take_keys<K>(headers: &mut HeaderMap, is_key: impl Fn(&str) -> Option<K>) -> Option<K> {
     if !has(headers, &header::AUTHORIZATION) {
         return None;
     }
-    let mut key = None;
+    let (mut key, mut took_one) = (None, false);
     let mut others = Vec::new();
     for value in headers.get_all(header::AUTHORIZATION) {
-        match bearer(value).and_then(&is_key) {
-            Some(found) => key = key.or(Some(found)),
-            None => others.push(value.clone()),
+        let token = bearer(value);
+        let found = token.and_then(&is_key);
+        if found.is_some() || token.is_some_and(|token| token.starts_with(SECRET_PREFIX)) {
+            (key, took_one) = (key.or(found), true);
+        } else {
+            others.push(value.clone());
         }
     }
-    if key.is_some() {
+    if took_one {
         headers.remove(header::AUTHORIZATION);
         for value in others {
             headers.append(header::AUTHORIZATION, value);
@@ -244,6 +249,13 @@ mod tests {
             assert_eq!(take_keys(&mut headers, known), None, "{theirs}");
             assert_eq!(headers["authorization"], theirs);
         }
+    }
+
+    #[test]
+    fn what_looks_like_a_key_of_ours_goes_whether_or_not_it_is_one() {
+        let mut headers = map(&[("authorization", "Bearer modelet_0123"), ("authorization", "Bearer theirs")]);
+        assert_eq!(take_keys(&mut headers, |_| None::<()>), None);
+        assert_eq!(headers.get_all("authorization").iter().collect::<Vec<_>>(), ["Bearer theirs"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http_body::Body;
 use modelet_catalog::Lookup;
 use modelet_engine::{Outcome, no_body};
 
+use crate::admit::Admission;
 use crate::authorise::authorise;
 use crate::body::{Intake, LimitedBody};
 use crate::choose;
@@ -40,6 +41,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
 
     // Its time is over the queue, the guest, what the guest calls, and its models.
     let deadline = invocation.deadline.min(clock::after(record.marked(), limits.time));
+    Admission::arrived(&entry.handle)?;
     let permits = match gateway.admission.admit_now(&entry.handle) {
         Some(permits) => {
             record.no_time(Stage::Queue);
@@ -99,7 +101,7 @@ fn route(
     record.routed(meter.clone());
     let has_authority = request.uri().authority().is_some();
     let wish = choose::wish(request.headers());
-    let is_owner = authorise(&catalog, &live.tenant, route.auth, request.headers_mut())?;
+    let is_owner = authorise(&catalog, (live, route.auth), request.headers_mut(), record.id().unix_ms())?;
     record.asked_by_owner(is_owner);
     host::complete(has_authority, request.headers_mut());
     let wish = wish.filter(|_| is_owner);

@@ -71,6 +71,7 @@ fn of_refusal(refusal: &Refusal) -> Line {
         Refusal::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         Refusal::FunctionFull => (StatusCode::TOO_MANY_REQUESTS, "function-busy"),
         Refusal::TenantFull => (StatusCode::TOO_MANY_REQUESTS, "tenant-busy"),
+        Refusal::TenantRate { .. } => (StatusCode::TOO_MANY_REQUESTS, "tenant-rate"),
         Refusal::ServerFull => (StatusCode::SERVICE_UNAVAILABLE, "server-busy"),
     };
     Line { status, code }
@@ -135,6 +136,11 @@ fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
         }
         Refusal::FunctionFull | Refusal::TenantFull | Refusal::ServerFull => {
             extra.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        }
+        Refusal::TenantRate { retry_after } => {
+            // In whole seconds, as HTTP has it, and none too early.
+            let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
+            extra.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         Refusal::Bad(_)
         | Refusal::Forbidden

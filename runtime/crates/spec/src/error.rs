@@ -125,6 +125,22 @@ pub struct PathError {
     pub reason: String,
 }
 
+/// A text is not what a tenant could claim.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClaimError {
+    /// No host.
+    #[error("{0:?} is not a host; write a lower-case name without scheme and port, such as \"acme.example\"")]
+    Host(String),
+    /// No path prefix.
+    #[error("{text:?} is not a path prefix such as \"/acme\": {reason}")]
+    Path {
+        /// The text as found, cut to 200 characters.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
 /// A text is not a rule of `[outbound] allow`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(

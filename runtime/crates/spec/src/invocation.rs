@@ -44,6 +44,12 @@ impl InvocationId {
         text
     }
 
+    /// When it was made, in milliseconds since 1970, if it is one of [`Self::from_parts`].
+    #[must_use]
+    pub fn unix_ms(self) -> u64 {
+        u64::try_from(self.0 >> RANDOM_BITS).unwrap_or(u64::MAX)
+    }
+
     /// The 128 bits.
     #[must_use]
     pub fn get(self) -> u128 {
@@ -110,7 +116,8 @@ mod tests {
         #[test]
         fn texts_sort_as_times_do(early in 0_u64..1 << 48, late in 0_u64..1 << 48, a: u128, b: u128) {
             prop_assume!(early < late);
-            let (early, late) = (InvocationId::from_parts(early, a), InvocationId::from_parts(late, b));
+            let (early, late, before) = (InvocationId::from_parts(early, a), InvocationId::from_parts(late, b), early);
+            prop_assert_eq!(early.unix_ms(), before);
             prop_assert!(early.to_string() < late.to_string());
         }
     }

@@ -13,6 +13,7 @@
 mod at;
 mod auth;
 pub mod card;
+mod claim;
 mod device;
 mod digest;
 pub mod document;
@@ -36,11 +37,12 @@ mod version;
 pub use at::At;
 pub use auth::Auth;
 pub use card::{CardError, ModelCard};
+pub use claim::{Claims, HostName, PathPrefix};
 pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
-    DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError, OutboundRuleError, PathError,
-    SizeError, SpanError, TimestampError, VersionError,
+    ClaimError, DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError,
+    OutboundRuleError, PathError, SizeError, SpanError, TimestampError, VersionError,
 };
 pub use file_path::FilePath;
 pub use flow::Flow;

@@ -54,13 +54,14 @@ impl Store {
         self.db.write(|tx| forget(tx, kept_ms))?;
         let keep = Keep { grace, kept_ms };
         let mut collected = self.collect_scope(None, keep)?;
-        for tenant in self.tenants()? {
+        for tenant in self.tenants_ever()? {
             let of_tenant = self.collect_scope(Some(&tenant), keep)?;
             collected.files += of_tenant.files;
             collected.bytes += of_tenant.bytes;
         }
         self.collect_optimised(grace)?;
         self.collect_compiled(keep)?;
+        self.forget_pairs()?;
         Ok(collected)
     }
 
@@ -138,8 +139,8 @@ impl Store {
 fn is_named(tx: &Transaction<'_>, scope: Option<&TenantName>, digest: &Digest, keep: Keep) -> Result<bool, StoreError> {
     let mut query = tx.prepare_cached(
         "SELECT 1 FROM upload WHERE digest = ?1 AND (?2 IS NULL OR tenant = ?2)
-         UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model
-             WHERE f.digest = ?1 AND (?2 IS NULL OR v.tenant = ?2)
+         UNION ALL SELECT 1 FROM model_file f JOIN model_version v ON v.id = f.model JOIN tenant t ON t.name = v.tenant
+             WHERE f.digest = ?1 AND t.removed_ms IS NULL AND (?2 IS NULL OR v.tenant = ?2)
          LIMIT 1",
     )?;
     let found = query.query_row(params![digest.to_string(), scope.map(TenantName::as_str)], |_| Ok(()));
@@ -154,8 +155,9 @@ fn is_component(
     keep: Keep,
 ) -> Result<bool, StoreError> {
     let mut query = tx.prepare_cached(
-        "SELECT 1 FROM function_version WHERE component = ?1 AND (?2 IS NULL OR tenant = ?2)
-         AND (removed_ms IS NULL OR removed_ms > ?3) LIMIT 1",
+        "SELECT 1 FROM function_version f JOIN tenant t ON t.name = f.tenant
+         WHERE f.component = ?1 AND t.removed_ms IS NULL AND (?2 IS NULL OR f.tenant = ?2)
+         AND (f.removed_ms IS NULL OR f.removed_ms > ?3) LIMIT 1",
     )?;
     let of = params![digest.to_string(), scope.map(TenantName::as_str), keep.kept_ms];
     Ok(query.query_row(of, |_| Ok(())).optional()?.is_some())

@@ -9,6 +9,7 @@ pub(crate) use schema::{KEY_VALUE, METADATA, Schema};
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Db {
     connection: Mutex<Connection>,
+    /// Transactions so far.
+    accesses: AtomicU64,
 }
 
 /// What an acknowledged change survives.
@@ -45,7 +48,7 @@ impl Db {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         schema::bring_up_to_date(&mut connection, path, schema)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), accesses: AtomicU64::new(0) })
     }
 
     /// Reads, all from one moment.
@@ -70,8 +73,14 @@ impl Db {
         Ok(done)
     }
 
+    /// How many transactions there were.
+    pub(crate) fn accesses(&self) -> u64 {
+        self.accesses.load(Ordering::Relaxed)
+    }
+
     /// A thread that panicked in the middle has rolled its transaction back, so the connection is fit for use.
     fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.accesses.fetch_add(1, Ordering::Relaxed);
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

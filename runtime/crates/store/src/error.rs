@@ -80,9 +80,44 @@ pub enum StoreError {
     /// A tenant that does not exist was named.
     #[error("there is no tenant {0}")]
     NoTenant(TenantName),
+    /// The model is not granted to this tenant.
+    #[error("the model is not granted to {0}")]
+    NoGrant(TenantName),
+    /// The tenant has no such key.
+    #[error("there is no key {0}")]
+    NoKey(String),
     /// A tenant of this name exists.
     #[error("the tenant {0} exists already")]
     TenantExists(TenantName),
+    /// There was a tenant of this name.
+    #[error("the name {0} was a tenant's that was removed; choose another")]
+    TenantRemoved(TenantName),
+    /// The tenant that is always there was to be removed.
+    #[error("the tenant default is always there")]
+    DefaultTenant,
+    /// A tenant that has something was to be removed.
+    #[error("the tenant {tenant} has functions or models")]
+    TenantInUse {
+        /// The tenant.
+        tenant: TenantName,
+        /// Its functions, sorted.
+        functions: Vec<FunctionName>,
+        /// Its models, sorted.
+        models: Vec<ModelName>,
+    },
+    /// A tenant would have more of something than it may.
+    #[error("the tenant may have {max} {what}, and has {used}")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many it may have.
+        max: u32,
+        /// How many it has.
+        used: u32,
+    },
+    /// A value could not be written as JSON.
+    #[error("{0} cannot be written as JSON")]
+    Json(&'static str, #[source] serde_json::Error),
     /// A function names a version of a model that does not exist, or has another content.
     #[error("there is no version {version} of the model {name} with the content {digest}")]
     NoModel {

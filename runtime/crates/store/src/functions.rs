@@ -30,7 +30,7 @@ pub struct NewFunctionVersion {
     pub compiled: CompiledRecord,
     /// Its manifest: opaque here.
     pub manifest_json: String,
-    /// The models that it may load; of the same tenant.
+    /// The models that it may load: the tenant's own, or granted to it.
     pub models: Vec<NewModelBinding>,
     /// Why an instance of it serves one request only, although its manifest has instances reused.
     pub not_reused: Option<String>,
@@ -41,6 +41,8 @@ pub struct NewFunctionVersion {
 pub struct NewModelBinding {
     /// The name that the function uses.
     pub alias: String,
+    /// Whose model.
+    pub owner: TenantName,
     /// The model.
     pub name: ModelName,
     /// The version of it.
@@ -97,6 +99,7 @@ impl From<FunctionVersion> for NewFunctionVersion {
         let FunctionVersion { tenant, name, component, compiled, manifest_json, models, not_reused, .. } = version;
         let binding = |model: ModelBinding| NewModelBinding {
             alias: model.alias,
+            owner: model.owner,
             name: model.name,
             version: model.version,
             digest: model.digest,
@@ -213,6 +216,7 @@ impl Store {
         aside: Option<&str>,
     ) -> Result<FunctionVersion, StoreError> {
         tenants::require(tx, &new.tenant)?;
+        tenants::room_for_function(tx, &new.tenant, &new.name)?;
         let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
         if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
             return Err(StoreError::NoBlob(new.component));
@@ -285,14 +289,16 @@ fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Re
     Ok(event.id)
 }
 
-fn bind(tx: &Transaction<'_>, function: i64, owner: &TenantName, new: &NewModelBinding) -> Result<(), StoreError> {
+fn bind(tx: &Transaction<'_>, function: i64, user: &TenantName, new: &NewModelBinding) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO function_model (function, alias, model)
          SELECT ?1, ?2, id FROM model_version WHERE tenant = ?3 AND name = ?4 AND version = ?5
-             AND digest = ?6 AND removed_ms IS NULL",
+             AND digest = ?6 AND removed_ms IS NULL AND (tenant = ?7 OR EXISTS (SELECT 1 FROM model_grant g
+                 WHERE g.tenant = ?3 AND g.model = ?4 AND g.grantee = ?7))",
     )?;
     let (name, version) = (new.name.as_str(), new.version.get());
-    let params = params![function, new.alias, owner.as_str(), name, version, new.digest.to_string()];
+    let owner = new.owner.as_str();
+    let params = params![function, new.alias, owner, name, version, new.digest.to_string(), user.as_str()];
     match insert.execute(params)? {
         1 => Ok(()),
         _ => Err(StoreError::NoModel { name: new.name.clone(), version: new.version, digest: new.digest }),

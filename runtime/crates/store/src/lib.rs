@@ -21,6 +21,7 @@ mod events;
 mod files;
 mod folders;
 mod functions;
+mod grants;
 mod history;
 mod keys;
 mod keyvalue;
@@ -42,13 +43,15 @@ pub use events::Event;
 pub use functions::{
     FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding, NewServing, RemovedFunction, Serving,
 };
+pub use grants::Grant;
 pub use history::{Change, Moment, Restored};
-pub use keys::StoredKey;
+pub use keys::{HashKind, StoredKey, StoredSecret};
 pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits, KeyValueUse};
 pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, RoleError, content_digest};
 pub use optimised::OptimisedRecord;
 pub use output::OutputFile;
 pub use pins::Pin;
 pub use store::Store;
+pub use tenants::{Tenant, TenantRemoval, TenantUse};
 pub use uploads::Upload;
 pub use verify::Verified;

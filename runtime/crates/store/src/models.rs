@@ -12,6 +12,7 @@ mod rewrites;
 pub use content::content_digest;
 pub use put::NewModelVersion;
 pub use remove::Removal;
+pub(crate) use remove::remove_all;
 
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
@@ -144,6 +145,7 @@ impl Store {
     }
 }
 
+/// The version that is meant.
 pub(crate) fn find(
     tx: &Transaction<'_>,
     tenant: &TenantName,

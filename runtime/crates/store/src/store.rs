@@ -43,6 +43,12 @@ impl Store {
         self.dedupe
     }
 
+    /// How often the databases were asked for something, or changed: whoever must not tell two questions apart compares it.
+    #[must_use]
+    pub fn accesses(&self) -> u64 {
+        self.db.accesses() + self.pairs.accesses()
+    }
+
     /// The data directory, as an absolute path.
     #[must_use]
     pub fn data_dir(&self) -> &Path {

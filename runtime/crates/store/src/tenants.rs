@@ -1,24 +1,74 @@
-//! Tenants. `default` is there from the start.
+//! Tenants: what they may claim and have, and what they have. `default` is there from the start.
+//!
+//! A tenant that was removed leaves its row: the name is never used again, as a version's number is not, so that what is
+//! left of it in the history cannot be taken for another's.
 
-use crate::db::parsed;
+mod quota;
+mod remove;
+mod usage;
+
+pub use remove::TenantRemoval;
+pub use usage::TenantUse;
+
+pub(crate) use quota::{room_for_function, room_for_model};
+
+use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::events::note;
 use crate::store::Store;
-use modelet_spec::TenantName;
-use rusqlite::{OptionalExtension, Transaction};
+use modelet_spec::{Claims, TenantLimits, TenantName};
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+/// A tenant, as the operator made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its name.
+    pub name: TenantName,
+    /// Where its functions may answer.
+    pub claims: Claims,
+    /// What it may have.
+    pub limits: TenantLimits,
+    /// When it was made, in milliseconds since 1970.
+    pub created_ms: u64,
+}
 
 impl Store {
-    /// Makes a tenant.
+    /// Makes a tenant. That no other has a part of its claims is for the caller to see to.
     ///
     /// # Errors
-    /// [`StoreError::TenantExists`], or the metadata cannot be written.
-    pub fn create_tenant(&self, name: &TenantName) -> Result<(), StoreError> {
+    /// [`StoreError::TenantExists`], [`StoreError::TenantRemoved`], or the metadata cannot be written (also: a claim is
+    /// another's).
+    pub fn create_tenant(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
         self.db.write(|tx| {
-            if exists(tx, name)? {
-                return Err(StoreError::TenantExists(name.clone()));
+            match state(tx, name)? {
+                State::There => return Err(StoreError::TenantExists(name.clone())),
+                State::Removed => return Err(StoreError::TenantRemoved(name.clone())),
+                State::Never => {}
             }
-            let at_ms = note(tx, "tenant.create", name, name.as_str(), "")?;
+            let at_ms = note(tx, "tenant.create", name, name.as_str(), &claims.to_string())?;
             tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
+            let mut insert = tx.prepare_cached("INSERT INTO tenant_claim (kind, claim, tenant) VALUES (?1, ?2, ?3)")?;
+            for host in &claims.hosts {
+                insert.execute(("host", host.as_str(), name.as_str()))?;
+            }
+            for path in &claims.paths {
+                insert.execute(("path", path.as_str(), name.as_str()))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets what a tenant may have.
+    ///
+    /// # Errors
+    /// [`StoreError::NoTenant`], or the metadata cannot be written.
+    pub fn set_tenant_limits(&self, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
+        let json = serde_json::to_string(limits).map_err(|error| StoreError::Json("limits", error))?;
+        self.db.write(|tx| {
+            require(tx, name)?;
+            note(tx, "tenant.limits", name, name.as_str(), &json)?;
+            tx.execute("UPDATE tenant SET limits = ?2 WHERE name = ?1", (name.as_str(), &json))?;
             Ok(())
         })
     }
@@ -35,7 +85,20 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be read.
-    pub fn tenants(&self) -> Result<Vec<TenantName>, StoreError> {
+    pub fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached("SELECT * FROM tenant WHERE removed_ms IS NULL ORDER BY name")?;
+            let rows = query.query_map([], tenant)?;
+            let mut tenants: Vec<Tenant> = rows.collect::<Result<_, _>>()?;
+            for tenant in &mut tenants {
+                tenant.claims = claims(tx, &tenant.name)?;
+            }
+            Ok(tenants)
+        })
+    }
+
+    /// The names of all tenants that there ever were.
+    pub(crate) fn tenants_ever(&self) -> Result<Vec<TenantName>, StoreError> {
         self.db.read(|tx| {
             let mut query = tx.prepare_cached("SELECT name FROM tenant ORDER BY name")?;
             let rows = query.query_map([], |row| parsed(row, "name"))?;
@@ -53,6 +116,45 @@ pub(crate) fn require(tx: &Transaction<'_>, name: &TenantName) -> Result<(), Sto
 }
 
 fn exists(tx: &Transaction<'_>, name: &TenantName) -> Result<bool, StoreError> {
-    let found = tx.query_row("SELECT 1 FROM tenant WHERE name = ?1", [name.as_str()], |_| Ok(()));
-    Ok(found.optional()?.is_some())
+    Ok(matches!(state(tx, name)?, State::There))
+}
+
+/// Whether a name is, was or never was a tenant's.
+enum State {
+    There,
+    Removed,
+    Never,
+}
+
+fn state(tx: &Transaction<'_>, name: &TenantName) -> Result<State, StoreError> {
+    let mut query = tx.prepare_cached("SELECT removed_ms IS NULL FROM tenant WHERE name = ?1")?;
+    let found = query.query_row([name.as_str()], |row| row.get(0)).optional()?;
+    Ok(match found {
+        Some(true) => State::There,
+        Some(false) => State::Removed,
+        None => State::Never,
+    })
+}
+
+fn tenant(row: &Row<'_>) -> rusqlite::Result<Tenant> {
+    Ok(Tenant {
+        name: parsed(row, "name")?,
+        claims: Claims::default(),
+        limits: limits(row)?,
+        created_ms: unsigned(row, "created_ms")?,
+    })
+}
+
+/// The column `limits`.
+fn limits(row: &Row<'_>) -> rusqlite::Result<TenantLimits> {
+    let json: String = row.get("limits")?;
+    serde_json::from_str(&json)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
+}
+
+fn claims(tx: &Transaction<'_>, name: &TenantName) -> Result<Claims, StoreError> {
+    let mut query = tx.prepare_cached("SELECT claim FROM tenant_claim WHERE tenant = ?1 AND kind = ?2")?;
+    let hosts = query.query_map((name.as_str(), "host"), |row| parsed(row, "claim"))?.collect::<Result<_, _>>()?;
+    let paths = query.query_map((name.as_str(), "path"), |row| parsed(row, "claim"))?.collect::<Result<_, _>>()?;
+    Ok(Claims { hosts, paths })
 }

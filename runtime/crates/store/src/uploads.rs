@@ -141,7 +141,8 @@ impl Drop for Counted {
     }
 }
 
-fn used(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u64, StoreError> {
+/// Bytes of a tenant's versions of models and of what it has uploaded.
+pub(crate) fn used(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u64, StoreError> {
     // UNION leaves out what is there twice: a content counts once.
     let mut query = tx.prepare_cached(
         "SELECT coalesce(sum(bytes), 0) AS bytes FROM (

@@ -77,7 +77,9 @@ fn named(tx: &Transaction<'_>) -> Result<Vec<(TenantName, Digest)>, StoreError> 
     let mut query = tx.prepare(
         "SELECT tenant, digest FROM upload
          UNION SELECT v.tenant, f.digest FROM model_file f JOIN model_version v ON v.id = f.model
-         UNION SELECT tenant, component FROM function_version WHERE removed_ms IS NULL",
+         JOIN tenant t ON t.name = v.tenant WHERE t.removed_ms IS NULL
+         UNION SELECT f.tenant, f.component FROM function_version f JOIN tenant t ON t.name = f.tenant
+             WHERE f.removed_ms IS NULL AND t.removed_ms IS NULL",
     )?;
     let rows = query.query_map([], |row| Ok((parsed(row, "tenant")?, parsed(row, "digest")?)))?;
     Ok(rows.collect::<Result<_, _>>()?)

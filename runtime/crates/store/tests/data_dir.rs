@@ -117,7 +117,7 @@ fn the_database_is_opened_to_survive_a_power_failure() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
     let store = Store::open(&data).unwrap();
-    store.create_tenant(&"acme".parse().unwrap()).unwrap();
+    store.create_tenant(&"acme".parse().unwrap(), &modelet_spec::Claims::default()).unwrap();
     let database = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
     let mode: String = database.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");

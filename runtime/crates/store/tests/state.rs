@@ -2,10 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
 
-use modelet_spec::{Digest, ModelName, Pick, TenantName, Version};
+use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName, Version};
 use modelet_store::{
     CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding,
-    NewModelVersion, Store, StoreError, StoredKey,
+    NewModelVersion, Store, StoreError,
 };
 use std::fs;
 use tempfile::{TempDir, tempdir};
@@ -49,6 +49,7 @@ fn deploy(store: &Store, owner: &str, name: &str, models: &[(&str, &ModelVersion
     };
     let binding = |(alias, model): &(&str, &ModelVersion)| NewModelBinding {
         alias: (*alias).to_owned(),
+        owner: model.tenant.clone(),
         name: model.name.clone(),
         version: model.version,
         digest: model.digest,
@@ -106,9 +107,10 @@ fn a_version_is_picked_by_number_by_label_and_as_the_newest() {
 #[test]
 fn tenants_do_not_see_each_others_models_and_functions() {
     let Host { store, _dir } = &host();
-    store.create_tenant(&tenant("acme")).unwrap();
-    assert!(matches!(store.create_tenant(&tenant("acme")), Err(StoreError::TenantExists(_))));
-    assert_eq!(store.tenants().unwrap(), [tenant("acme"), tenant("default")]);
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
+    assert!(matches!(store.create_tenant(&tenant("acme"), &Claims::default()), Err(StoreError::TenantExists(_))));
+    let names = store.tenants().unwrap().into_iter().map(|tenant| tenant.name);
+    assert_eq!(names.collect::<Vec<_>>(), [tenant("acme"), tenant("default")]);
     let theirs = pushed(store, "acme", "m", b"one", None);
     assert_eq!(pick(store, &theirs.name, "latest"), None);
     assert!(store.models(Some(&tenant("default"))).unwrap().is_empty());
@@ -201,24 +203,9 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
 }
 
 #[test]
-fn a_key_is_replaced_by_its_id_and_two_keys_never_share_a_secret() {
-    let Host { store, _dir } = &host();
-    let key = |id: &str, secret: u8| StoredKey {
-        id: id.to_owned(),
-        tenant: tenant("default"),
-        scopes: vec!["deploy".to_owned(), "read".to_owned()],
-        hash: [secret; 32],
-    };
-    store.put_key(&key("a", 1)).unwrap();
-    store.put_key(&key("a", 2)).unwrap();
-    assert!(matches!(store.put_key(&key("b", 2)), Err(StoreError::Database(_))));
-    assert_eq!(store.keys().unwrap(), [key("a", 2)]);
-}
-
-#[test]
 fn every_change_is_an_event_and_listings_are_none() {
     let Host { store, _dir } = &host();
-    store.create_tenant(&tenant("acme")).unwrap();
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     let model = pushed(store, "acme", "m", b"one", Some("stable"));
     pushed(store, "acme", "m", b"one", Some("stable"));
     let function = store.put_function(&deploy(store, "acme", "f", &[("m", &model)])).unwrap();

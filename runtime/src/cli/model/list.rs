@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use modelet_control::wire::{Memory, Model, ModelVersions, Models};
+use modelet_control::wire::{GrantedModel, Memory, Model, ModelVersions, Models};
 use modelet_spec::{ModelCard, ModelName, ModelRef, Pick, span};
 
 use super::own;
@@ -19,6 +19,7 @@ pub(super) fn run(client: &Client, args: &AtArgs, server: &ServerArgs) -> anyhow
         return output::json(&answer);
     }
     print(&answer.models, "no models yet: push one with `modelet model push FILE.onnx --name NAME`");
+    print_granted(&answer.granted);
     Ok(())
 }
 
@@ -98,6 +99,21 @@ fn print(models: &[Model], empty: &str) {
         ["MEMORY", "DEVICE", "SESSIONS", "LAST USE", "LOADS", "LOAD TIME"];
     let columns = ["NAME", "VERSION", "SIZE", "LABELS", memory, device, sessions, used, loads, load, "DIGEST"];
     output::table(&columns, &rows);
+}
+
+/// Models that other tenants granted.
+fn print_granted(granted: &[GrantedModel]) {
+    if granted.is_empty() {
+        return;
+    }
+    let row = |model: &GrantedModel| {
+        let shared = if model.share_batch { "yes" } else { "no" };
+        let name = format!("{}/{}", model.owner, model.name);
+        vec![name, model.version.to_string(), model.labels.join(","), shared.to_owned(), model.digest.to_string()]
+    };
+    output::line("");
+    let rows: Vec<Vec<String>> = granted.iter().map(row).collect();
+    output::table(&["GRANTED", "VERSION", "LABELS", "SHARED RUNS", "DIGEST"], &rows);
 }
 
 /// The columns of memory; a dash where nothing is to be said.

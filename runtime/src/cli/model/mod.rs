@@ -1,5 +1,6 @@
 //! `modelet model …`: one file for each of its commands.
 
+mod grant;
 mod label;
 mod list;
 mod memory;
@@ -13,6 +14,7 @@ use modelet_spec::{ModelName, ModelRef, Pick};
 
 use super::client::Client;
 use super::{AtArgs, ServerArgs};
+use grant::{GrantArgs, RevokeArgs};
 use label::LabelArgs;
 use memory::{PinArgs, UnloadArgs};
 use optimize::OptimizeArgs;
@@ -48,6 +50,10 @@ pub(crate) enum ModelCommand {
     Pin(PinArgs),
     /// Let a model go from memory now
     Unload(UnloadArgs),
+    /// Let another tenant use a model
+    Grant(GrantArgs),
+    /// Take a grant back
+    Revoke(RevokeArgs),
     /// Make a smaller version of a model, and report how far its answers drift
     Optimize(OptimizeArgs),
 }
@@ -63,6 +69,8 @@ pub(crate) fn run(command: &ModelCommand, server: &ServerArgs) -> anyhow::Result
         ModelCommand::Remove(args) => remove::run(&client, args, server),
         ModelCommand::Pin(args) => memory::pin(&client, args, server),
         ModelCommand::Unload(args) => memory::unload(&client, args, server),
+        ModelCommand::Grant(args) => grant::grant(&client, args, server),
+        ModelCommand::Revoke(args) => grant::revoke(&client, args, server),
         ModelCommand::Optimize(args) => optimize::run(&client, args, server),
     }
 }

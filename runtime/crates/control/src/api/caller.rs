@@ -1,45 +1,89 @@
 //! Who asks, and for which tenant.
+//!
+//! Another tenant's things are as those that do not exist: the same answer, and the store is asked the same. So nothing here asks
+//! it: what there is of tenants is in memory.
+
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use modelet_catalog::{KeyRecord, Scope};
-use modelet_spec::TenantName;
+use modelet_spec::manifest::ModelSource;
+use modelet_spec::{FunctionName, ModelName, TenantName};
 
 use super::Api;
-use crate::control::blocking;
 use crate::error::ControlError;
+use crate::wire::{Deploy, GivenModel};
 
 /// Whose key came with a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    tenant: TenantName,
+    key: Arc<KeyRecord>,
     /// May speak for every tenant.
     is_operator: bool,
 }
 
 impl Caller {
-    pub(super) fn of(key: &KeyRecord) -> Self {
+    pub(super) fn of(key: Arc<KeyRecord>) -> Self {
         let is_operator = key.scopes.contains(&Scope::Admin) && key.tenant == TenantName::default_tenant();
-        Self { tenant: key.tenant.clone(), is_operator }
+        Self { key, is_operator }
     }
 
     /// The tenant that is meant: the named one, or the caller's own. Another tenant does not exist for who may not speak
     /// for it.
-    pub(super) async fn tenant(self, api: &Api, named: Option<TenantName>) -> Result<TenantName, ControlError> {
-        match named {
-            Some(named) if named != self.tenant => {
-                if !self.is_operator {
-                    return Err(ControlError::NoTenant(named));
-                }
-                let store = api.control.store.clone();
-                blocking(move || match store.has_tenant(&named)? {
-                    true => Ok(named),
-                    false => Err(ControlError::NoTenant(named)),
-                })
-                .await
-            }
-            _ => Ok(self.tenant),
+    pub(super) async fn tenant(&self, api: &Api, named: Option<TenantName>) -> Result<TenantName, ControlError> {
+        let tenant = named.unwrap_or_else(|| self.key.tenant.clone());
+        let is_there = self.speaks_for(&tenant) && api.control.tenants.load().get(&tenant).is_some();
+        if is_there { Ok(tenant) } else { Err(ControlError::NoTenant(tenant)) }
+    }
+
+    /// Whether a tenant exists for the caller.
+    pub(super) fn speaks_for(&self, tenant: &TenantName) -> bool {
+        self.is_operator || self.key.tenant == *tenant
+    }
+
+    /// Whether the caller's key is bound to functions or models.
+    pub(super) fn is_bound(&self) -> bool {
+        self.key.bound.is_some()
+    }
+
+    /// Whether a function of the caller's tenant is there for its key.
+    pub(super) fn sees_function(&self, name: &FunctionName) -> bool {
+        self.key.reaches_function(name.as_str())
+    }
+
+    /// Whether a model of the caller's tenant is there for its key.
+    pub(super) fn sees_model(&self, name: &ModelName) -> bool {
+        self.key.reaches_model(name.as_str())
+    }
+
+    /// Refuses a deploy of what the caller's key is not bound to.
+    pub(super) fn may_deploy(&self, deploy: &Deploy) -> Result<(), ControlError> {
+        let manifest = &deploy.manifest;
+        if !self.sees_function(&manifest.name) {
+            return Err(ControlError::Bound(format!("the function {}", manifest.name)));
         }
+        let named = manifest.models.iter().map(|(alias, source)| match (deploy.models.get(alias), source) {
+            (Some(GivenModel::Ref(model)), _) | (None, ModelSource::Ref(model)) => model.to_string(),
+            // A file becomes a model that is named like the alias.
+            _ => alias.clone(),
+        });
+        let reached = |model: &String| self.key.reaches_model(model.split('@').next().unwrap_or(model));
+        match named.into_iter().find(|model| !reached(model)) {
+            Some(model) => Err(ControlError::Bound(format!("the model {model}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses everybody but the operator.
+    pub(super) fn operator(&self) -> Result<(), ControlError> {
+        if self.is_operator { Ok(()) } else { Err(ControlError::NotTheOperator) }
+    }
+
+    /// The tenant that is meant, for the operator alone; of others only their own exists.
+    pub(super) async fn operated(&self, api: &Api, named: TenantName) -> Result<TenantName, ControlError> {
+        let tenant = self.tenant(api, Some(named)).await?;
+        self.operator().map(|()| tenant)
     }
 }
 

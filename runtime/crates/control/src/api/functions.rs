@@ -42,6 +42,7 @@ pub(super) async fn deploy(
     Json(mut request): Json<Deploy>,
 ) -> Result<(StatusCode, axum::Json<Function>), ControlError> {
     let tenant = caller.tenant(&api, request.tenant.take()).await?;
+    caller.may_deploy(&request)?;
     // A task of its own: a client that goes away must not stop a deploy between the store and the swap.
     let task = tokio::spawn(async move { deploy::deploy(&api.control, tenant, request).await });
     Ok((respond::CREATED, axum::Json(task.await??)))
@@ -64,14 +65,16 @@ pub(super) async fn list(
     let tenant = caller.tenant(&api, query.tenant).await?;
     let functions = blocking(move || {
         if let Some(at) = query.at {
-            return history::functions(&api.control, &tenant, at);
+            let mut then = history::functions(&api.control, &tenant, at)?;
+            then.retain(|function| caller.sees_function(&function.name));
+            return Ok(then);
         }
         let versions = api.control.store.functions(Some(&tenant))?;
         let catalog = api.control.catalog.load();
         let own = catalog.functions().filter(|entry| entry.tenant == tenant);
         let serving: HashMap<&FunctionName, &Arc<FunctionEntry>> = own.map(|entry| (&entry.function, entry)).collect();
         let view = |version: &FunctionVersion| view(&api.control, version, serving.get(&version.name).copied());
-        versions.iter().map(view).collect::<Result<Vec<_>, _>>()
+        versions.iter().filter(|version| caller.sees_function(&version.name)).map(view).collect::<Result<Vec<_>, _>>()
     });
     Ok(axum::Json(Functions { functions: functions.await? }))
 }

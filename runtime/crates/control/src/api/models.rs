@@ -10,7 +10,6 @@ use super::{Api, respond};
 use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::history;
 use crate::push::{self, Push};
 use crate::remove;
 use crate::upload::{self, UploadLimit};
@@ -19,6 +18,7 @@ use crate::wire::{
     LabelAt, ListQuery, Model, ModelVersions, Models, Problem, PushFiles, PushQuery, RemoveQuery, Removed, TenantQuery,
     VersionQuery,
 };
+use crate::{grants, history};
 
 /// Push a model
 ///
@@ -55,7 +55,7 @@ pub(super) async fn push(
         let Json(files) = Json::<PushFiles>::from_request(request, &()).await?;
         Push::of(&tenant, name, files)?
     } else {
-        let (bytes, quota) = (control.config.limits.model_bytes.0, control.quota());
+        let (bytes, quota) = (control.config.limits.model_bytes.0, control.quota(&tenant));
         let limit = UploadLimit { what: "model", bytes, key: "model_bytes", quota };
         let (blob, _) = upload::receive(&control.store, &tenant, request.into_body(), limit).await?;
         Push { tenant, name, given: Given::file(blob)?, card: ModelCard::default(), label: None }
@@ -87,15 +87,21 @@ pub(super) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<axum::Json<Models>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let models = blocking(move || {
+    let listed = blocking(move || {
         if let Some(at) = query.at {
-            let models = history::models(&api.control, &tenant, at)?;
-            return models.into_iter().map(views::model).collect::<Result<Vec<_>, _>>();
+            let then = history::models(&api.control, &tenant, at)?;
+            let seen = then.into_iter().filter(|version| caller.sees_model(&version.name));
+            let models = seen.map(views::model).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Models { models, granted: Vec::new() });
         }
+        // A bound key sees what it is bound to of its tenant's own.
+        let granted = if caller.is_bound() { Vec::new() } else { grants::granted(&api.control, &tenant)? };
         let newest = api.control.store.models(Some(&tenant))?;
-        newest.into_iter().map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()
+        let seen = newest.into_iter().filter(|version| caller.sees_model(&version.name));
+        let models = seen.map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Models { models, granted })
     });
-    Ok(axum::Json(Models { models: models.await? }))
+    Ok(axum::Json(listed.await?))
 }
 
 /// Show a model: all its versions, the newest first, now or at an earlier moment

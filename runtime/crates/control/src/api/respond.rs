@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use modelet_catalog::CatalogError;
 use modelet_engine::{CompileError, LoadError, ScaleError};
 
 use crate::child::Death;
@@ -61,12 +62,23 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
     match error {
         E::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorized"),
         E::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        E::Bound(_) => (StatusCode::FORBIDDEN, "forbidden"),
+        E::NotTheOperator => (StatusCode::FORBIDDEN, "not-the-operator"),
         E::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
         E::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
         E::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
         E::Body(_) => (StatusCode::BAD_REQUEST, "bad-body"),
         E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         E::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
+        E::NoGrant(_) => (StatusCode::NOT_FOUND, "no-grant"),
+        E::NoKey(_) => (StatusCode::NOT_FOUND, "no-key"),
+        E::AdminKey => (StatusCode::CONFLICT, "admin-key"),
+        E::NoNewTenant(_) => (StatusCode::CONFLICT, "tenant-exists"),
+        E::Claim { .. } => (StatusCode::CONFLICT, "claim-taken"),
+        E::Limits(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-limits"),
+        E::DefaultTenant => (StatusCode::CONFLICT, "default-tenant"),
+        E::TenantInUse { .. } => (StatusCode::CONFLICT, "tenant-in-use"),
+        E::Count { .. } => (StatusCode::FORBIDDEN, "quota-exceeded"),
         E::NoFunction(_) => (StatusCode::NOT_FOUND, "no-function"),
         E::NoVersion { .. } => (StatusCode::NOT_FOUND, "no-version"),
         E::NothingBefore { .. } => (StatusCode::CONFLICT, "no-version-before"),
@@ -101,6 +113,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Scale(ScaleError::OverTotal { .. }) => (StatusCode::CONFLICT, "over-total"),
         E::Scale(ScaleError::Load(_) | ScaleError::Instance(_)) => (StatusCode::SERVICE_UNAVAILABLE, "not-scaled"),
         E::NewCapabilities(_) => (StatusCode::CONFLICT, "new-capabilities"),
+        E::Route(CatalogError::HostNotGiven { .. }) => (StatusCode::FORBIDDEN, "host-not-given"),
+        E::Route(CatalogError::PathNotGiven { .. }) => (StatusCode::FORBIDDEN, "path-not-given"),
         E::Route(_) => (StatusCode::CONFLICT, "bad-route"),
         E::Pinned(_) => (StatusCode::CONFLICT, "model-pinned"),
         E::NoMemory(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-memory"),

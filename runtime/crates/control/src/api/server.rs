@@ -99,7 +99,7 @@ pub(super) async fn push_blob(
     let limits = &api.control.config.limits;
     // What the bytes are is not known yet; the deploy that names them holds a component to its own, lower limit.
     let bytes = limits.model_bytes.0.max(limits.component_bytes.0);
-    let limit = UploadLimit { what: "upload", bytes, key: "model_bytes", quota: api.control.quota() };
+    let limit = UploadLimit { what: "upload", bytes, key: "model_bytes", quota: api.control.quota(&tenant) };
     let (digest, bytes) = upload::receive(&api.control.store, &tenant, body, limit).await?;
     Ok((respond::CREATED, axum::Json(Blob { digest, bytes })))
 }

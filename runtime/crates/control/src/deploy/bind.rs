@@ -58,10 +58,9 @@ async fn find(
 ) -> Result<Pinned, ControlError> {
     let (control, tenant, alias) = (Arc::clone(control), tenant.clone(), alias.to_owned());
     blocking(move || {
-        // Another tenant's model is a grant's business; without grants it does not exist for this one.
-        let is_own = reference.owner.as_ref().is_none_or(|owner| *owner == tenant);
-        let found = if is_own { control.store.model(&tenant, &reference.name, &reference.pick)? } else { None };
-        match found {
+        // Another tenant's model that is not granted does not exist for this one.
+        let owner = reference.owner.as_ref().unwrap_or(&tenant);
+        match control.store.usable_model(&tenant, owner, &reference.name, &reference.pick)? {
             Some(model) => Pinned::of(model),
             None => Err(ControlError::NoSuchModel { alias, reference }),
         }

@@ -7,7 +7,7 @@ use modelet_engine::ports::Code;
 use modelet_engine::{Function, FunctionSpec};
 use modelet_spec::manifest::{Instances, Manifest, Reuse};
 use modelet_spec::outbound::OutboundRules;
-use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantLimits, TenantName, Version};
+use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantName, Version};
 use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 
 use super::Bound;
@@ -43,6 +43,7 @@ impl Draft {
     pub(crate) fn models(&self) -> Vec<wire::BoundModel> {
         let view = |(alias, pinned): (&String, &Pinned)| wire::BoundModel {
             alias: alias.clone(),
+            owner: (pinned.owner != self.tenant).then(|| pinned.owner.clone()),
             name: pinned.name.clone(),
             version: pinned.version,
             digest: pinned.digest,
@@ -79,7 +80,7 @@ impl Draft {
             limits: self.limits(control),
             instances: self.instances(),
             flow: flow(&self.tenant, &function),
-            models: Arc::new(FunctionModels::new(&control.models, &self.bound)),
+            models: Arc::new(FunctionModels::new(&control.models, &self.tenant, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: Arc::new(self.manifest.config.clone()),
             outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
@@ -108,9 +109,10 @@ impl Draft {
         self.not_reused.iter().map(not_reused).chain(self.image.as_ref().and_then(Image::note)).collect()
     }
 
-    /// What holds for it. Tenants have no limits of their own yet.
+    /// What holds for it.
     pub(crate) fn limits(&self, control: &Control) -> EffectiveLimits {
-        EffectiveLimits::of(&control.config.limits, &TenantLimits::default(), &self.manifest.limits)
+        let tenant = control.tenants.load().limits(&self.tenant);
+        EffectiveLimits::of(&control.config.limits, &tenant, &self.manifest.limits)
     }
 
     /// Where it answers, and whom.
@@ -199,6 +201,7 @@ fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVe
     let manifest_json = manifest.map_err(|e| ControlError::Internal(format!("a manifest as JSON: {e}")))?;
     let binding = |(alias, pinned): (&String, &Pinned)| NewModelBinding {
         alias: alias.clone(),
+        owner: pinned.owner.clone(),
         name: pinned.name.clone(),
         version: pinned.version,
         digest: pinned.digest,

@@ -24,7 +24,7 @@ pub(super) async fn push(
         let main = old.main().ok_or_else(|| ControlError::NoModel(old.name.to_string()))?;
         let made = std::fs::read(place.path());
         let made = made.map_err(|error| ControlError::Internal(format!("a rewritten file cannot be read: {error}")))?;
-        let digest = this.store.put_blob(&old.tenant, &made, this.quota())?;
+        let digest = this.store.put_blob(&old.tenant, &made, this.quota(&old.tenant))?;
         let of = |role| old.files.iter().filter(move |file| file.role == role);
         let mut files = PushFiles { main: Some(main.path.clone()), ..PushFiles::default() };
         files.files.extend(of(FileRole::Data).map(|file| (file.path.clone(), file.digest)));

@@ -161,6 +161,9 @@ pub struct ModelFile {
 pub struct Models {
     /// One entry per model: its newest version.
     pub models: Vec<Model>,
+    /// Those that other tenants granted to this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted: Vec<super::GrantedModel>,
 }
 
 /// The versions of one model.

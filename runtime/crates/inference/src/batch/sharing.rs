@@ -26,6 +26,8 @@ impl Joining {
 pub(crate) struct Scope {
     /// `None`: calls of several groups.
     group: Option<u64>,
+    /// `None`: calls of several circles.
+    circle: Option<u64>,
     /// `None`: calls of several flows.
     flow: Option<u64>,
     /// The narrowest share among them.
@@ -37,7 +39,13 @@ pub(crate) struct Scope {
 impl Scope {
     /// One caller alone.
     pub(crate) fn of(flow: &Flow, share: Share, mixes_rows: bool) -> Self {
-        Self { group: Some(flow.group), flow: Some(flow.id), reach: reach(share), mixes_rows }
+        Self {
+            group: Some(flow.group),
+            circle: Some(flow.circle),
+            flow: Some(flow.id),
+            reach: reach(share),
+            mixes_rows,
+        }
     }
 
     /// The scope with one more caller, if all of them allow it.
@@ -45,14 +53,15 @@ impl Scope {
         let group = self.group.filter(|group| *group == flow.group);
         // The same id in another group is another flow.
         let same_flow = self.flow.filter(|id| group.is_some() && *id == flow.id);
+        let circle = self.circle.filter(|circle| *circle == flow.circle);
         let reach = self.reach.min(reach(share));
         let needed = match (group, same_flow) {
             (Some(_), Some(_)) => Share::Function,
             (Some(_), None) => Share::Tenant,
-            (None, _) if self.mixes_rows => return None,
+            (None, _) if self.mixes_rows || circle.is_none() => return None,
             (None, _) => Share::All,
         };
-        (reach >= self::reach(needed)).then_some(Self { group, flow: same_flow, reach, ..self })
+        (reach >= self::reach(needed)).then_some(Self { group, circle, flow: same_flow, reach, ..self })
     }
 }
 
@@ -94,6 +103,17 @@ mod tests {
     fn rows_that_mix_never_cross_a_group() {
         assert_eq!(table(Flow::new(1, 1), Flow::new(3, 2), true), ".... .... .... ....");
         assert_eq!(table(Flow::new(1, 1), Flow::new(2, 1), true), ".... .... ..xx ..xx");
+    }
+
+    #[test]
+    fn strangers_meet_only_within_one_circle() {
+        let of = |group: u64, circle: u64| Flow { circle, ..Flow::new(group, group) };
+        assert_eq!(table(of(1, 7), of(2, 7), false), ".... .... .... ...x");
+        assert_eq!(table(of(1, 7), of(2, 8), false), ".... .... .... ....");
+        let own = Scope::of(&of(1, 7), Share::All, false);
+        let siblings = own.with(&Flow { id: 9, ..of(1, 8) }, Share::All).unwrap();
+        assert!(siblings.with(&of(2, 7), Share::All).is_none(), "one of them is of another circle");
+        assert!(own.with(&of(2, 7), Share::All).is_some());
     }
 
     #[test]

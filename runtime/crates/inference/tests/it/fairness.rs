@@ -11,8 +11,8 @@ use prometheus_client::registry::Registry;
 use crate::onnx;
 use crate::support::{as_f32s, f32s, named, until};
 
-const AGGRESSOR: Flow = Flow { id: 11, group: 1, weight: 1, priority: 0, deadline: None };
-const VICTIM: Flow = Flow { id: 22, group: 2, weight: 1, priority: 0, deadline: None };
+const AGGRESSOR: Flow = Flow { id: 11, group: 1, circle: 0, weight: 1, priority: 0, deadline: None };
+const VICTIM: Flow = Flow { id: 22, group: 2, circle: 0, weight: 1, priority: 0, deadline: None };
 
 fn x(value: f32) -> Vec<(String, modelet_inference::Tensor)> {
     named(vec![("x", f32s(&[1, 1], &[value]))])

@@ -34,6 +34,7 @@ fn step(words_max: u64) -> impl Strategy<Value = Step> {
     let rule = (1u32..9, prop_oneof![3 => Just(0u64), 1 => 1u64..3000], share)
         .prop_map(|(max, wait_us, share)| BatchRule { max, wait: Duration::from_micros(wait_us), share });
     let flow = (0u64..3, 0u64..3, 0u32..4, 0u8..2).prop_map(|(id, group, weight, priority)| Flow {
+        circle: 0,
         weight,
         priority,
         ..Flow::new(id, group)

@@ -1,6 +1,7 @@
 //! What holds for one function: the field-wise minimum of what all three parties allow.
 
 use super::{FunctionLimits, ServerLimits, TenantLimits};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What holds for one function. Sizes are in bytes.
@@ -23,6 +24,8 @@ pub struct EffectiveLimits {
     pub concurrency: u32,
     /// Invocations at a time of all functions of its tenant.
     pub concurrency_tenant: u32,
+    /// Requests per second to all functions of its tenant; `None`: as many as come.
+    pub requests_per_second: Option<NonZeroU32>,
     /// Invocations that wait for a permit.
     pub queue: u32,
     /// Header fields of one message, names and values.
@@ -87,6 +90,7 @@ impl EffectiveLimits {
             response_body: least(server.response_body, tenant.response_body, wish.response).0,
             concurrency: least(server.concurrency, tenant.concurrency, wish.concurrency).min(server.concurrency_total),
             concurrency_tenant: lesser(server.concurrency_tenant, tenant.concurrency).min(server.concurrency_total),
+            requests_per_second: tenant.requests_per_second,
             queue: least(server.queue, tenant.queue, wish.queue),
             header_bytes: server.header_bytes.as_len(),
             hostcall_bytes: server.hostcall_bytes.as_len().min(usize::try_from(memory).unwrap_or(usize::MAX)),

@@ -1,13 +1,22 @@
 //! What the operator allows one tenant. Nothing is set from the first start: the server's ceilings hold.
+//!
+//! A field is here only if something holds it.
 
 use crate::size::ByteSize;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Ceilings for every function of one tenant; what is not set is as the server has it.
+/// What one tenant may have, and ceilings for every function of it; what is not set is as the server has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantLimits {
+    /// Functions that it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub functions: Option<u32>,
+    /// Models that it has, whatever the number of their versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<u32>,
     /// All memory of one instance, what the host holds for it included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
@@ -26,6 +35,9 @@ pub struct TenantLimits {
     /// Invocations at a time, of all functions of the tenant together; so also of each one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Requests per second to all its functions together; so many may come at once after a quiet second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<NonZeroU32>,
     /// Invocations of one function that wait for a permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u32>,
@@ -50,4 +62,18 @@ pub struct TenantLimits {
     /// The body of an answer to a function's own request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbound_response: Option<ByteSize>,
+}
+
+impl TenantLimits {
+    /// The names of those that are 0 where nothing could run with that.
+    #[must_use]
+    pub fn unusable(&self) -> Vec<&'static str> {
+        let zeros = [
+            ("memory", self.memory.is_some_and(|size| size.0 == 0)),
+            ("time", self.time.is_some_and(|span| span.is_zero())),
+            ("cpu", self.cpu.is_some_and(|span| span.is_zero())),
+            ("concurrency", self.concurrency == Some(0)),
+        ];
+        zeros.iter().filter(|(_, is_zero)| *is_zero).map(|(name, _)| *name).collect()
+    }
 }

@@ -1,6 +1,7 @@
 //! What a manifest's values mean, alone and together: the rules that hold for TOML and for JSON.
 
 use super::{Case, Manifest, ModelSource, Reuse, RouteSpec};
+use crate::claim::is_host;
 use crate::name::ModelName;
 use crate::outbound::OutboundRule;
 use std::collections::BTreeSet;
@@ -161,21 +162,5 @@ fn check_method(method: &str, path: &str, report: Report<'_>) {
         report(path, format!("{method:?} is not a method; write one such as \"POST\""));
     } else if method.bytes().any(|b| b.is_ascii_lowercase()) {
         report(path, format!("methods are upper case; write \"{}\"", method.to_uppercase()));
-    }
-}
-
-/// A lower-case DNS name or an IP address, without a port.
-fn is_host(host: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
-    };
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => host.len() <= 253 && host.split('.').all(label),
     }
 }

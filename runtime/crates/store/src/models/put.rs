@@ -40,6 +40,7 @@ impl Store {
         files.sort();
         self.db.write(|tx| {
             tenants::require(tx, &new.tenant)?;
+            tenants::room_for_model(tx, &new.tenant, &new.name)?;
             for file in &files {
                 if !uploads::holds(tx, &new.tenant, &file.digest)?
                     || self.blob_bytes(&new.tenant, &file.digest) != Some(file.bytes)

@@ -4,6 +4,7 @@ use super::{ModelVersion, id, labels, list, require, written};
 use crate::db::parsed;
 use crate::error::StoreError;
 use crate::events::noted;
+use crate::grants;
 use crate::history::Item;
 use crate::store::Store;
 use modelet_spec::{FunctionName, ModelName, Pick, TenantName, Version};
@@ -72,13 +73,23 @@ impl Store {
     }
 }
 
+/// Removes all models of a tenant, whoever uses them.
+pub(crate) fn remove_all(tx: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<ModelVersion>, StoreError> {
+    let sql = format!("{} AND v.tenant = ?1 ORDER BY v.name, v.version DESC", super::SELECT);
+    let versions = list(tx, &sql, params![tenant.as_str()])?;
+    versions.iter().try_for_each(|version| remove(tx, version))?;
+    Ok(versions)
+}
+
 /// The versions of models that versions of functions mean which serve.
 const USED: &str = "FROM function_model b JOIN model_version m ON m.id = b.model
     JOIN function_version f ON f.id = b.function WHERE f.id IN (SELECT function FROM function_serves)";
 
-/// The live functions that mean a version.
+/// The live functions of its owner that mean a version. Those of others, to whom it was granted, hinder nobody: the owner can take
+/// the grant back at any time.
 fn users(tx: &Transaction<'_>, model: &ModelVersion) -> Result<Vec<FunctionName>, StoreError> {
-    let mut query = tx.prepare_cached(&format!("SELECT DISTINCT f.name {USED} AND m.id = ?1"))?;
+    let mut query =
+        tx.prepare_cached(&format!("SELECT DISTINCT f.name {USED} AND m.id = ?1 AND f.tenant = m.tenant"))?;
     let rows = query.query_map([id(tx, model)?], |row| parsed(row, "name"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -93,5 +104,5 @@ pub(crate) fn remove(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), S
     let of = params![model.tenant.as_str(), model.name.as_str(), model.version.get()];
     tx.execute("DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3", of)?;
     tx.execute("UPDATE model_version SET removed_ms = ?2 WHERE id = ?1", (row, event.at_ms))?;
-    Ok(())
+    grants::forget_if_gone(tx, &model.tenant, &model.name)
 }

@@ -56,7 +56,7 @@ fn a_removed_version_is_in_no_listing_and_its_number_is_not_used_again() {
 #[test]
 fn what_nothing_names_leaves_the_disk_after_the_grace_period() {
     let Host { store, dir: _dir } = &host();
-    store.create_tenant(&tenant("acme")).unwrap();
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     push(store, "default", "m", b"shared");
     push(store, "acme", "m", b"shared");
     let files = vec![

@@ -7,7 +7,7 @@ mod killed;
 mod shared;
 mod versions;
 
-use modelet_spec::{Digest, ModelName, Pick, TenantName};
+use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName};
 use modelet_store::{
     FileEntry, FileRole, ModelVersion, NewFunctionVersion, NewModelBinding, NewModelVersion, Store, StoreError,
     content_digest,
@@ -65,8 +65,13 @@ fn push(store: &Store, owner: &str, name: &str, content: &[u8]) -> ModelVersion 
 /// Deploys a function that is bound to a model.
 fn bind(store: &Store, owner: &str, function: &str, to: &ModelVersion) -> Result<(), StoreError> {
     let component = store.put_blob(&tenant(owner), function.as_bytes(), u64::MAX)?;
-    let binding =
-        NewModelBinding { alias: "m".to_owned(), name: to.name.clone(), version: to.version, digest: to.digest };
+    let binding = NewModelBinding {
+        alias: "m".to_owned(),
+        owner: to.tenant.clone(),
+        name: to.name.clone(),
+        version: to.version,
+        digest: to.digest,
+    };
     let new = NewFunctionVersion {
         tenant: tenant(owner),
         name: function.parse().unwrap(),

@@ -9,7 +9,7 @@ fn a_hundred_tenants_with_the_same_model_have_one_file_and_each_is_counted_in_fu
     let content = vec![7; 100_000];
     let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
     for name in &names {
-        store.create_tenant(&tenant(name)).unwrap();
+        store.create_tenant(&tenant(name), &Claims::default()).unwrap();
         let pushed = push(store, name, "m", &content);
         assert_eq!((pushed.version.get(), pushed.created, pushed.bytes), (1, true, 100_000));
         assert_eq!(store.used_bytes(&tenant(name)).unwrap(), 100_000);
@@ -64,7 +64,7 @@ fn uploads_that_end_together_are_not_over_the_quota_together() {
 #[test]
 fn a_tenant_may_name_only_what_it_has_sent_itself() {
     let Host { store, dir: _dir } = &host();
-    store.create_tenant(&tenant("acme")).unwrap();
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     let theirs = push(store, "acme", "m", b"theirs");
     let (here, nowhere) = (digest(b"theirs"), digest(b"nowhere"));
     for content in [here, nowhere] {
@@ -85,7 +85,7 @@ fn tenants_that_are_kept_apart_share_no_file_and_the_choice_may_change() {
     let data = dir.path().join("data");
     let apart = || Store::open(&data).unwrap().with_dedupe(Dedupe::Tenant);
     let store = apart();
-    store.create_tenant(&tenant("acme")).unwrap();
+    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     push(&store, "acme", "m", b"bytes");
     assert_eq!(blobs(&store), (2, 10));
     assert_eq!(store.blob(&tenant("default"), &digest(b"bytes")).unwrap(), b"bytes");

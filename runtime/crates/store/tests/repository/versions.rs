@@ -88,6 +88,7 @@ fn a_database_of_the_first_schema_keeps_its_models() {
     let data = dir.path().join("data");
     let connection = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
     // As the first schema had it.
+    connection.execute_batch(TENANTS_UNDONE).unwrap();
     connection
         .execute_batch(
             "DROP TABLE period; DROP VIEW function_serves; DROP TABLE function_traffic; ALTER TABLE function_version DROP COLUMN removed_ms;
@@ -109,6 +110,7 @@ fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
     drop(store);
     let data = dir.path().join("data");
     let connection = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
+    connection.execute_batch(TENANTS_UNDONE).unwrap();
     connection
         .execute_batch(
             "DROP TABLE period; DROP VIEW function_serves; DROP TABLE function_traffic; ALTER TABLE function_version DROP COLUMN removed_ms;
@@ -129,3 +131,8 @@ fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
     assert_eq!(store.scale(&tenant, &name).unwrap(), Some(2));
     assert_eq!(store.pairs_get(&bucket, &["k".to_owned()], 10).unwrap(), [Some(b"v".to_vec())]);
 }
+
+/// Takes the steps back that tenants brought.
+const TENANTS_UNDONE: &str = "DROP TABLE model_grant; DROP TABLE key_secret; DROP TABLE key; CREATE TABLE key (id TEXT PRIMARY KEY, tenant TEXT NOT NULL REFERENCES tenant (name),
+    scopes TEXT NOT NULL, hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), created_ms INTEGER NOT NULL) STRICT; DROP TABLE tenant_claim; ALTER TABLE tenant DROP COLUMN limits;
+    ALTER TABLE tenant DROP COLUMN removed_ms;";

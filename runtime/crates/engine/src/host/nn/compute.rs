@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use modelet_inference::{ElementType, Tensor};
+use modelet_spec::Flow;
 use wasmtime::component::{LinkerInstance, Resource};
 
 use super::element::{named, tensor_type};
@@ -85,8 +86,8 @@ impl GuestState {
         context: &Resource<GuestContext>,
         inputs: Vec<(String, Tensor)>,
     ) -> wasmtime::Result<Answer> {
-        let GuestContext { model, rule } = self.table.get(context)?;
-        let (model, rule) = (model.clone(), rule.clone());
+        let GuestContext { model, rule, circle } = self.table.get(context)?;
+        let (model, rule, flow) = (model.clone(), rule.clone(), Flow { circle: *circle, ..self.flow });
         let asked = Instant::now();
         let model = match model.get().await {
             Ok(model) => model,
@@ -98,7 +99,7 @@ impl GuestState {
         self.waited.load(model.is_load(), asked);
         let began = if model.is_load() { Instant::now() } else { asked };
         // A short run is on this very thread, inside of the guest's poll.
-        let answer = cpu::apart(model.run_with(self.flow, &rule, inputs)).await;
+        let answer = cpu::apart(model.run_with(flow, &rule, inputs)).await;
         self.waited.infer += began.elapsed();
         Ok(answer.inspect_err(|error| self.waited.no_answer(error)).map_err(GuestError::from))
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use modelet_inference::ModelHandle;
-use modelet_spec::manifest::BatchRule;
+use modelet_spec::manifest::{BatchRule, Share};
 use wasmtime::component::Resource;
 
 use super::error::GuestError;
@@ -15,6 +15,7 @@ use crate::state::GuestState;
 pub struct GuestGraph {
     pub(super) model: ModelHandle,
     rule: BatchRule,
+    circle: u64,
 }
 
 /// The resource behind `graph-execution-context`: it has no state of its own, any session of the model serves it.
@@ -22,6 +23,8 @@ pub struct GuestContext {
     pub(super) model: ModelHandle,
     /// How its calls may be joined with others'.
     pub(super) rule: BatchRule,
+    /// With whom of other tenants, where the rule says all.
+    pub(super) circle: u64,
 }
 
 type Graph = Result<Resource<GuestGraph>, Resource<GuestError>>;
@@ -54,11 +57,19 @@ impl Host for GuestState {
         Ok(match found {
             Ok(model) => {
                 let rule = self.batch.get(&name).cloned().unwrap_or_default();
-                Ok(self.table.push(GuestGraph { model, rule })?)
+                let circle = self.models.circle(&name);
+                let rule = if circle.is_none() { among_its_own(rule) } else { rule };
+                Ok(self.table.push(GuestGraph { model, rule, circle: circle.unwrap_or_default() })?)
             }
             Err(error) => Err(self.table.push(GuestError::from(error))?),
         })
     }
+}
+
+/// The rule of a model that nobody of another tenant shares runs of.
+fn among_its_own(rule: BatchRule) -> BatchRule {
+    let share = if rule.share == Share::All { Share::Tenant } else { rule.share };
+    BatchRule { share, ..rule }
 }
 
 impl HostGraph for GuestState {
@@ -66,8 +77,8 @@ impl HostGraph for GuestState {
         &mut self,
         graph: Resource<GuestGraph>,
     ) -> wasmtime::Result<Result<Resource<GuestContext>, Resource<GuestError>>> {
-        let GuestGraph { model, rule } = self.table.get(&graph)?;
-        let context = GuestContext { model: model.clone(), rule: rule.clone() };
+        let GuestGraph { model, rule, circle } = self.table.get(&graph)?;
+        let context = GuestContext { model: model.clone(), rule: rule.clone(), circle: *circle };
         Ok(Ok(self.table.push(context)?))
     }
 

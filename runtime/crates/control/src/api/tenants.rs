@@ -1,0 +1,155 @@
+//! Tenants: create, list, show, limits, remove.
+
+use axum::extract::State;
+use http::StatusCode;
+use modelet_spec::{Claims, TenantName};
+
+use super::caller::Caller;
+use super::extract::{Json, Name, Params};
+use super::{Api, respond};
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::tenants;
+use crate::wire::{ForceQuery, NewTenant, Problem, RemovedTenant, Tenant, TenantUse, Tenants};
+
+/// Make a tenant, with the hosts and paths that its functions may claim
+///
+/// For the operator: an admin key of the tenant `default`. No two tenants have a host or a part of a path in common, and what
+/// is given is kept from the functions of `default`, too.
+#[utoipa::path(
+    post, path = "/v1/tenants", tag = "tenants", request_body = NewTenant,
+    responses(
+        (status = 201, body = Tenant),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Not the operator"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or a claim is taken"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready"),
+    )
+)]
+pub(super) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(new): Json<NewTenant>,
+) -> Result<(StatusCode, axum::Json<Tenant>), ControlError> {
+    caller.operator()?;
+    let claims = Claims { hosts: new.hosts, paths: new.paths };
+    let task = tokio::spawn(async move { tenants::create(&api.control, new.name, claims).await });
+    Ok((respond::CREATED, axum::Json(view(task.await??))))
+}
+
+/// List tenants
+#[utoipa::path(
+    get, path = "/v1/tenants", tag = "tenants",
+    responses((status = 200, body = Tenants), (status = 401, body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> axum::Json<Tenants> {
+    let book = api.control.tenants.load();
+    let seen = book.tenants().filter(|tenant| caller.speaks_for(&tenant.name));
+    axum::Json(Tenants { tenants: seen.cloned().map(view).collect() })
+}
+
+/// Show a tenant: what it may claim and have, and what it has
+#[utoipa::path(
+    get, path = "/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path, description = "The tenant")),
+    responses(
+        (status = 200, body = Tenant),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
+    )
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<TenantName>,
+) -> Result<axum::Json<Tenant>, ControlError> {
+    let name = caller.tenant(&api, Some(name)).await?;
+    let control = api.control;
+    let shown = blocking(move || {
+        let tenant = control.tenant(&name)?;
+        Ok(Tenant { usage: Some(usage(&control, &name)?), ..view(tenant) })
+    });
+    Ok(axum::Json(shown.await?))
+}
+
+/// Change what a tenant may have
+///
+/// A JSON merge patch (RFC 7396): what it does not name stays, `null` takes a limit back, so that the server's holds. Its
+/// functions are made anew under the new limits; requests that run go on under the old ones.
+#[utoipa::path(
+    patch, path = "/v1/tenants/{name}/limits", tag = "tenants", request_body = Object,
+    params(("name" = String, Path, description = "The tenant")),
+    responses(
+        (status = 200, body = Tenant),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Not the operator"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "There is no such limit, or it has no such value"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready"),
+    )
+)]
+pub(super) async fn limits(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<TenantName>,
+    Json(patch): Json<serde_json::Map<String, serde_json::Value>>,
+) -> Result<axum::Json<Tenant>, ControlError> {
+    let name = caller.operated(&api, name).await?;
+    let task = tokio::spawn(async move { tenants::limit(&api.control, name, patch).await });
+    Ok(axum::Json(view(task.await??)))
+}
+
+/// Remove a tenant
+///
+/// Refused while it has functions or models, unless forced. Its routes go at once, requests that run are waited for, and then
+/// all that it had goes: functions, models, keys, what its functions kept. Its name is never used again.
+#[utoipa::path(
+    delete, path = "/v1/tenants/{name}", tag = "tenants",
+    params(("name" = String, Path, description = "The tenant"), ForceQuery),
+    responses(
+        (status = 200, body = RemovedTenant),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Not the operator"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has functions or models, or is `default`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready"),
+    )
+)]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<TenantName>,
+    Params(query): Params<ForceQuery>,
+) -> Result<axum::Json<RemovedTenant>, ControlError> {
+    let name = caller.operated(&api, name).await?;
+    let task = tokio::spawn(async move { tenants::remove(&api.control, name, query.force).await });
+    Ok(axum::Json(task.await??))
+}
+
+fn view(tenant: modelet_store::Tenant) -> Tenant {
+    Tenant {
+        name: tenant.name,
+        hosts: tenant.claims.hosts,
+        paths: tenant.claims.paths,
+        limits: tenant.limits,
+        created_ms: tenant.created_ms,
+        usage: None,
+    }
+}
+
+/// What a tenant has. Blocks.
+fn usage(control: &Control, name: &TenantName) -> Result<TenantUse, ControlError> {
+    let used = control.store.tenant_use(name)?;
+    let catalog = control.catalog.load();
+    let own = catalog.functions().filter(|entry| entry.tenant == *name);
+    Ok(TenantUse {
+        functions: used.functions,
+        models: used.models,
+        model_bytes: used.model_bytes,
+        model_bytes_max: control.quota(name),
+        keyvalue_keys: used.keyvalue_keys,
+        keyvalue_bytes: used.keyvalue_bytes,
+        running: own.map(|entry| entry.handle.instances().0 as u64).sum(),
+    })
+}

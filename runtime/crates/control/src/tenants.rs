@@ -1,0 +1,208 @@
+//! Tenants: made, limited and removed by the operator.
+//!
+//! What they may claim and have is in memory as a [`Book`], read whole at each change, so that neither a deploy nor a request
+//! asks the store for it. A change holds the lock of deploys: none may enter a catalog by what was true before it.
+
+mod book;
+mod remove;
+
+use std::sync::Arc;
+
+use modelet_catalog::is_reserved;
+use modelet_spec::{Claims, PathPattern, TenantLimits, TenantName};
+use modelet_store::Tenant;
+
+pub(crate) use book::Book;
+pub(crate) use remove::remove;
+
+use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
+use crate::error::ControlError;
+use crate::scale;
+
+/// Makes a tenant.
+pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Claims) -> Result<Tenant, ControlError> {
+    let _publishing = control.publishing.lock().await;
+    control.loaded()?;
+    let control = Arc::clone(control);
+    blocking(move || {
+        check_claims(&control, &claims)?;
+        control.store.create_tenant(&name, &claims)?;
+        tracing::info!(tenant = %name, %claims, "made a tenant");
+        control.tenants.store(Arc::new(Book::read(&control.store)?));
+        // What the new tenant was given is kept from the others from now on.
+        control.catalog.store(Arc::new(without(&control, None)?));
+        control.tenant(&name)
+    })
+    .await
+}
+
+/// Refuses claims that overlap another tenant's, what serves already, or the protocols' paths.
+fn check_claims(control: &Control, claims: &Claims) -> Result<(), ControlError> {
+    if let Some(reserved) = claims.paths.iter().find(|path| is_reserved(path.as_str())) {
+        return Err(ControlError::Claim { claim: reserved.to_string(), why: "it is reserved for the model protocols" });
+    }
+    let book = control.tenants.load();
+    if let Some(taken) = book.tenants().find_map(|other| claims.overlap(&other.claims)) {
+        return Err(ControlError::Claim { claim: taken, why: "another tenant has it, or a part of it" });
+    }
+    let taken = |host: Option<&str>, path: &PathPattern| match host {
+        Some(host) => claims.hosts.get(host).map(ToString::to_string),
+        None => claims.paths.iter().find(|prefix| prefix.covers(path)).map(ToString::to_string),
+    };
+    let serving = control.catalog.load();
+    let routes = serving.functions().flat_map(|entry| &entry.routes);
+    match routes.into_iter().find_map(|route| taken(route.host.as_deref(), &route.path)) {
+        Some(claim) => Err(ControlError::Claim { claim, why: "a function answers there already" }),
+        None => Ok(()),
+    }
+}
+
+/// Changes what a tenant may have, as JSON merge patch has it (RFC 7396). Its functions are made anew under it: none of them is in
+/// memory afterwards, and requests that run go on under what they began with.
+pub(crate) async fn limit(
+    control: &Arc<Control>,
+    name: TenantName,
+    patch: serde_json::Map<String, serde_json::Value>,
+) -> Result<Tenant, ControlError> {
+    let _publishing = control.publishing.lock().await;
+    control.loaded()?;
+    let (this, tenant) = (Arc::clone(control), name.clone());
+    let (before, kept) = blocking(move || {
+        let limits = patched(&this.tenant(&tenant)?.limits, patch)?;
+        this.store.set_tenant_limits(&tenant, &limits)?;
+        tracing::info!(%tenant, ?limits, "changed a tenant's limits");
+        this.tenants.store(Arc::new(Book::read(&this.store)?));
+        reload(&this, &tenant)
+    })
+    .await?;
+    replace(before, kept).await?;
+    control.tenant(&name)
+}
+
+fn patched(
+    limits: &TenantLimits,
+    patch: serde_json::Map<String, serde_json::Value>,
+) -> Result<TenantLimits, ControlError> {
+    let json = serde_json::to_value(limits).map_err(|e| ControlError::Internal(format!("limits as JSON: {e}")))?;
+    let mut fields = if let serde_json::Value::Object(fields) = json { fields } else { serde_json::Map::new() };
+    for (name, value) in patch {
+        // Of a key that is not known only its name would be told, were it not there.
+        if value.is_null() && fields.remove(&name).is_some() {
+            continue;
+        }
+        fields.insert(name, value);
+    }
+    let limits: TenantLimits =
+        serde_json::from_value(fields.into()).map_err(|e| ControlError::Limits(e.to_string()))?;
+    match limits.unusable().as_slice() {
+        [] => Ok(limits),
+        names => Err(ControlError::Limits(format!("with 0 of {} no function could answer", names.join(", ")))),
+    }
+}
+
+type Entries = Vec<Arc<FunctionEntry>>;
+type Kept = Vec<(Arc<FunctionEntry>, u32)>;
+
+/// Makes a tenant's functions anew from the store, and swaps them in. Returns those before, and the new ones with how many of
+/// their instances are to be kept warm. Blocks.
+fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), ControlError> {
+    let serving = control.catalog.load();
+    let (before, others): (Entries, Entries) = serving.functions().cloned().partition(|entry| entry.tenant == *tenant);
+    let (mut builder, mut kept, mut seen) = (control.catalog_builder()?, Vec::new(), Default::default());
+    for other in others {
+        builder.add(other)?;
+    }
+    for version in control.store.functions(Some(tenant))? {
+        let added = control.restore(&version, &mut seen).and_then(|(entry, min)| {
+            let (entry, said) = (Arc::new(entry), control.store.scale(tenant, &version.name)?);
+            builder.add(Arc::clone(&entry))?;
+            kept.push((entry, said.unwrap_or(min)));
+            Ok(())
+        });
+        if let Err(error) = added {
+            tracing::error!(%tenant, function = %version.name, %error, "a function could not be loaded and does not serve");
+        }
+    }
+    control.catalog.store(Arc::new(builder.build()));
+    Ok((before, kept))
+}
+
+/// What was kept warm of the functions before is of the new ones from now on.
+async fn replace(before: Entries, kept: Kept) -> Result<(), ControlError> {
+    for entry in before.iter().filter(|entry| entry.handle.kept() > 0) {
+        entry.handle.scale(0).await?;
+    }
+    for (entry, min) in kept {
+        scale::keep(&entry, min).await;
+    }
+    Ok(())
+}
+
+/// The catalog that serves, without the functions of a tenant.
+fn without(control: &Control, tenant: Option<&TenantName>) -> Result<FunctionCatalog, ControlError> {
+    let mut builder = control.catalog_builder()?;
+    for entry in control.catalog.load().functions().filter(|entry| Some(&entry.tenant) != tenant) {
+        builder.add(Arc::clone(entry))?;
+    }
+    Ok(builder.build())
+}
+
+impl Control {
+    /// A tenant, as it is in memory.
+    pub(crate) fn tenant(&self, name: &TenantName) -> Result<Tenant, ControlError> {
+        self.tenants.load().get(name).cloned().ok_or_else(|| ControlError::NoTenant(name.clone()))
+    }
+
+    /// What a tenant may have of models and uploads, in bytes.
+    pub(crate) fn quota(&self, tenant: &TenantName) -> u64 {
+        let server = self.config.limits.tenant_model_bytes;
+        self.tenants.load().limits(tenant).model_bytes.map_or(server, |own| own.min(server)).0
+    }
+
+    /// Refuses what needs to know all functions before they are.
+    pub(crate) fn loaded(&self) -> Result<(), ControlError> {
+        match self.state.load().loaded {
+            true => Ok(()),
+            false => {
+                Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn patch(limits: &TenantLimits, patch: serde_json::Value) -> Result<TenantLimits, String> {
+        let serde_json::Value::Object(patch) = patch else { panic!("an object") };
+        patched(limits, patch).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_takes_back_what_it_names_with_null() {
+        let none = TenantLimits::default();
+        let some = patch(&none, json!({"concurrency": 3, "memory": "64MiB", "cpu": "2s"})).unwrap();
+        assert_eq!((some.concurrency, some.memory.map(|size| size.0)), (Some(3), Some(64 << 20)));
+        let less = patch(&some, json!({"memory": null, "functions": 0})).unwrap();
+        assert_eq!((less.concurrency, less.memory, less.functions), (Some(3), None, Some(0)));
+        assert_eq!(patch(&less, json!({})).unwrap(), less);
+        assert_eq!(patch(&none, json!({"memory": null})).unwrap(), none, "what is not there is taken back, too");
+    }
+
+    #[test]
+    fn what_nothing_holds_is_not_accepted() {
+        let none = TenantLimits::default();
+        for (given, expected) in [
+            (json!({"banana": 1}), "banana"),
+            (json!({"banana": null}), "banana"),
+            (json!({"memory": "lots"}), "lots"),
+            (json!({"concurrency": -1}), "-1"),
+            (json!({"concurrency": 0, "cpu": "0s"}), "with 0 of cpu, concurrency"),
+        ] {
+            let refused = patch(&none, given.clone()).unwrap_err();
+            assert!(refused.contains(expected), "{given}: {refused}");
+        }
+    }
+}

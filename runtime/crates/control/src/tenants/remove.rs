@@ -1,0 +1,90 @@
+//! A tenant goes: first its routes, then what runs, then all that it had.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use modelet_spec::{ModelName, TenantName};
+use modelet_store::{Store, TenantRemoval};
+
+use super::{Book, Entries, reload, replace, without};
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::sweep;
+use crate::wire::RemovedTenant;
+
+/// How often running requests are looked at. Nothing tells of their end.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Removes a tenant. Requests that run when its routes go are waited for, as long as a server's stop would.
+pub(crate) async fn remove(
+    control: &Arc<Control>,
+    name: TenantName,
+    force: bool,
+) -> Result<RemovedTenant, ControlError> {
+    let leaving = withdraw(control, name.clone(), force).await?;
+    drain(&leaving, control.config.drain).await;
+    let removed = finish(control, name.clone(), force).await;
+    if removed.is_err() {
+        // It stays, so its functions must serve again.
+        restore(control, name.clone()).await?;
+    }
+    let removal = removed?;
+    for entry in &leaving {
+        entry.handle.scale(0).await?;
+    }
+    sweep::once(control);
+    tracing::info!(tenant = %name, functions = removal.functions.len(), "removed a tenant");
+    let mut models: Vec<ModelName> = removal.models.into_iter().map(|version| version.name).collect();
+    models.dedup();
+    Ok(RemovedTenant { name, functions: removal.functions, models })
+}
+
+/// Takes a tenant's routes out of service.
+async fn withdraw(control: &Arc<Control>, name: TenantName, force: bool) -> Result<Entries, ControlError> {
+    let _publishing = control.publishing.lock().await;
+    control.loaded()?;
+    let control = Arc::clone(control);
+    blocking(move || {
+        control.store.check_tenant_removal(&name, force)?;
+        let leaving = control.catalog.load().functions().filter(|entry| entry.tenant == name).cloned().collect();
+        control.catalog.store(Arc::new(without(&control, Some(&name))?));
+        Ok(leaving)
+    })
+    .await
+}
+
+/// Waits until nothing runs any more, for `limit` at most.
+async fn drain(leaving: &Entries, limit: Duration) {
+    let until = Instant::now() + limit;
+    // Whoever runs or waits for its turn holds the entry; a guest that still writes its answer is busy.
+    while leaving.iter().any(|entry| Arc::strong_count(entry) > 1 || entry.handle.instances().0 > 0) {
+        if Instant::now() >= until {
+            return tracing::warn!("requests to functions of a removed tenant still run");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Removes all that the tenant had, also what has come in since its routes went.
+async fn finish(control: &Arc<Control>, name: TenantName, force: bool) -> Result<TenantRemoval, ControlError> {
+    let _publishing = control.publishing.lock().await;
+    let control = Arc::clone(control);
+    blocking(move || {
+        let remove = |store: &Store| Ok(store.remove_tenant(&name, force)?);
+        let removal = control.models.grants.change(&control.store, |_| control.change_keys(remove))?;
+        control.tenants.store(Arc::new(Book::read(&control.store)?));
+        control.catalog.store(Arc::new(without(&control, Some(&name))?));
+        control.models.forget(&removal.models);
+        control.logs.forget_tenant(&name);
+        Ok(removal)
+    })
+    .await
+}
+
+/// Puts a tenant's functions back into service.
+async fn restore(control: &Arc<Control>, name: TenantName) -> Result<(), ControlError> {
+    let _publishing = control.publishing.lock().await;
+    let control = Arc::clone(control);
+    let (before, kept) = blocking(move || reload(&control, &name)).await?;
+    replace(before, kept).await
+}

@@ -1,0 +1,39 @@
+//! What a tenant may have by number, counted in the transaction that adds one more.
+
+use super::limits;
+use crate::error::StoreError;
+use modelet_spec::{FunctionName, ModelName, TenantName};
+use rusqlite::{OptionalExtension, Transaction};
+
+/// Refuses a function that is one too many; a new version of one that is there is none.
+pub(crate) fn room_for_function(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &FunctionName,
+) -> Result<(), StoreError> {
+    let max = tx.prepare_cached("SELECT limits FROM tenant WHERE name = ?1")?.query_row([tenant.as_str()], limits)?;
+    let counted =
+        "SELECT count(*), count(*) FILTER (WHERE name = ?2) FROM function_alias WHERE tenant = ?1 AND alias = 'live'";
+    let (used, same): (u32, u32) = tx
+        .prepare_cached(counted)?
+        .query_row((tenant.as_str(), name.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    hold(max.functions.filter(|_| same == 0), used, "functions")
+}
+
+/// Refuses a model that is one too many; a new version of one that is there is none.
+pub(crate) fn room_for_model(tx: &Transaction<'_>, tenant: &TenantName, name: &ModelName) -> Result<(), StoreError> {
+    let max = tx.prepare_cached("SELECT limits FROM tenant WHERE name = ?1")?.query_row([tenant.as_str()], limits)?;
+    let Some(max) = max.models else { return Ok(()) };
+    let there = "SELECT 1 FROM model_version WHERE tenant = ?1 AND name = ?2 AND removed_ms IS NULL LIMIT 1";
+    if tx.prepare_cached(there)?.query_row((tenant.as_str(), name.as_str()), |_| Ok(())).optional()?.is_some() {
+        return Ok(());
+    }
+    hold(Some(max), super::usage::models(tx, tenant)?, "models")
+}
+
+fn hold(max: Option<u32>, used: u32, what: &'static str) -> Result<(), StoreError> {
+    match max {
+        Some(max) if used >= max => Err(StoreError::Count { what, max, used }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,192 @@
+//! `modelet tenant create|list|show|limits|remove`.
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use modelet_control::wire::{NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
+use modelet_spec::{Claims, HostName, PathPrefix, TenantLimits, TenantName};
+use serde_json::{Map, Value};
+
+use super::client::{Client, query};
+use super::output;
+use super::{ListArgs, ServerArgs};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant
+    Create(CreateArgs),
+    /// List the tenants
+    List(ListArgs),
+    /// Show a tenant: what it may claim and have, and what it has
+    Show {
+        /// The tenant
+        name: TenantName,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Say what a tenant may have
+    Limits(LimitsArgs),
+    /// Remove a tenant; its name is never used again
+    Remove {
+        /// The tenant
+        name: TenantName,
+        /// Remove it although it has functions or models: they go with it
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// Its name
+    name: TenantName,
+    /// A host at which its functions may answer, such as acme.example
+    #[arg(long = "host", value_name = "H")]
+    hosts: Vec<HostName>,
+    /// A path at and below which they may answer, at any host, such as /acme
+    #[arg(long = "path", value_name = "P")]
+    paths: Vec<PathPrefix>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LimitsArgs {
+    /// The tenant
+    name: TenantName,
+    // Not a comment for rustdoc, which would take the brackets for a link.
+    #[arg(
+        value_name = "LIMIT=VALUE",
+        help = "What it may have, such as concurrency=8 or memory=256MiB; LIMIT=none: as the server has it"
+    )]
+    limits: Vec<String>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+pub(crate) fn run(command: &TenantCommand, server: &ServerArgs) -> anyhow::Result<()> {
+    let client = Client::new(server)?;
+    match command {
+        TenantCommand::Create(args) => create(&client, args),
+        TenantCommand::List(list) => {
+            let answer: Tenants = client.get("/v1/tenants")?;
+            if list.json {
+                return output::json(&answer);
+            }
+            print_list(&answer.tenants);
+            Ok(())
+        }
+        TenantCommand::Show { name, list } => {
+            let tenant: Tenant = client.get(&format!("/v1/tenants/{name}"))?;
+            if list.json {
+                return output::json(&tenant);
+            }
+            print_one(&tenant)
+        }
+        TenantCommand::Limits(args) => limits(&client, args),
+        TenantCommand::Remove { name, force, list } => remove(&client, name, *force, list),
+    }
+}
+
+fn create(client: &Client, args: &CreateArgs) -> anyhow::Result<()> {
+    let (hosts, paths) = (args.hosts.iter().cloned().collect(), args.paths.iter().cloned().collect());
+    let tenant: Tenant = client.post("/v1/tenants", &NewTenant { name: args.name.clone(), hosts, paths })?;
+    if args.list.json {
+        return output::json(&tenant);
+    }
+    output::line(&format!("{} is made; it may claim {}", tenant.name, claims(&tenant)));
+    Ok(())
+}
+
+fn limits(client: &Client, args: &LimitsArgs) -> anyhow::Result<()> {
+    let patch = args.limits.iter().map(|pair| parse_limit(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
+    let path = format!("/v1/tenants/{}", args.name);
+    let tenant: Tenant =
+        if patch.is_empty() { client.get(&path)? } else { client.patch_json(&format!("{path}/limits"), &patch)? };
+    if args.list.json {
+        return output::json(&tenant.limits);
+    }
+    print_limits(&tenant.limits)
+}
+
+/// A number where it is one, else text: the server knows what each limit is.
+fn parse_limit(pair: &str) -> anyhow::Result<(String, Value)> {
+    let (name, value) = pair.split_once('=').ok_or_else(|| anyhow!("`{pair}` has no `=`: write LIMIT=VALUE"))?;
+    let value = match (value, value.parse::<u64>()) {
+        ("none", _) => Value::Null,
+        (_, Ok(number)) => number.into(),
+        (text, Err(_)) => text.into(),
+    };
+    Ok((name.to_owned(), value))
+}
+
+fn remove(client: &Client, name: &TenantName, force: bool, list: &ListArgs) -> anyhow::Result<()> {
+    let force = ("force", force.then(|| "true".to_owned()));
+    let removed: RemovedTenant = client.delete(&query(&format!("/v1/tenants/{name}"), &[force]))?;
+    if list.json {
+        return output::json(&removed);
+    }
+    output::line(&format!("{name} is removed"));
+    removed.functions.iter().for_each(|function| output::line(&format!("  with its function {function}")));
+    removed.models.iter().for_each(|model| output::line(&format!("  with its model {model}")));
+    Ok(())
+}
+
+fn claims(tenant: &Tenant) -> String {
+    Claims { hosts: tenant.hosts.clone(), paths: tenant.paths.clone() }.to_string()
+}
+
+fn print_list(tenants: &[Tenant]) {
+    let row = |tenant: &Tenant| {
+        let hosts: Vec<&str> = tenant.hosts.iter().map(HostName::as_str).collect();
+        let paths: Vec<&str> = tenant.paths.iter().map(PathPrefix::as_str).collect();
+        vec![tenant.name.to_string(), hosts.join(" "), paths.join(" ")]
+    };
+    output::table(&["NAME", "HOSTS", "PATHS"], &tenants.iter().map(row).collect::<Vec<_>>());
+}
+
+fn print_one(tenant: &Tenant) -> anyhow::Result<()> {
+    let is_default = tenant.name == TenantName::default_tenant();
+    let may = if is_default { "all that no other tenant was given".to_owned() } else { claims(tenant) };
+    output::line(&format!("{}  may claim {may}", tenant.name));
+    tenant.usage.iter().for_each(print_usage);
+    print_limits(&tenant.limits)
+}
+
+fn print_usage(usage: &TenantUse) {
+    output::line(&format!("functions       {}, {} requests running", usage.functions, usage.running));
+    let (bytes, max) = (output::size(usage.model_bytes), output::size(usage.model_bytes_max));
+    output::line(&format!("models          {}, {bytes} of {max}", usage.models));
+    let bytes = output::size(usage.keyvalue_bytes);
+    output::line(&format!("keys and values {} keys, {bytes}", usage.keyvalue_keys));
+}
+
+fn print_limits(limits: &TenantLimits) -> anyhow::Result<()> {
+    let Value::Object(fields) = serde_json::to_value(limits)? else { return Ok(()) };
+    if fields.is_empty() {
+        output::line("no limits of its own: those of the server hold");
+    }
+    for (name, value) in fields {
+        output::line(&format!("limit           {name} = {}", value.as_str().map_or(value.to_string(), str::to_owned)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_a_text_or_none() {
+        for (pair, expected) in [
+            ("concurrency=8", serde_json::json!(8)),
+            ("memory=256MiB", "256MiB".into()),
+            ("cpu=none", Value::Null),
+            ("x=a=b", "a=b".into()),
+        ] {
+            assert_eq!(parse_limit(pair).unwrap().1, expected, "{pair}");
+        }
+        assert!(parse_limit("concurrency").unwrap_err().to_string().contains("LIMIT=VALUE"));
+    }
+}
