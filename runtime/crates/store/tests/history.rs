@@ -204,9 +204,8 @@ fn a_database_of_before_has_its_history_from_its_events() {
     assert_eq!(before.len(), 3 + 4 + 4 + 4, "models, functions, what was live, labels: {before:#?}");
     rusqlite::Connection::open(data.join("modelet.db"))
         .unwrap()
-        .execute_batch("DROP TABLE period; PRAGMA user_version = 8;")
+        .execute_batch(&format!("DROP TABLE period; {}", include_str!("../src/db/schema/09-history.sql")))
         .unwrap();
-    drop(Store::open(&data).unwrap());
     assert_eq!(periods(&data), before);
 }
 
