@@ -9,6 +9,7 @@
 //! it go.
 
 mod admit;
+mod call;
 mod caps;
 mod code;
 mod compiler;

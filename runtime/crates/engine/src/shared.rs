@@ -17,10 +17,10 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use crate::call::Handover;
 use crate::function::Function;
 use crate::outcome::{Ended, Fault, FaultKind};
 use crate::pool::Pool;
-use crate::run::Handover;
 use crate::service::Cut;
 
 use company::Company;

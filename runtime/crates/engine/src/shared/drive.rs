@@ -22,6 +22,7 @@ use wasmtime_wasi_http::p3::{Request, Response};
 use super::company::{Company, Farewell};
 use super::turns::{Turn, Turns};
 use super::{Visit, come};
+use crate::call::{self, Handover};
 use crate::cpu::{Clock, Cpu};
 use crate::function::Function;
 use crate::guest;
@@ -31,7 +32,7 @@ use crate::instance::Instance;
 use crate::limiter::OverLimit;
 use crate::outcome::{Ended, Fault, FaultKind, ended_by};
 use crate::pool::Pool;
-use crate::run::{self, Answer};
+use crate::run::Answer;
 use crate::service::{self, Cut};
 use crate::state::GuestState;
 
@@ -199,11 +200,11 @@ enum Left {
 async fn receive(site: Arc<Site>, busy: Busy) -> Farewell {
     let company = Arc::clone(&site.company);
     let first = std::future::poll_fn(|cx| company.poll_visit(cx)).await;
-    let run::Handover { id, deadline, spans, .. } = &first.handover;
+    let Handover { id, deadline, spans, .. } = &first.handover;
     let (whose, spans) = ((*id, *deadline), spans.clone());
     let instance = match site.pool.take() {
         Some(instance) => Ok(instance),
-        None => run::make_for(&site.function, &site.pool, whose, spans.as_deref()).await,
+        None => call::make_for(&site.function, &site.pool, whose, spans.as_deref()).await,
     };
     let mut instance = match instance {
         Ok(instance) => instance,
@@ -316,7 +317,7 @@ impl Inside<'_> {
         let company = &self.site.company;
         let number = company.number();
         let Visit { handover, cut, report } = visit;
-        let run::Handover { id, deadline, request, https, sender, spans } = handover;
+        let Handover { id, deadline, request, https, sender, spans } = handover;
         let (accessor, service) = (self.accessor, self.service);
         match hand_in(accessor, service, Turn::new(number, id, deadline), *request, https) {
             Ok((task, call)) => {
