@@ -173,6 +173,9 @@ fn every_end_of_an_async_guest_has_its_outcome_and_its_neighbours_notice_nothing
     let host = TestHost::configured(SERVED);
     let limits = "[limits]\nmemory = \"16MiB\"\ntime = \"2s\"\ncpu = \"500ms\"\n";
     let route = host.once(&Function::guest("async_end").with(limits));
+    // Much more time than processor time: on a busy machine a loop gets little of it in two seconds.
+    let busy = Function::guest("async_end").named("async-loop").with("[limits]\ntime = \"20s\"\ncpu = \"100ms\"\n");
+    let busy = host.once(&busy);
     let hello = host.guest("async_hello");
     for (how, status, code, logged) in [
         ("trap", 502, "function-trapped", "wasm backtrace"),
@@ -188,7 +191,7 @@ fn every_end_of_an_async_guest_has_its_outcome_and_its_neighbours_notice_nothing
         ("drop", 502, "function-no-answer", ""),
     ] {
         for _ in 0..2 {
-            let answer = ended(&host, &route, how);
+            let answer = ended(&host, if how == "loop" { &busy } else { &route }, how);
             assert_eq!(answer.status, status, "{how}: {}", answer.text());
             answer.problem(status, code);
             assert!(!answer.text().contains("secret"), "{}", answer.text());

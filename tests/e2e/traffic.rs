@@ -57,6 +57,18 @@ fn requests_are_shared_out_as_said_and_who_sends_the_same_meets_the_same() {
 }
 
 #[test]
+fn requests_stay_shared_out_when_the_limits_of_the_tenant_change() {
+    let host = TestHost::start();
+    let route = two_versions(&host, "stays", "status");
+    host.modelet(["traffic", "stays", "1=50", "2=50"]).done();
+    let _ = host.admin("PATCH", "/v1/tenants/default/limits", br#"{"concurrency":7}"#).ok();
+    assert_eq!(percentages(&host, "stays"), [(2, 50), (1, 50)]);
+    let met: Vec<String> = (0..60).map(|_| asked(&host, &route, &[])).collect();
+    assert!(met.iter().any(|text| text == HELLO) && met.iter().any(|text| text == STATUS), "{met:?}");
+    host.stop();
+}
+
+#[test]
 fn the_callers_key_may_decide() {
     let host = TestHost::start();
     let route = two_versions(&host, "by-key", "status");

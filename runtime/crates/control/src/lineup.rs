@@ -58,7 +58,20 @@ impl Plan {
         control: &Control,
         fresh: Option<&Fresh<'_>>,
     ) -> Result<Arc<FunctionEntry>, ControlError> {
-        let before = control.serving(&self.tenant, &self.name);
+        self.made(control, control.serving(&self.tenant, &self.name), fresh)
+    }
+
+    /// The same with nothing of what runs: its limits are others now.
+    pub(crate) fn line_up_anew(&self, control: &Control) -> Result<Arc<FunctionEntry>, ControlError> {
+        self.made(control, None, None)
+    }
+
+    fn made(
+        &self,
+        control: &Control,
+        before: Option<Arc<FunctionEntry>>,
+        fresh: Option<&Fresh<'_>>,
+    ) -> Result<Arc<FunctionEntry>, ControlError> {
         let stand = |version: Version| match fresh.filter(|fresh| fresh.version == version) {
             Some(fresh) => Ok(fresh.draft.entry(control, version, Arc::clone(&fresh.code))),
             None => self.stand(control, before.as_ref(), version),

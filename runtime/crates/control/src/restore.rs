@@ -40,7 +40,7 @@ impl Control {
         let mut builder = self.catalog_builder()?;
         let (mut failed, mut seen, mut mins) = (Vec::new(), HashSet::new(), self.said()?);
         let functions = self.store.functions(None)?;
-        let mut shared = self.shared_out()?;
+        let mut shared = self.shared_out(None)?;
         for version in functions {
             let owned = (version.tenant.clone(), version.name.clone());
             let plan = shared.remove(&owned);
@@ -79,9 +79,12 @@ impl Control {
     }
 
     /// What serves of the functions whose requests are shared out.
-    fn shared_out(&self) -> Result<HashMap<(TenantName, FunctionName), Plan>, ControlError> {
+    pub(crate) fn shared_out(
+        &self,
+        tenant: Option<&TenantName>,
+    ) -> Result<HashMap<(TenantName, FunctionName), Plan>, ControlError> {
         let plan = |serving: Serving| Ok(((serving.tenant.clone(), serving.name.clone()), Plan::of(serving)?));
-        self.store.shared_out(None)?.into_iter().map(plan).collect()
+        self.store.shared_out(tenant)?.into_iter().map(plan).collect()
     }
 
     /// A function with its other versions. Where one of them cannot be made, the live one has all requests: better than nobody's

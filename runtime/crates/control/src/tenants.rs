@@ -112,9 +112,12 @@ fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), Con
     for other in others {
         builder.add(other)?;
     }
+    let mut shared = control.shared_out(Some(tenant))?;
     for version in control.store.functions(Some(tenant))? {
+        let plan = shared.remove(&(tenant.clone(), version.name.clone()));
         let added = control.restore(&version, &mut seen).and_then(|(entry, min)| {
-            let (entry, said) = (Arc::new(entry), control.store.scale(tenant, &version.name)?);
+            let entry = plan.map_or_else(|| Ok(Arc::new(entry)), |plan| plan.line_up_anew(control))?;
+            let said = control.store.scale(tenant, &version.name)?;
             builder.add(Arc::clone(&entry))?;
             kept.push((entry, said.unwrap_or(min)));
             Ok(())
