@@ -1,12 +1,19 @@
 //! One change: how it is asked for, and what it makes of a state.
 
-use crate::state::{Function, State};
+use crate::state::State;
 
 /// A change that its writer may make now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Deed {
-    /// A new version of a function, with another value in its configuration and perhaps another component.
-    Deploy { function: String, folder: String, component: String, stamp: String },
+    /// A new version of a function, with another value in its configuration and perhaps another component. `version` is the number
+    /// that it has to get.
+    Deploy { function: String, folder: String, component: String, version: u32, stamp: String },
+    /// Another version is live, with the value that it had.
+    Rollback { function: String, version: u32, stamp: String },
+    /// A version that is not live goes.
+    Retire { function: String, version: u32 },
+    /// A function goes with all its versions.
+    Drop { function: String },
     /// So many instances are kept warm.
     Scale { function: String, min: u32 },
     /// A new version of a model. `version` is the number that it has to get.
@@ -25,6 +32,11 @@ impl Deed {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         match self {
             Self::Deploy { folder, stamp, .. } => words(&["deploy", folder, "--config", &format!("stamp={stamp}")]),
+            Self::Rollback { function, version, .. } => words(&["rollback", function, "--to", &version.to_string()]),
+            Self::Retire { function, version } => {
+                words(&["function", "remove", function, "--version", &version.to_string()])
+            }
+            Self::Drop { function } => words(&["function", "remove", function]),
             Self::Scale { function, min } => words(&["function", "scale", function, "--min", &min.to_string()]),
             Self::Push { model, file, label: None, .. } => words(&["model", "push", file, "--name", model]),
             Self::Push { model, file, label: Some(label), .. } => {
@@ -40,15 +52,20 @@ impl Deed {
     pub(crate) fn apply(&self, state: &State) -> State {
         let mut after = state.clone();
         match self {
-            Self::Deploy { function, component, stamp, .. } => {
-                let before = state.functions.get(function);
-                let deployed = Function {
-                    version: before.map_or(1, |before| before.version + 1),
-                    component: component.clone(),
-                    stamp: stamp.clone(),
-                    min: before.map_or(0, |before| before.min),
-                };
-                after.functions.insert(function.clone(), deployed);
+            Self::Deploy { function, component, version, stamp, .. } => {
+                let deployed = after.functions.entry(function.clone()).or_default();
+                deployed.versions.insert(*version, component.clone());
+                (deployed.live, deployed.stamp) = (*version, stamp.clone());
+            }
+            Self::Rollback { function, version, stamp } => {
+                let function = after.functions.entry(function.clone()).or_default();
+                (function.live, function.stamp) = (*version, stamp.clone());
+            }
+            Self::Retire { function, version } => {
+                after.functions.entry(function.clone()).or_default().versions.remove(version);
+            }
+            Self::Drop { function } => {
+                after.functions.remove(function);
             }
             Self::Scale { function, min } => {
                 after.functions.entry(function.clone()).and_modify(|function| function.min = *min);

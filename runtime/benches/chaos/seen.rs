@@ -21,10 +21,10 @@ struct Settings {
 /// # Errors
 /// When the server does not say, or a function that should serve does not answer.
 pub(crate) fn state(site: &Site, prefix: &str) -> Result<State> {
-    let functions: wire::Functions = listed(site, &["function", "list", "--json"])?;
+    let functions: wire::Functions = listed_of(site, &["function", "list", "--json"])?;
     let own = functions.functions.into_iter().filter(|function| function.name.as_str().starts_with(prefix));
     let functions = own.map(|f| Ok((f.name.to_string(), function(site, &f)?))).collect::<Result<_>>()?;
-    let models: wire::Models = listed(site, &["model", "list", "--json"])?;
+    let models: wire::Models = listed_of(site, &["model", "list", "--json"])?;
     let own = models.models.into_iter().filter(|model| model.name.as_str().starts_with(prefix));
     let models = own.map(|m| Ok((m.name.to_string(), model(site, m.name.as_str())?))).collect::<Result<_>>()?;
     Ok(State { functions, models })
@@ -36,16 +36,17 @@ fn function(site: &Site, listed: &wire::Function) -> Result<Function> {
     let answer = Request::get(&format!("/{name}?key=stamp")).ask(site.server.address)?;
     ensure!(answer.status == 200, "{name} answers {}", answer.status);
     let settings: Settings = serde_json::from_slice(&answer.body).with_context(|| format!("what {name} answers"))?;
+    let kept: wire::FunctionVersions = listed_of(site, &["function", "versions", name.as_str(), "--json"])?;
     Ok(Function {
-        version: listed.version.get(),
-        component: listed.digest.to_string(),
+        live: listed.version.get(),
+        versions: kept.versions.iter().map(|v| (v.version.get(), v.digest.to_string())).collect(),
         stamp: settings.one.unwrap_or_default(),
         min: u32::try_from(listed.instances.kept)?,
     })
 }
 
 fn model(site: &Site, name: &str) -> Result<Model> {
-    let versions: wire::ModelVersions = listed(site, &["model", "versions", name, "--json"])?;
+    let versions: wire::ModelVersions = listed_of(site, &["model", "versions", name, "--json"])?;
     let labels = versions.versions.iter().flat_map(|v| v.labels.iter().map(|label| (label.clone(), v.version.get())));
     Ok(Model {
         labels: labels.collect(),
@@ -53,6 +54,6 @@ fn model(site: &Site, name: &str) -> Result<Model> {
     })
 }
 
-fn listed<T: serde::de::DeserializeOwned>(site: &Site, arguments: &[&str]) -> Result<T> {
+fn listed_of<T: serde::de::DeserializeOwned>(site: &Site, arguments: &[&str]) -> Result<T> {
     serde_json::from_str(&site.modelet(arguments)?).with_context(|| arguments.join(" "))
 }

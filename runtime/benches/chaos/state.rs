@@ -12,12 +12,12 @@ pub(crate) struct State {
 }
 
 /// A function as it serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Function {
     /// Its live version.
-    pub(crate) version: u32,
-    /// The digest of its component.
-    pub(crate) component: String,
+    pub(crate) live: u32,
+    /// The digests of components by version.
+    pub(crate) versions: BTreeMap<u32, String>,
     /// What it answers: a value of its configuration.
     pub(crate) stamp: String,
     /// Instances that are kept warm.

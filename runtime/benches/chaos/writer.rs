@@ -33,6 +33,10 @@ pub(crate) struct Writer {
     state: State,
     /// The highest version that a model ever had; its number is never used again.
     newest: BTreeMap<String, u32>,
+    /// The same of functions.
+    deployed: BTreeMap<String, u32>,
+    /// What each version of a function answers.
+    stamps: BTreeMap<(String, u32), String>,
     /// The change of which nobody knows whether it was made.
     open: Option<Deed>,
     /// Counts what is made, so that nothing is twice the same.
@@ -77,6 +81,8 @@ impl Writer {
             random,
             state: State::default(),
             newest: BTreeMap::new(),
+            deployed: BTreeMap::new(),
+            stamps: BTreeMap::new(),
             open: None,
             made: 0,
             projects,
@@ -128,20 +134,27 @@ impl Writer {
 
     fn done(&mut self, deed: &Deed) {
         self.state = deed.apply(&self.state);
-        if let Deed::Push { model, version, .. } = deed {
-            self.newest.insert(model.clone(), *version);
+        match deed {
+            Deed::Push { model, version, .. } => _ = self.newest.insert(model.clone(), *version),
+            Deed::Deploy { function, version, stamp, .. } => {
+                self.deployed.insert(function.clone(), *version);
+                self.stamps.insert((function.clone(), *version), stamp.clone());
+            }
+            _ => {}
         }
     }
 
     /// Something that changes what can be seen.
     fn choose(&mut self) -> Result<Deed> {
         loop {
-            let chosen = match self.random.u8(..8) {
-                0 | 1 => Some(self.deploy()?),
-                2 => self.scale(),
-                3 | 4 => Some(self.push()?),
-                5 => self.label(),
-                6 => self.unlabel(),
+            let chosen = match self.random.u8(..11) {
+                0..3 => Some(self.deploy()?),
+                3 => self.scale(),
+                4 => self.rollback(),
+                5 => self.retire(),
+                6 | 7 => Some(self.push()?),
+                8 => self.label(),
+                9 => self.unlabel(),
                 _ => self.remove(),
             };
             if let Some(deed) = chosen.filter(|deed| deed.apply(&self.state) != self.state) {
@@ -163,9 +176,29 @@ impl Writer {
         Ok(Deed::Deploy {
             folder: places::text(folder)?,
             component: component.clone(),
+            version: self.deployed.get(&function).map_or(1, |deployed| deployed + 1),
             stamp: self.made.to_string(),
             function,
         })
+    }
+
+    fn rollback(&mut self) -> Option<Deed> {
+        let function = self.thing();
+        let versions: Vec<u32> = self.state.functions.get(&function)?.versions.keys().copied().collect();
+        let version = self.random.choice(versions)?;
+        let stamp = self.stamps.get(&(function.clone(), version))?.clone();
+        Some(Deed::Rollback { function, version, stamp })
+    }
+
+    /// Rarely the whole function, else a version that is not live.
+    fn retire(&mut self) -> Option<Deed> {
+        let function = self.thing();
+        let deployed = self.state.functions.get(&function)?;
+        if self.random.u8(..4) == 0 {
+            return Some(Deed::Drop { function });
+        }
+        let others: Vec<u32> = deployed.versions.keys().copied().filter(|version| *version != deployed.live).collect();
+        Some(Deed::Retire { version: self.random.choice(others)?, function })
     }
 
     fn scale(&mut self) -> Option<Deed> {
