@@ -79,7 +79,7 @@ pub(crate) async fn restore(
     dry_run: bool,
 ) -> Result<wire::Restored, ControlError> {
     let _publishing = control.publishing.lock().await;
-    switch::loaded(control)?;
+    control.loaded()?;
     let this = Arc::clone(control);
     let restored = blocking(move || {
         let (at, moment) = moment(&this, at)?;

@@ -44,11 +44,7 @@ impl Control {
         for version in functions {
             let owned = (version.tenant.clone(), version.name.clone());
             let plan = shared.remove(&owned);
-            let added = self.restore(&version, &mut seen).and_then(|(entry, min)| {
-                let entry = match plan {
-                    Some(plan) => self.with_arms(entry, plan, &mut failed),
-                    None => Arc::new(entry),
-                };
+            let added = self.restore(&version, plan, &mut seen, &mut failed).and_then(|(entry, min)| {
                 builder.add(entry)?;
                 Ok(min)
             });
@@ -90,7 +86,7 @@ impl Control {
     /// A function with its other versions. Where one of them cannot be made, the live one has all requests: better than nobody's
     /// being answered.
     fn with_arms(&self, entry: FunctionEntry, plan: Plan, failed: &mut Vec<String>) -> Arc<FunctionEntry> {
-        match plan.line_up(self, None) {
+        match plan.line_up_anew(self) {
             Ok(entry) => entry,
             Err(error) => {
                 let (tenant, name) = (&plan.tenant, &plan.name);
@@ -101,18 +97,25 @@ impl Control {
         }
     }
 
-    /// One function, and how many of its instances its manifest keeps warm. Of its code is only looked at whether it is there:
-    /// it is loaded when somebody calls.
+    /// One function with the versions that share its requests, and how many of its instances its manifest keeps warm; all made anew. Of
+    /// its code is only looked at whether it is there: it is loaded when somebody calls.
     pub(crate) fn restore(
         &self,
         version: &FunctionVersion,
+        plan: Option<Plan>,
         seen: &mut HashSet<Digest>,
-    ) -> Result<(FunctionEntry, u32), ControlError> {
+        failed: &mut Vec<String>,
+    ) -> Result<(Arc<FunctionEntry>, u32), ControlError> {
         let draft = draft(version)?;
         let of = Coded::of(version);
         self.codes.ensure(&of, seen)?;
         let code = self.codes.stored(of, &version.compiled);
-        Ok((draft.entry(self, version.version, code), draft.manifest.instances.min))
+        let entry = draft.entry(self, version.version, code);
+        let entry = match plan {
+            Some(plan) => self.with_arms(entry, plan, failed),
+            None => Arc::new(entry),
+        };
+        Ok((entry, draft.manifest.instances.min))
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn remove(
     force: bool,
 ) -> Result<RemovedFunction, ControlError> {
     let publishing = control.publishing.lock().await;
-    switch::loaded(control)?;
+    control.loaded()?;
     let before = control.serving(&tenant, &name);
     let busy = before.as_ref().map_or(0, busy);
     if busy > 0 && !force {
@@ -84,18 +84,24 @@ pub(crate) async fn remove(
 }
 
 /// Requests that its versions answer now; the shadow's are nobody's.
-fn busy(entry: &Arc<FunctionEntry>) -> u64 {
+pub(crate) fn busy(entry: &Arc<FunctionEntry>) -> u64 {
     entry.all().map(|version| version.handle.instances().0 as u64).sum()
 }
 
 /// Waits for what it answers. Returns how many requests are left.
 async fn drain(entry: &Arc<FunctionEntry>) -> u64 {
-    let until = Instant::now() + entry.all().map(|version| version.limits.time).max().unwrap_or_default() + DRAIN_MORE;
-    loop {
-        let busy = busy(entry);
-        if busy == 0 || Instant::now() >= until {
-            return busy;
+    let time = entry.all().map(|version| version.limits.time).max().unwrap_or_default();
+    drained(Instant::now() + time + DRAIN_MORE, || busy(entry) == 0).await;
+    busy(entry)
+}
+
+/// Waits until nothing runs any more; whether that was so in time. Nothing tells of the end of a request, so it is looked for.
+pub(crate) async fn drained(until: Instant, is_over: impl Fn() -> bool) -> bool {
+    while !is_over() {
+        if Instant::now() >= until {
+            return false;
         }
         tokio::time::sleep(LOOK).await;
     }
+    true
 }

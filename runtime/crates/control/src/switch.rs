@@ -32,7 +32,7 @@ pub(crate) async fn switch(
     plan: Plan,
     why: Why,
 ) -> Result<(Arc<FunctionEntry>, Option<String>), ControlError> {
-    loaded(control)?;
+    control.loaded()?;
     let before = control.serving(&plan.tenant, &plan.name);
     let (this, planned) = (Arc::clone(control), plan.clone());
     let entry = blocking(move || planned.line_up(&this, None)).await?;
@@ -59,14 +59,6 @@ pub(crate) async fn switch(
     Ok((entry, note))
 }
 
-/// Refuses while it is not known yet what serves.
-pub(crate) fn loaded(control: &Control) -> Result<(), ControlError> {
-    if control.state.load().loaded {
-        return Ok(());
-    }
-    Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()))
-}
-
 /// How many instances of the live version are kept warm.
 pub(crate) fn kept(control: &Control, entry: &FunctionEntry) -> Result<u32, ControlError> {
     let said = control.store.scale(&entry.tenant, &entry.function)?;
@@ -87,7 +79,7 @@ pub(crate) async fn let_go(
 
 /// The catalog that serves, with this entry in the place of the one of the same function.
 pub(crate) fn with(control: &Control, entry: Arc<FunctionEntry>) -> Result<FunctionCatalog, ControlError> {
-    let mut builder = others(control, &entry.tenant, &entry.function)?;
+    let mut builder = those(control, |other| !is(other, &entry.tenant, &entry.function))?;
     builder.add(entry)?;
     Ok(builder.build())
 }
@@ -98,18 +90,21 @@ pub(crate) fn without(
     tenant: &TenantName,
     name: &FunctionName,
 ) -> Result<FunctionCatalog, ControlError> {
-    Ok(others(control, tenant, name)?.build())
+    Ok(those(control, |other| !is(other, tenant, name))?.build())
 }
 
-fn others(
+/// A catalog of those that serve and are to stay, for more to be added.
+pub(crate) fn those(
     control: &Control,
-    tenant: &TenantName,
-    name: &FunctionName,
+    stays: impl Fn(&FunctionEntry) -> bool,
 ) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
     let mut builder = control.catalog_builder()?;
-    let serving = control.catalog.load();
-    for other in serving.functions().filter(|e| e.tenant != *tenant || e.function != *name) {
-        builder.add(Arc::clone(other))?;
+    for entry in control.catalog.load().functions().filter(|entry| stays(entry)) {
+        builder.add(Arc::clone(entry))?;
     }
     Ok(builder)
+}
+
+fn is(entry: &FunctionEntry, tenant: &TenantName, name: &FunctionName) -> bool {
+    entry.tenant == *tenant && entry.function == *name
 }

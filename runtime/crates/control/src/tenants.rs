@@ -15,9 +15,9 @@ use modelet_store::Tenant;
 pub(crate) use book::Book;
 pub(crate) use remove::remove;
 
-use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
-use crate::scale;
+use crate::{scale, switch};
 
 /// Makes a tenant.
 pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Claims) -> Result<Tenant, ControlError> {
@@ -30,7 +30,7 @@ pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Cla
         tracing::info!(tenant = %name, %claims, "made a tenant");
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         // What the new tenant was given is kept from the others from now on.
-        control.catalog.store(Arc::new(without(&control, None)?));
+        control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
         control.tenant(&name)
     })
     .await
@@ -106,17 +106,14 @@ type Kept = Vec<(Arc<FunctionEntry>, u32)>;
 /// Makes a tenant's functions anew from the store, and swaps them in. Returns those before, and the new ones with how many of
 /// their instances are to be kept warm. Blocks.
 fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), ControlError> {
-    let serving = control.catalog.load();
-    let (before, others): (Entries, Entries) = serving.functions().cloned().partition(|entry| entry.tenant == *tenant);
-    let (mut builder, mut kept, mut seen) = (control.catalog_builder()?, Vec::new(), Default::default());
-    for other in others {
-        builder.add(other)?;
-    }
+    let before = of(control, tenant);
+    let mut builder = switch::those(control, |entry| entry.tenant != *tenant)?;
+    // What could not be made is in the log.
+    let (mut kept, mut seen, mut failed) = (Vec::new(), Default::default(), Vec::new());
     let mut shared = control.shared_out(Some(tenant))?;
     for version in control.store.functions(Some(tenant))? {
         let plan = shared.remove(&(tenant.clone(), version.name.clone()));
-        let added = control.restore(&version, &mut seen).and_then(|(entry, min)| {
-            let entry = plan.map_or_else(|| Ok(Arc::new(entry)), |plan| plan.line_up_anew(control))?;
+        let added = control.restore(&version, plan, &mut seen, &mut failed).and_then(|(entry, min)| {
             let said = control.store.scale(tenant, &version.name)?;
             builder.add(Arc::clone(&entry))?;
             kept.push((entry, said.unwrap_or(min)));
@@ -130,6 +127,11 @@ fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), Con
     Ok((before, kept))
 }
 
+/// What serves of a tenant.
+fn of(control: &Control, tenant: &TenantName) -> Entries {
+    control.catalog.load().functions().filter(|entry| entry.tenant == *tenant).cloned().collect()
+}
+
 /// What was kept warm of the functions before is of the new ones from now on.
 async fn replace(before: Entries, kept: Kept) -> Result<(), ControlError> {
     for entry in before.iter().filter(|entry| entry.handle.kept() > 0) {
@@ -139,15 +141,6 @@ async fn replace(before: Entries, kept: Kept) -> Result<(), ControlError> {
         scale::keep(&entry, min).await;
     }
     Ok(())
-}
-
-/// The catalog that serves, without the functions of a tenant.
-fn without(control: &Control, tenant: Option<&TenantName>) -> Result<FunctionCatalog, ControlError> {
-    let mut builder = control.catalog_builder()?;
-    for entry in control.catalog.load().functions().filter(|entry| Some(&entry.tenant) != tenant) {
-        builder.add(Arc::clone(entry))?;
-    }
-    Ok(builder.build())
 }
 
 impl Control {

@@ -149,7 +149,7 @@ pub(super) async fn publish(
     compiled: CompiledRecord,
 ) -> Result<Published, ControlError> {
     let _publishing = control.publishing.lock().await;
-    switch::loaded(control)?;
+    control.loaded()?;
     let control = Arc::clone(control);
     blocking(move || {
         let shown = draft.shown();

@@ -1,19 +1,16 @@
 //! A tenant goes: first its routes, then what runs, then all that it had.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use modelet_spec::{ModelName, TenantName};
 use modelet_store::{Store, TenantRemoval};
 
-use super::{Book, Entries, reload, replace, without};
+use super::{Book, Entries, of, reload, replace};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
-use crate::sweep;
 use crate::wire::RemovedTenant;
-
-/// How often running requests are looked at. Nothing tells of their end.
-const LOOK: Duration = Duration::from_millis(20);
+use crate::{retire, sweep, switch};
 
 /// Removes a tenant. Requests that run when its routes go are waited for, as long as a server's stop would.
 pub(crate) async fn remove(
@@ -22,7 +19,11 @@ pub(crate) async fn remove(
     force: bool,
 ) -> Result<RemovedTenant, ControlError> {
     let leaving = withdraw(control, name.clone(), force).await?;
-    drain(&leaving, control.config.drain).await;
+    // Whoever runs or waits for its turn holds the entry; a guest that still writes its answer is busy.
+    let is_over = || leaving.iter().all(|entry| Arc::strong_count(entry) == 1 && retire::busy(entry) == 0);
+    if !retire::drained(Instant::now() + control.config.drain, is_over).await {
+        tracing::warn!(tenant = %name, "requests to functions of a removed tenant still run");
+    }
     let removed = finish(control, name.clone(), force).await;
     if removed.is_err() {
         // It stays, so its functions must serve again.
@@ -46,23 +47,11 @@ async fn withdraw(control: &Arc<Control>, name: TenantName, force: bool) -> Resu
     let control = Arc::clone(control);
     blocking(move || {
         control.store.check_tenant_removal(&name, force)?;
-        let leaving = control.catalog.load().functions().filter(|entry| entry.tenant == name).cloned().collect();
-        control.catalog.store(Arc::new(without(&control, Some(&name))?));
+        let leaving = of(&control, &name);
+        control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
         Ok(leaving)
     })
     .await
-}
-
-/// Waits until nothing runs any more, for `limit` at most.
-async fn drain(leaving: &Entries, limit: Duration) {
-    let until = Instant::now() + limit;
-    // Whoever runs or waits for its turn holds the entry; a guest that still writes its answer is busy.
-    while leaving.iter().any(|entry| Arc::strong_count(entry) > 1 || entry.handle.instances().0 > 0) {
-        if Instant::now() >= until {
-            return tracing::warn!("requests to functions of a removed tenant still run");
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 /// Removes all that the tenant had, also what has come in since its routes went.
@@ -73,7 +62,7 @@ async fn finish(control: &Arc<Control>, name: TenantName, force: bool) -> Result
         let remove = |store: &Store| Ok(store.remove_tenant(&name, force)?);
         let removal = control.models.grants.change(&control.store, |_| control.change_keys(remove))?;
         control.tenants.store(Arc::new(Book::read(&control.store)?));
-        control.catalog.store(Arc::new(without(&control, Some(&name))?));
+        control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
         control.models.forget(&removal.models);
         control.logs.forget_tenant(&name);
         Ok(removal)
