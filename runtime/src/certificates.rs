@@ -36,7 +36,7 @@ impl TlsFiles {
         self.certificate.is_some() || self.key.is_some()
     }
 
-    /// Reads both files; `None` when none is named.
+    /// Reads both files, if they are named.
     ///
     /// # Errors
     /// One is named without the other, cannot be read, or they do not belong together.
@@ -79,13 +79,21 @@ impl Certificates {
     }
 }
 
+/// The certificates of a PEM file; one at least.
+///
+/// # Errors
+/// It cannot be read, or has none.
+pub(crate) fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let why = |error: &dyn std::fmt::Display| format!("{} holds no certificates in PEM: {error}", file.display());
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = read.map_err(|error| why(&error))?;
+    if certificates.is_empty() { Err(why(&"it has none")) } else { Ok(certificates) }
+}
+
 fn load(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, String> {
-    let why = |path: &Path, what: &str, error: &dyn std::fmt::Display| {
-        format!("{} holds no {what} in PEM: {error}", path.display())
-    };
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|error| why(certificate, "certificate", &error))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| why(key, "private key", &error))?;
+    let chain = read(certificate)?;
+    let secret = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("{} holds no private key in PEM: {error}", key.display()))?;
     // ring: it builds in seconds, with a C compiler alone.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

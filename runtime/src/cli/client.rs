@@ -7,8 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use modelet_control::wire::{Blob, Problem};
 use modelet_spec::TenantName;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
@@ -18,6 +16,7 @@ use ureq::{Agent, Body, SendBody};
 use super::ServerArgs;
 use super::find::{Found, Trust};
 use super::output::Progress;
+use crate::certificates;
 
 /// A server that does not take a connection in this time is taken for gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -168,8 +167,7 @@ fn tls(trust: &Trust) -> anyhow::Result<TlsConfig> {
         Trust::Own => config.disable_verification(true).build(),
         Trust::Authorities(None) => config.root_certs(RootCerts::WebPki).build(),
         Trust::Authorities(Some(file)) => {
-            let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let read = read.map_err(|e| anyhow!("--ca-file {} holds no certificates in PEM: {e}", file.display()))?;
+            let read = certificates::read(file).map_err(|why| anyhow!("--ca-file {why}"))?;
             let certificates: Vec<Certificate<'static>> =
                 read.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
             config.root_certs(RootCerts::new_with_certs(&certificates)).build()

@@ -10,9 +10,10 @@ use anyhow::bail;
 use modelet_inference::{OpenError, Runtime};
 use serde::Serialize;
 
-use super::DoctorArgs;
+use super::check::sources;
 use super::output;
-use crate::config::{Config, Sources};
+use super::{ConfigArgs, DoctorArgs};
+use crate::config::Config;
 
 /// The target that functions are built for.
 const TARGET: &str = "wasm32-wasip2";
@@ -40,9 +41,8 @@ enum State {
 }
 
 pub(crate) fn run(args: &DoctorArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
-    let data_dir = data_dir.map(|dir| dir.to_string_lossy().into_owned());
-    let flags = data_dir.map(|dir| ("server", "data_dir", "--data-dir", dir)).into_iter().collect();
-    let config = Config::load(&Sources { file: args.config.clone(), flags })?;
+    let given = ConfigArgs { config: args.config.clone(), listen: None, admin_listen: None };
+    let config = Config::load(&sources(&given, data_dir))?;
     let runtime = Runtime::open(&crate::assemble::cpu_config(&config));
     let mut findings = vec![wasm_target(), onnx_runtime(&config, &runtime), gpu()];
     findings.extend(devices::findings(&config.inference.devices, runtime.as_ref().ok()));

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use modelet_engine::ports::{OutboundError, OutboundFault};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::certificates;
 
 /// Mozilla's authorities, and those of a PEM file, if there is one.
 ///
@@ -18,13 +19,11 @@ use tokio_rustls::client::TlsStream;
 pub(crate) fn roots(file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let Some(file) = file else { return Ok(roots) };
-    let why = |error: &dyn std::fmt::Display| format!("{} holds no certificates in PEM: {error}", file.display());
-    let mut count = 0_usize;
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| why(&error))? {
-        roots.add(certificate.map_err(|error| why(&error))?).map_err(|error| why(&error))?;
-        count = count.saturating_add(1);
+    for certificate in certificates::read(file)? {
+        let why = |error| format!("{} holds no certificates in PEM: {error}", file.display());
+        roots.add(certificate).map_err(why)?;
     }
-    if count == 0 { Err(why(&"it has none")) } else { Ok(roots) }
+    Ok(roots)
 }
 
 /// What makes TLS of connections, by ring: it builds in seconds, with a C compiler alone.

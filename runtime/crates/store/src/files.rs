@@ -2,10 +2,15 @@
 
 use crate::data_dir::make;
 use crate::error::{StoreError, io_at};
+use modelet_spec::Digest;
 use std::fs::{File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How much is read at once for a digest.
+const PIECE: usize = 1 << 20;
 
 /// Numbers the files in `tmp`; a restart empties that folder first, so numbers may start again.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -74,6 +79,19 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_at("read", path)(error)),
+    }
+}
+
+/// The digest and the length of what is left of a file to read.
+pub(crate) fn digest(file: &mut File, path: &Path) -> Result<(Digest, u64), StoreError> {
+    let (mut hasher, mut bytes, mut piece) = (Digest::hasher(), 0, vec![0; PIECE]);
+    loop {
+        let count = file.read(&mut piece).map_err(io_at("read", path))?;
+        if count == 0 {
+            return Ok((hasher.finish(), bytes));
+        }
+        hasher.update(piece.get(..count).unwrap_or_default());
+        bytes += count as u64;
     }
 }
 

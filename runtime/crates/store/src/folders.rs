@@ -10,11 +10,7 @@ use crate::models::{FileEntry, FileRole};
 use crate::store::Store;
 use modelet_spec::{Digest, TenantName};
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// How much is read at once to compare a digest.
-const PIECE: usize = 1 << 20;
 
 impl Store {
     /// Lays the files of a model (its samples are left out) and returns the folder. Each file is compared with its digest,
@@ -46,16 +42,8 @@ fn compare(path: &Path, digest: &Digest) -> Result<(), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoBlob(*digest)),
         opened => opened.map_err(io_at("open", path))?,
     };
-    let (mut hasher, mut piece) = (Digest::hasher(), vec![0; PIECE]);
-    loop {
-        let count = file.read(&mut piece).map_err(io_at("read", path))?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(piece.get(..count).unwrap_or_default());
-    }
-    match hasher.finish() {
-        found if found == *digest => Ok(()),
-        found => Err(StoreError::DamagedBlob { path: path.to_owned(), found }),
+    match files::digest(&mut file, path)? {
+        (found, _) if found == *digest => Ok(()),
+        (found, _) => Err(StoreError::DamagedBlob { path: path.to_owned(), found }),
     }
 }

@@ -1,11 +1,10 @@
 //! Files that another process writes, for us to keep or not.
 
 use crate::error::{StoreError, io_at};
-use crate::files::Aside;
+use crate::files::{self, Aside};
 use crate::store::Store;
 use modelet_spec::Digest;
 use std::fs::{File, Permissions};
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -39,14 +38,7 @@ impl OutputFile {
     pub fn digest(&self) -> Result<Digest, StoreError> {
         let path = self.path();
         let mut file = File::open(path).map_err(io_at("open", path))?;
-        let mut hasher = Digest::hasher();
-        let mut piece = vec![0_u8; 1 << 20];
-        loop {
-            match file.read(&mut piece).map_err(io_at("read", path))? {
-                0 => return Ok(hasher.finish()),
-                count => hasher.update(piece.get(..count).unwrap_or_default()),
-            }
-        }
+        Ok(files::digest(&mut file, path)?.0)
     }
 
     /// Puts the file in its place, for nobody to write to any more: it may be mapped from now on. Returns its digest.

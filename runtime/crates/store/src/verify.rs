@@ -2,15 +2,13 @@
 
 use crate::db::{Db, parsed};
 use crate::error::{StoreError, io_at};
+use crate::files;
 use crate::store::Store;
 use modelet_spec::{Digest, TenantName};
 use rusqlite::Transaction;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
-
-/// Bytes that are read at once.
-const PIECE: usize = 128 << 10;
 
 /// What a check of everything found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,16 +89,7 @@ fn digest_of(path: &Path) -> Result<Option<(Digest, u64)>, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(io_at("read", path))?,
     };
-    let (mut hasher, mut bytes) = (Digest::hasher(), 0);
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = file.read(&mut piece).map_err(io_at("read", path))?;
-        if read == 0 {
-            return Ok(Some((hasher.finish(), bytes)));
-        }
-        hasher.update(piece.get(..read).unwrap_or_default());
-        bytes += read as u64;
-    }
+    files::digest(&mut file, path).map(Some)
 }
 
 #[cfg(test)]
