@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use modelet_store::Store;
 
@@ -68,13 +68,15 @@ impl Arguments {
         let mut parsed = Self { cycles: CYCLES, seed: fastrand::u64(..) };
         let mut rest = arguments.iter().filter(|argument| *argument != "--bench");
         while let Some(argument) = rest.next() {
-            let value = || anyhow::Context::context(rest.clone().next(), format!("{argument} wants a number"));
+            let mut number = || {
+                let given = rest.next().with_context(|| format!("{argument} wants a number"))?;
+                given.parse::<u64>().with_context(|| format!("{argument} wants a number, not `{given}`"))
+            };
             match argument.as_str() {
-                "--cycles" => parsed.cycles = value()?.parse().context("--cycles wants a number")?,
-                "--seed" => parsed.seed = value()?.parse().context("--seed wants a number")?,
-                other => anyhow::bail!("chaos takes only --cycles N and --seed S, not `{other}`"),
+                "--cycles" => parsed.cycles = u32::try_from(number()?).context("--cycles is too large")?,
+                "--seed" => parsed.seed = number()?,
+                other => bail!("chaos takes only --cycles N and --seed S, not `{other}`"),
             }
-            rest.next();
         }
         ensure!(parsed.cycles > 0, "--cycles is 0: that shows nothing");
         Ok(parsed)

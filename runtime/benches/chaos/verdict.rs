@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use modelet_store::Verified;
 
+use crate::support::promises::Promises;
 use crate::writer::Compared;
 
 /// A server is ready within this after its start.
@@ -87,63 +88,30 @@ impl Verdict {
         self.ready.sort();
         let (cycles, longest) = (self.ready.len(), self.ready.last().copied().unwrap_or_default());
         let median = self.ready.get(cycles / 2).copied().unwrap_or_default();
-        let ms = |time: Duration| time.as_millis();
-        let lines = [
-            (
-                "changes",
-                format!(
-                    "{} acknowledged in {cycles} lives; {} not there by value",
-                    self.acknowledged,
-                    self.differences.len()
-                ),
-                Some(self.acknowledged > 0 && self.differences.is_empty()),
-            ),
-            (
-                "in between",
-                format!(
-                    "{} changes were under way at a kill: {} are there whole, {} not at all",
-                    self.made + self.not_made,
-                    self.made,
-                    self.not_made
-                ),
-                Some(self.differences.is_empty()),
-            ),
-            (
-                "store",
-                format!("{} contents compared with their digests, {} faults", self.contents, self.damages.len()),
-                Some(self.damages.is_empty()),
-            ),
-            (
-                "ready",
-                format!(
-                    "{} ms after a start in the middle, {} ms at most (at most {})",
-                    ms(median),
-                    ms(longest),
-                    ms(READY_MAX)
-                ),
-                (cycles >= CYCLES_MIN).then_some(longest <= READY_MAX),
-            ),
-            (
-                "end",
-                format!(
-                    "the last server left with {}",
-                    self.status.map(|status| status.to_string()).unwrap_or_default()
-                ),
-                Some(self.status.is_some_and(|status| status.success())),
-            ),
-        ];
-        for (name, told, kept) in &lines {
-            let word = match kept {
-                Some(true) => "holds",
-                Some(false) => "FAILS",
-                None => "not judged",
-            };
-            println!("{name:<12} {told}  {word}");
-        }
+        let mut promises = Promises::default();
+        let (acknowledged, lost) = (self.acknowledged, self.differences.len());
+        let told = format!("{acknowledged} acknowledged in {cycles} lives; {lost} not there by value");
+        promises.line("changes", told, Some(acknowledged > 0 && lost == 0));
+        let (made, not_made) = (self.made, self.not_made);
+        let told = format!(
+            "{} changes were under way at a kill: {made} are there whole, {not_made} not at all",
+            made + not_made
+        );
+        promises.line("in between", told, Some(lost == 0));
+        let damaged = self.damages.len();
+        let told = format!("{} contents compared with their digests, {damaged} faults", self.contents);
+        promises.line("store", told, Some(damaged == 0));
+        let told = format!(
+            "{} ms after a start in the middle, {} ms at most (at most {})",
+            median.as_millis(),
+            longest.as_millis(),
+            READY_MAX.as_millis()
+        );
+        promises.line("ready", told, (cycles >= CYCLES_MIN).then_some(longest <= READY_MAX));
+        let status = self.status.map(|status| status.to_string()).unwrap_or_default();
+        let left_well = self.status.is_some_and(|status| status.success());
+        promises.line("end", format!("the last server left with {status}"), Some(left_well));
         let faults = self.differences.iter().chain(&self.damages).take(TOLD_MAX);
-        faults.for_each(|fault| println!("             {fault}"));
-        let passed = lines.iter().all(|(_, _, kept)| *kept != Some(false));
-        println!("chaos: {} (seed {})", if passed { "passed" } else { "failed" }, self.seed);
-        if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        promises.tell("chaos", faults, &format!(" (seed {})", self.seed))
     }
 }

@@ -33,9 +33,7 @@ pub(crate) struct Writer {
     state: State,
     /// The highest version that a model ever had; its number is never used again.
     newest: BTreeMap<String, u32>,
-    /// The same of functions.
-    deployed: BTreeMap<String, u32>,
-    /// What each version of a function answers.
+    /// What each version of a function answers, those that went included: no number is used again.
     stamps: BTreeMap<(String, u32), String>,
     /// The change of which nobody knows whether it was made.
     open: Option<Deed>,
@@ -81,7 +79,6 @@ impl Writer {
             random,
             state: State::default(),
             newest: BTreeMap::new(),
-            deployed: BTreeMap::new(),
             stamps: BTreeMap::new(),
             open: None,
             made: 0,
@@ -137,8 +134,7 @@ impl Writer {
         match deed {
             Deed::Push { model, version, .. } => _ = self.newest.insert(model.clone(), *version),
             Deed::Deploy { function, version, stamp, .. } => {
-                self.deployed.insert(function.clone(), *version);
-                self.stamps.insert((function.clone(), *version), stamp.clone());
+                _ = self.stamps.insert((function.clone(), *version), stamp.clone());
             }
             _ => {}
         }
@@ -173,10 +169,11 @@ impl Writer {
             fs::write(folder.join("guest.wasm"), &bytes)?;
             *component = Digest::of(&bytes).to_string();
         }
+        let deployed = self.stamps.keys().rfind(|(name, _)| *name == function);
         Ok(Deed::Deploy {
             folder: places::text(folder)?,
             component: component.clone(),
-            version: self.deployed.get(&function).map_or(1, |deployed| deployed + 1),
+            version: deployed.map_or(1, |(_, newest)| newest + 1),
             stamp: self.made.to_string(),
             function,
         })

@@ -26,14 +26,9 @@ mod neighbour;
 mod support;
 mod woken;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use support::child;
-use support::mode::Mode;
-use support::rows::Rows;
-
-/// A name, and what measures and adds the rows.
-type Part = (&'static str, fn(Mode, &mut Rows));
+use support::parts::{self, Part};
 
 /// What is measured, in this order.
 const PARTS: [Part; 7] = [
@@ -51,20 +46,7 @@ fn main() -> Result<()> {
     if let Some(done) = baseline::run(&arguments) {
         return done;
     }
-    let mode = Mode::of(&arguments);
-    let named: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    if let Some(unknown) = named.iter().find(|name| PARTS.iter().all(|(part, _)| part != *name)) {
-        bail!("there is no `{unknown}` among {:?}", PARTS.map(|(part, _)| part));
-    }
-    child::pin_self();
-    let mut rows = Rows::default();
-    for (part, measure) in PARTS {
-        if named.is_empty() || named.contains(&part) {
-            measure(mode, &mut rows);
-        }
-    }
-    rows.finish();
-    Ok(())
+    parts::measure(&PARTS, &arguments)
 }
 
 /// What `share` of these stay within.

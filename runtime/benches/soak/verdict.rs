@@ -5,6 +5,7 @@ use std::process::{ExitCode, ExitStatus};
 use crate::caller::Tally;
 use crate::mix::{self, Deploys};
 use crate::support::metrics::Metrics;
+use crate::support::promises::{Kept, Promises};
 use crate::watch::{self, Watched};
 
 /// How fast memory may grow, in MiB a minute.
@@ -13,12 +14,9 @@ const GROWTH_MAX: f64 = 1.0;
 /// In less time a server still warms up, and a slope says nothing.
 const MINUTES_MIN: f64 = 5.0;
 
-/// Whether a promise was kept; `None`: that cannot be said.
-type Kept = Option<bool>;
-
 /// The lines.
 pub(crate) struct Verdict {
-    lines: Vec<(&'static str, String, Kept)>,
+    promises: Promises,
     /// What went wrong, in words.
     failures: Vec<String>,
 }
@@ -35,7 +33,7 @@ impl Verdict {
     ) -> Self {
         let failures = tallies.iter().flat_map(|tally| &tally.failures).chain(&deploys.failures);
         let failures = failures.cloned().collect();
-        let mut verdict = Self { lines: Vec::new(), failures };
+        let mut verdict = Self { promises: Promises::default(), failures };
         verdict.memory(minutes, &watched);
         let [before, after] = watched.asleep.map(|asleep| asleep.descriptors);
         let told = format!("{before} open in the warm-up, {after} at the end, with everything asleep");
@@ -51,22 +49,11 @@ impl Verdict {
 
     /// Prints it. The status says whether everything holds.
     pub(crate) fn tell(self) -> ExitCode {
-        for (name, told, kept) in &self.lines {
-            let word = match kept {
-                Some(true) => "holds",
-                Some(false) => "FAILS",
-                None => "not judged",
-            };
-            println!("{name:<12} {told}  {word}");
-        }
-        self.failures.iter().for_each(|failure| println!("             {failure}"));
-        let passed = self.lines.iter().all(|(_, _, kept)| *kept != Some(false));
-        println!("soak: {}", if passed { "passed" } else { "failed" });
-        if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        self.promises.tell("soak", &self.failures, "")
     }
 
     fn line(&mut self, name: &'static str, told: String, kept: Kept) {
-        self.lines.push((name, told, kept));
+        self.promises.line(name, told, kept);
     }
 
     fn memory(&mut self, minutes: f64, watched: &Watched) {

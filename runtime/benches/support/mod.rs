@@ -1,6 +1,7 @@
 //! What benches share: `child` runs a server on one core, `load` asks it from the other, `race` does so in turns with its
 //! rivals, `rows` prints what came of it. `site` is our own server. Where there is no HTTP, `asked` is a child that does
-//! the work when told so, with `callers` inside it; `sample` is what a model is asked. `mode` is whether all that is only tried.
+//! the work when told so, with `callers` inside it; `sample` is what a model is asked. `mode` is whether all that is only tried,
+//! `parts` which of it. `promises` is what a program says that measures nothing.
 
 pub(crate) mod answer;
 pub(crate) mod asked;
@@ -13,7 +14,9 @@ pub(crate) mod frame;
 pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod mode;
+pub(crate) mod parts;
 pub(crate) mod places;
+pub(crate) mod promises;
 pub(crate) mod race;
 pub(crate) mod rows;
 pub(crate) mod sample;
