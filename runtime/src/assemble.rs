@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
 use modelet_catalog::Catalog;
-use modelet_control::{ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, Parts, TrialConfig};
+use modelet_control::{
+    ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, Parts, SECRET_KEY_FILE, TrialConfig,
+};
 use modelet_engine::{Engine, EngineConfig};
 use modelet_gateway::{Gateway, GatewayConfig};
 use modelet_inference::{DeviceSettings, Runtime, RuntimeConfig};
@@ -88,6 +90,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     utilisation.register(&mut registry);
     let control_config = ControlConfig {
         data_dir: config.data_dir.clone(),
+        secret_key_file: secret_key_file(config),
         data_url: listening.data_url.clone(),
         data_is_loopback: data_listener.local_addr()?.ip().is_loopback(),
         limits: config.limits.clone(),
@@ -101,6 +104,12 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, certificates, listening })
+}
+
+/// Where the key of secrets is.
+fn secret_key_file(config: &Config) -> PathBuf {
+    let own = || config.data_dir.join(SECRET_KEY_FILE);
+    config.server.secret_key_file.clone().unwrap_or_else(own)
 }
 
 /// How models run.

@@ -1,11 +1,10 @@
 //! Keys, as their owners type and send them.
 
+use modelet_tests::files::lies_in;
 use modelet_tests::raw::Wire;
 use modelet_tests::tenants::{create, deploy};
 use modelet_tests::{Function, TestHost, client, shared, until};
 use serde_json::Value;
-use std::fs;
-use std::path::Path;
 
 fn locked(name: &str) -> Function {
     Function::guest("headers").named(name).route(&format!("path = \"/{name}\"\nauth = \"key\""))
@@ -25,15 +24,6 @@ fn call(host: &TestHost, route: &str, secret: &str) -> client::Answer {
 fn ask(host: &TestHost, method: &str, path: &str, secret: &str) -> client::Answer {
     let bearer = format!("Bearer {secret}");
     client::send(method, &format!("{}{path}", host.admin_url), &[("authorization", &bearer)], b"").unwrap()
-}
-
-/// Whether some file below the folder has the text.
-fn lies_in(folder: &Path, text: &str) -> Option<String> {
-    let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).find_map(|path| match path.is_dir() {
-        true => lies_in(&path, text),
-        false => fs::read(&path).ok().filter(|bytes| has(bytes)).map(|_| path.display().to_string()),
-    })
 }
 
 #[test]
@@ -61,7 +51,7 @@ fn a_key_is_shown_once_opens_what_its_scope_says_and_is_nowhere_at_rest() {
     assert_eq!(ask(&host, "GET", "/v1/functions", &reader).status, 200);
     call(&host, "/locked", &reader).problem(403, "forbidden");
     ask(&host, "GET", "/v1/keys", &reader).problem(403, "forbidden");
-    assert_eq!(lies_in(&host.data_dir(), &secret), None);
+    assert_eq!(lies_in(&host.data_dir(), secret.as_bytes()), None);
     assert!(!host.log().contains(&secret), "{}", host.log());
     host.stop();
 }

@@ -51,6 +51,7 @@ mod outbound;
 mod repository;
 mod residency;
 mod sandbox;
+mod secrets;
 mod service;
 mod serving;
 mod several;

@@ -1,5 +1,5 @@
-//! Reads `wasi:config` and writes by `wasi:logging`: logs each setting at every level, and answers `{"one", "all"}`: the value
-//! of `key` (`threshold`), or `null`, and how many there are.
+//! Reads `wasi:config` and writes by `wasi:logging`: logs each setting at every level, unless it is asked `?quiet=`, and answers
+//! `{"one", "all"}`: the value of `key` (`threshold`), or `null`, and how many there are.
 use bindings::wasi::config::store;
 use bindings::wasi::logging::logging::{Level, log};
 use modelet_sdk::{Error, Request, Response, handler};
@@ -29,7 +29,7 @@ fn tell(request: Request) -> Result<Response, Error> {
     let key = request.param("key").unwrap_or_else(|| "threshold".to_owned());
     let all = store::get_all().map_err(failed)?;
     let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Critical];
-    for (name, value) in &all {
+    for (name, value) in all.iter().filter(|_| request.param("quiet").is_none()) {
         levels.iter().for_each(|level| log(*level, "settings", &format!("{name} is {value}")));
     }
     Response::json(&json!({ "one": store::get(&key).map_err(failed)?, "all": all.len() }))

@@ -3,6 +3,7 @@
 use crate::places;
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -67,6 +68,17 @@ pub fn modelet() -> Command {
 /// Runs `modelet ARGUMENTS` in a folder.
 pub fn run_in(folder: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
     ran(modelet().args(arguments).current_dir(folder))
+}
+
+/// Runs a command to its end, with `input` on its stdin.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn fed(command: &mut Command, input: &[u8]) -> Ran {
+    // In a file: a command that does not read it all does not hang.
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input).and_then(|()| file.rewind()).unwrap();
+    ran(command.stdin(file))
 }
 
 /// Runs a command to its end.

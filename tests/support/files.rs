@@ -42,3 +42,16 @@ pub fn gather(folder: &Path) -> Vec<PathBuf> {
 pub fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> usize {
     values.collect::<BTreeSet<_>>().len()
 }
+
+/// The first file below a folder that has these bytes.
+///
+/// # Panics
+/// When the folder cannot be listed.
+#[must_use]
+pub fn lies_in(folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
+    let has = |content: &[u8]| content.windows(bytes.len()).any(|window| window == bytes);
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).find_map(|path| match path.is_dir() {
+        true => lies_in(&path, bytes),
+        false => fs::read(&path).ok().filter(|content| has(content)).map(|_| path),
+    })
+}

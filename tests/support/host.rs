@@ -158,6 +158,13 @@ impl TestHost {
         cli::ran(cli::modelet().args(arguments).arg("--data-dir").arg(self.data_dir()).current_dir(&self.scratch))
     }
 
+    /// The same with `input` on the command's stdin.
+    pub fn modelet_fed(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, input: &[u8]) -> Ran {
+        let mut command = cli::modelet();
+        command.args(arguments).arg("--data-dir").arg(self.data_dir()).current_dir(&self.scratch);
+        cli::fed(&mut command, input)
+    }
+
     /// Tries to deploy a function from a folder, by the command line.
     pub fn try_deploy(&self, function: &Function) -> Ran {
         let folder = tempfile::tempdir_in(&self.scratch).unwrap();

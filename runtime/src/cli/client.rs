@@ -107,6 +107,12 @@ impl Client {
         self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
     }
 
+    /// Sends bytes to `path`.
+    pub(crate) fn put_bytes<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> anyhow::Result<T> {
+        let request = self.signed(self.agent.put(self.url(path)));
+        self.answer(request.header("content-type", "application/octet-stream").send(bytes))
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.found.admin_url)
     }

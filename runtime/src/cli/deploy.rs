@@ -175,7 +175,7 @@ fn apply_flags(manifest: &mut Manifest, args: &DeployArgs) -> anyhow::Result<()>
     for pair in &args.config {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| anyhow!("--config `{pair}` has no `=`: write KEY=VALUE"))?;
-        manifest.config.insert(key.to_owned(), value.to_owned());
+        manifest.config.insert(key.to_owned(), value.to_owned().into());
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod model;
 mod output;
 mod project;
 mod restore;
+mod secret;
 mod serve;
 mod tenant;
 #[cfg(test)]
@@ -97,6 +98,9 @@ pub(crate) enum Command {
     /// Keys: create, list, rotate, revoke
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Secrets: set, list, remove, rekey
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Tenants: create, list, show, limits, remove
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
@@ -293,6 +297,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
         Command::Key(command) => key::run(&command, &cli.server),
+        Command::Secret(command) => secret::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),
     }
 }

@@ -158,6 +158,7 @@ fn print_usage(usage: &TenantUse) {
     output::line(&format!("functions       {}, {} requests running", usage.functions, usage.running));
     let (bytes, max) = (output::size(usage.model_bytes), output::size(usage.model_bytes_max));
     output::line(&format!("models          {}, {bytes} of {max}", usage.models));
+    output::line(&format!("secrets         {}", usage.secrets));
     let bytes = output::size(usage.keyvalue_bytes);
     output::line(&format!("keys and values {} keys, {bytes}", usage.keyvalue_keys));
 }

@@ -87,6 +87,11 @@ fn the_rows_of_the_contract_can_be_typed() {
         "key list --json",
         "key rotate key-0 --overlap 1h",
         "key revoke key-0 --tenant acme",
+        "secret set stripe-key --tenant acme --json",
+        "secret set stripe-key --file key.pem",
+        "secret list --json",
+        "secret remove stripe-key --force",
+        "secret rekey",
         "tenant create acme --host acme.example --host b.example --path /acme --json",
         "tenant list --json",
         "tenant show acme",
@@ -112,6 +117,9 @@ fn wrong_usage_is_exit_status_2() {
         "invoke",
         "key create",
         "key rotate k --overlap soon",
+        "secret set",
+        "secret set UPPER",
+        "secret set name value",
     ] {
         assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
     }

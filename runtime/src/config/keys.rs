@@ -119,6 +119,15 @@ fn server() -> Vec<Key> {
             c.data_dir = s.path()?;
             Ok(())
         }),
+        key(
+            "secret_key_file",
+            "in data_dir",
+            "the key that secrets are sealed with; better not where they lie",
+            |c, s| {
+                c.server.secret_key_file = Some(s.path()?);
+                Ok(())
+            },
+        ),
         key("threads", "one per core", "threads that run functions", |c, s| {
             c.server.threads = s.count(THREADS_MAX)?;
             Ok(())

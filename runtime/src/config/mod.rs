@@ -74,6 +74,8 @@ pub(crate) struct ServerConfig {
     pub(crate) admin_tls: TlsFiles,
     /// Whether the admin API may be reached from elsewhere without TLS of its own.
     pub(crate) admin_unencrypted: bool,
+    /// The file with the key that secrets are sealed with; `None`: one in the data directory.
+    pub(crate) secret_key_file: Option<PathBuf>,
     /// Threads that run functions.
     pub(crate) threads: usize,
     /// Whether answers carry `server-timing`.
@@ -200,6 +202,7 @@ impl Config {
                 tls: TlsFiles::default(),
                 admin_tls: TlsFiles::default(),
                 admin_unencrypted: false,
+                secret_key_file: None,
                 threads: cores,
                 server_timing: false,
                 drain: Duration::from_secs(30),

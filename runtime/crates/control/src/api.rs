@@ -12,6 +12,7 @@ mod memory;
 mod models;
 mod optimise;
 pub(crate) mod respond;
+mod secrets;
 mod server;
 mod tenants;
 mod versions;
@@ -107,6 +108,9 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::revoke))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(secrets::rekey))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::remove))
         .routes(routes!(tenants::limits))
@@ -147,7 +151,7 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
 fn needed(method: &Method, path: &str) -> Scope {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
-        _ if path.starts_with("/v1/keys") => Scope::Admin,
+        _ if path.starts_with("/v1/keys") || path.starts_with("/v1/secret-key") => Scope::Admin,
         _ if reads => Scope::Read,
         _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,
         _ => Scope::Deploy,

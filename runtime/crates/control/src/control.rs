@@ -18,6 +18,7 @@ use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
+use crate::secrets::Vault;
 use crate::tenants::Book;
 use crate::trial::{TrialConfig, Trials};
 use crate::{keys, metrics, model_metrics};
@@ -32,6 +33,8 @@ pub(crate) type FunctionEntry = Entry<Arc<Function>>;
 pub struct ControlConfig {
     /// Where the admin key's file goes.
     pub data_dir: PathBuf,
+    /// The file with the key that secrets are sealed with.
+    pub secret_key_file: PathBuf,
     /// Where functions are served, for who asks.
     pub data_url: String,
     /// Whether the data plane can only be reached from this machine: then the default tenant's routes need no key,
@@ -86,6 +89,7 @@ pub struct Control {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) key_changes: keys::Changes,
     pub(crate) hasher: KeyHasher,
+    pub(crate) secrets: Vault,
 }
 
 /// How far the start has come.
@@ -106,6 +110,7 @@ impl Control {
         let hasher = keys::open_hasher(&config.data_dir)?;
         keys::ensure_admin_key(&parts.store, &config.data_dir, &hasher)?;
         let ring = keys::open_ring(&parts.store, &hasher)?;
+        let secrets = Vault::start(Arc::clone(&parts.store), config.secret_key_file.clone())?;
         let tenants = Book::read(&parts.store)?;
         let trials = Trials::new(parts.trial);
         trials.register(registry);
@@ -138,6 +143,7 @@ impl Control {
             keys: ring,
             key_changes: keys::Changes::default(),
             hasher,
+            secrets,
         });
         control.catalog.store(Arc::new(control.catalog_builder()?.build()));
         Ok(control)

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use bind::{Bound, bind};
+use modelet_engine::ports::Settings;
 use modelet_engine::{Inspection, World};
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
@@ -26,7 +27,7 @@ use crate::compile::{Image, Wanted};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::guest_log::GuestLog;
-use crate::{switch, views, wire};
+use crate::{secrets, switch, views, wire};
 
 /// How long linking may take: it waits for its turn, and reads one file.
 const LINK_MAX: Duration = Duration::from_secs(60);
@@ -39,6 +40,7 @@ pub(crate) async fn deploy(
 ) -> Result<wire::Function, ControlError> {
     check_given(&request.manifest, &request.models)?;
     claims::check(control, &tenant, &request.manifest)?;
+    let settings = settings(control, &tenant, &request.manifest).await?;
     let (mut made, inspection) = compile(control, &tenant, request.component).await?;
     check_shared(&request.manifest, &inspection)?;
     if !request.allow_new_capabilities {
@@ -52,10 +54,11 @@ pub(crate) async fn deploy(
         bound,
         not_reused: None,
         image: None,
+        tried_with: Some(Arc::new(settings)),
     };
     warmth::compare(control, &draft, &mut made).await?;
     draft.image = made.record.image.as_deref().map(Image::read).transpose()?;
-    let trial = Trial::begin(control, &draft, &made.record);
+    let trial = Trial::begin(control, &draft, &made.record)?;
     trial.link().await?;
     draft.not_reused = trial.why_not_reused().await;
     cases::run(control, &draft, &made.record, &request.files).await?;
@@ -90,6 +93,16 @@ fn check_given(
         Some(stray) => Err(ControlError::StrayModel(stray.clone())),
         None => Ok(()),
     }
+}
+
+/// What it reads by `wasi:config`. A secret that is not there is told before anything is compiled.
+async fn settings(control: &Arc<Control>, tenant: &TenantName, manifest: &Manifest) -> Result<Settings, ControlError> {
+    let (control, tenant, manifest) = (Arc::clone(control), tenant.clone(), manifest.clone());
+    blocking(move || {
+        secrets::check(&control, &tenant, &manifest)?;
+        secrets::settings(&control, &tenant, &manifest)
+    })
+    .await
 }
 
 /// Several requests at a time in one instance are for guests that can wait for several things at a time.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use modelet_catalog::Scope;
 use modelet_spec::traffic::TrafficError;
-use modelet_spec::{ByteSize, Digest, FunctionName, ModelName, ModelRef, TenantName, Timestamp, Version};
+use modelet_spec::{ByteSize, Digest, FunctionName, ModelName, ModelRef, SecretName, TenantName, Timestamp, Version};
 use modelet_store::StoreError;
 
 use crate::child::Death;
@@ -71,6 +71,38 @@ pub enum ControlError {
         "the key `admin` is that of the data directory: rotate it, or remove its file `admin.key` and restart the server"
     )]
     AdminKey,
+    /// No such secret.
+    #[error("there is no secret `{0}`; `modelet secret list` lists them")]
+    NoSecret(SecretName),
+    /// A manifest names a secret that is not there.
+    #[error(
+        "config.{key} is the secret `{secret}`, and there is none of that name: set it first with `modelet secret set {secret}`"
+    )]
+    NoSuchSecret {
+        /// The key of `[config]`.
+        key: String,
+        /// The secret.
+        secret: SecretName,
+    },
+    /// A secret that functions name was to be removed.
+    #[error(
+        "`{secret}` is named by the functions {}: deploy them without it first, or remove it with --force, and they find it no longer",
+        names(functions)
+    )]
+    SecretInUse {
+        /// The secret.
+        secret: SecretName,
+        /// The functions.
+        functions: Vec<FunctionName>,
+    },
+    /// A secret cannot be opened.
+    #[error(
+        "the secret `{0}` cannot be opened: set it anew, or the operator restores the key that it was sealed with (the server's log says more)"
+    )]
+    SealedSecret(SecretName),
+    /// The key that secrets are sealed with cannot be used.
+    #[error("the server's key for secrets cannot be used; its log says why, and the operator has to see to it")]
+    SecretKey,
     /// A tenant of this name is or was there.
     #[error("{0}")]
     NoNewTenant(String),
@@ -313,6 +345,7 @@ impl From<StoreError> for ControlError {
             }
             StoreError::NoGrant(to) => Self::NoGrant(to),
             StoreError::NoKey(id) => Self::NoKey(id),
+            StoreError::NoSecret(secret) => Self::NoSecret(secret),
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
             StoreError::Count { what, max, used } => Self::Count { what, max, used },

@@ -16,6 +16,7 @@ use crate::control::{Control, FunctionEntry};
 use crate::deploy::Draft;
 use crate::error::ControlError;
 use crate::restore::draft;
+use crate::secrets;
 
 /// What is to serve of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,11 @@ impl Plan {
         fresh: Option<&Fresh<'_>>,
     ) -> Result<Arc<FunctionEntry>, ControlError> {
         let stand = |version: Version| match fresh.filter(|fresh| fresh.version == version) {
-            Some(fresh) => Ok(fresh.draft.entry(control, version, Arc::clone(&fresh.code))),
+            Some(fresh) => {
+                // Again: it may have been removed since the deploy began.
+                secrets::check(control, &self.tenant, &fresh.draft.manifest)?;
+                fresh.draft.entry(control, version, Arc::clone(&fresh.code))
+            }
             None => self.stand(control, before.as_ref(), version),
         };
         let live = stand(self.live)?;
@@ -97,9 +102,10 @@ impl Plan {
         if let Some(serving) = before.and_then(|before| before.at(version)) {
             return Ok(draft.entry_of(control, version, Arc::clone(&serving.handle)));
         }
+        secrets::check(control, &self.tenant, &draft.manifest)?;
         let of = Coded::of(&stored);
         control.codes.ensure(&of, &mut HashSet::new())?;
-        Ok(draft.entry(control, version, control.codes.stored(of, &stored.compiled)))
+        draft.entry(control, version, control.codes.stored(of, &stored.compiled))
     }
 
     /// A stored version that changes nothing outside. One that was the shadow already goes on counting.
@@ -115,10 +121,11 @@ impl Plan {
         }
         let stored = control.store.function_version_kept(&self.tenant, &self.name, version)?;
         let draft = draft(&stored)?;
+        secrets::check(control, &self.tenant, &draft.manifest)?;
         let of = Coded::of(&stored);
         control.codes.ensure(&of, &mut HashSet::new())?;
         let code = control.codes.stored(of, &stored.compiled);
-        let handle = control.engine.rehearsal(code, draft.spec(control, version));
+        let handle = control.engine.rehearsal(code, draft.spec(control, version)?);
         Ok(Shadow { entry: Arc::new(draft.entry_of(control, version, handle)), tally: Arc::default() })
     }
 }

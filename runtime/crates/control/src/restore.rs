@@ -110,7 +110,7 @@ impl Control {
         let of = Coded::of(version);
         self.codes.ensure(&of, seen)?;
         let code = self.codes.stored(of, &version.compiled);
-        let entry = draft.entry(self, version.version, code);
+        let entry = draft.entry(self, version.version, code)?;
         let entry = match plan {
             Some(plan) => self.with_arms(entry, plan, failed),
             None => Arc::new(entry),
@@ -132,5 +132,6 @@ pub(crate) fn draft(version: &FunctionVersion) -> Result<Draft, ControlError> {
         bound,
         not_reused: version.not_reused.clone(),
         image: version.compiled.image.as_deref().map(Image::read).transpose()?,
+        tried_with: None,
     })
 }

@@ -7,6 +7,7 @@ mod logs;
 mod memory;
 mod models;
 pub mod optimise;
+mod secrets;
 mod tenants;
 mod versions;
 
@@ -29,6 +30,7 @@ pub use history::{Changed, ListQuery, Restore, Restored};
 pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
+pub use secrets::{Rekeyed, RemovedSecret, Secret, Secrets, SetSecret};
 pub use tenants::{ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
 pub use versions::{
     FunctionVersion, FunctionVersions, RemoveFunctionQuery, RemovedFunction, Rollback, ShadowDifference, ShadowReport,

@@ -64,6 +64,7 @@ const MODEL: &str = "/v1/models/{name}";
 const LABEL: &str = "/v1/models/{name}/labels/{label}";
 const PIN: &str = "/v1/models/{name}/pin";
 const GRANT: &str = "/v1/models/{name}/grants/{to}";
+const SECRET: &str = "/v1/secrets/{name}";
 const TENANT: &str = "/v1/tenants/{name}";
 
 /// In this order; the operator's last request removes the tenant.
@@ -133,6 +134,10 @@ const TABLE: &[Row] = &[
     row(("POST", "/v1/keys"), "admin", "/v1/keys", r#"{"tenant":"{t}","scopes":["read"]}"#, (201, "")),
     row(("POST", "/v1/keys/{id}/rotate"), "admin", "/v1/keys/none/rotate?tenant={t}", "{}", (404, "no-key")),
     row(("DELETE", "/v1/keys/{id}"), "admin", "/v1/keys/none?tenant={t}", "", (404, "no-key")),
+    row(("GET", "/v1/secrets"), "read", "/v1/secrets?tenant={t}", "", (200, "")),
+    row(("PUT", SECRET), "deploy", "/v1/secrets/s?tenant={t}", "", (400, "bad-request")),
+    row(("DELETE", SECRET), "deploy", "/v1/secrets/none?tenant={t}", "", (404, "no-secret")),
+    operated(("POST", "/v1/secret-key/rotate"), "/v1/secret-key/rotate", "", (200, "")),
     row(("GET", "/v1/tenants"), "read", "/v1/tenants", "", (200, "")),
     operated(("POST", "/v1/tenants"), "/v1/tenants", r#"{"name":"new"}"#, (201, "")),
     row(("GET", TENANT), "read", "/v1/tenants/{t}", "", (200, "")),

@@ -21,7 +21,8 @@ use crate::lane::Lane;
 use crate::linked::Shelf;
 use crate::metrics::{Counters, EngineStats};
 use crate::ports::{
-    Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoLog, NoModels, NoOutbound, Outbound, Pressure, Times,
+    Code, CodeImage, KeyValue, Log, Memory, Models, NoKeyValue, NoLog, NoModels, NoOutbound, Outbound, Pressure,
+    Settings, Times,
 };
 use crate::rate::Rates;
 use crate::ticker::Ticker;
@@ -133,7 +134,7 @@ pub struct FunctionSpec {
     /// How its calls to each of them may be joined with others'; none are, where nothing is said.
     pub batch: Arc<BTreeMap<String, BatchRule>>,
     /// `wasi:config` values.
-    pub config: Arc<BTreeMap<String, String>>,
+    pub config: Arc<Settings>,
     /// Whom it may call.
     pub outbound: OutboundRules,
     /// Takes the lines it writes.

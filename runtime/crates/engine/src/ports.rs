@@ -2,6 +2,7 @@
 
 mod keyvalue;
 mod outbound;
+mod settings;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use modelet_spec::{Digest, FunctionName, InvocationId, TenantName};
 
 pub use keyvalue::{Bucket, KeyPage, KeyValue, KeyValueError, NoKeyValue};
 pub use outbound::{NoOutbound, Outbound, OutboundBody, OutboundCall, OutboundError, OutboundFault, OutboundTimes};
+pub use settings::{Setting, Settings};
 
 /// What a port does while a guest waits, without keeping the executor's thread. Dropped when the guest is stopped.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -17,7 +17,7 @@ use crate::host::http::Hooks;
 use crate::host::log::{GuestLog, GuestStream};
 use crate::limiter::{Allowed, Limiter};
 use crate::metrics::Counters;
-use crate::ports::{KeyValue, Models, Place, Stream};
+use crate::ports::{KeyValue, Models, Place, Settings, Stream};
 use crate::shared::Turns;
 
 /// The data of a store. One per instance, used for one invocation at a time.
@@ -29,7 +29,7 @@ pub(crate) struct GuestState {
     pub(crate) limiter: Limiter,
     pub(crate) models: Arc<dyn Models>,
     pub(crate) batch: Arc<BTreeMap<String, BatchRule>>,
-    pub(crate) config: Arc<BTreeMap<String, String>>,
+    pub(crate) config: Arc<Settings>,
     pub(crate) place: Arc<Place>,
     pub(crate) keyvalue: Arc<dyn KeyValue>,
     pub(crate) flow: Flow,

@@ -6,16 +6,18 @@
 
 mod case;
 mod check;
+mod config;
 mod read;
 mod source;
 
 pub use case::{Case, CaseExpect, CaseRequest};
+pub use config::ConfigValue;
 pub use source::ModelSource;
 
 use crate::auth::Auth;
 use crate::document::{self, Document, Fault, Faults};
 use crate::limits::FunctionLimits;
-use crate::name::FunctionName;
+use crate::name::{FunctionName, SecretName};
 use crate::outbound::OutboundRule;
 use crate::path::PathPattern;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -56,7 +58,7 @@ pub struct Manifest {
     pub outbound: Outbound,
     /// What it reads by `wasi:config`.
     #[serde(default)]
-    pub config: BTreeMap<String, String>,
+    pub config: BTreeMap<String, ConfigValue>,
     /// Smoke tests.
     #[serde(default)]
     pub case: Vec<Case>,
@@ -209,6 +211,14 @@ impl Manifest {
                 Err(ManifestError { file, faults })
             }
         }
+    }
+
+    /// The secrets that it names, each with the key of `[config]` under which it is read.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &SecretName)> {
+        self.config.iter().filter_map(|(key, value)| match value {
+            ConfigValue::Secret(secret) => Some((key.as_str(), secret)),
+            ConfigValue::Text(_) => None,
+        })
     }
 }
 

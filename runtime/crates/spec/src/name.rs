@@ -1,4 +1,4 @@
-//! Names: of tenants, functions, models and labels. One grammar, four types that cannot be confused.
+//! Names: of tenants, functions, models, labels and secrets. One grammar, five types that cannot be confused.
 
 use crate::error::{NameError, cut};
 use crate::text_serde::text_serde;
@@ -69,6 +69,8 @@ names! {
     ModelName, "model name";
     /// A movable name for one version of a model. Never a number, and never `latest`.
     Label, "label";
+    /// The name of a secret, unique in its tenant.
+    SecretName, "secret name";
 }
 
 impl TenantName {
@@ -103,6 +105,21 @@ impl FromStr for FunctionName {
 }
 
 impl FromStr for ModelName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::checked(text)
+    }
+}
+
+impl SecretName {
+    /// See [`FunctionName::stand_in`].
+    pub(crate) fn stand_in(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl FromStr for SecretName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {

@@ -1,6 +1,6 @@
 //! `function.toml` as its author meets it: what is read, and how faults are told.
 
-use modelet_spec::manifest::{Manifest, ModelSource, Reuse, Share};
+use modelet_spec::manifest::{ConfigValue, Manifest, ModelSource, Reuse, Share};
 use modelet_spec::{Auth, ByteSize};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -40,6 +40,7 @@ magika = { max = 32, wait = "0ms", share = "all" }
 allow = ["https://api.example.com", "http://[::1]:8080"]
 [config]
 threshold = "0.5"
+api_key = { secret = "payment-key" }
 [[case]]
 request  = { method = "POST", path = "/file-type", body_file = "cases/hello.py" }
 expect   = { status = 200, json = { label = "python", score = 0.98, ids = [1, 2] }, tolerance = 1e-3 }
@@ -67,7 +68,9 @@ fn the_whole_manifest_is_read() {
     assert_eq!(manifest.instances.reuse, Reuse::Request);
     assert_eq!((manifest.instances.max_age, manifest.instances.min), (Duration::from_secs(600), 2));
     assert_eq!(manifest.batch["magika"].share, Share::All);
-    assert_eq!(manifest.config["threshold"], "0.5");
+    assert_eq!(manifest.config["threshold"], ConfigValue::Text("0.5".to_owned()));
+    let secrets: Vec<_> = manifest.secrets().map(|(key, secret)| (key, secret.as_str())).collect();
+    assert_eq!(secrets, [("api_key", "payment-key")]);
     assert_eq!(manifest.case[0].expect.json.as_ref().unwrap()["ids"][1], 2);
     assert_eq!(manifest.case[0].expect.tolerance, 1e-3);
 }
@@ -98,6 +101,8 @@ fn json_is_held_to_the_same_rules() {
         (r#"{"name": "x", "batch": {"m": {"max": 2}}}"#, "no such model"),
         (r#"{"name": "x", "models": {"inline": "a"}}"#, "switch"),
         (r#"{"name": "x", "models": {"m": 1}}"#, "model reference"),
+        (r#"{"name": "x", "config": {"k": {"secrte": "s3cr3t"}}}"#, "expected a text, or {\"secret\""),
+        (r#"{"name": "x", "config": {"k": {"secret": "S3CR3T"}}}"#, "expected a text, or {\"secret\""),
         (r#"{"name": "x", "limits": {"time": "0ms"}}"#, "limits.time"),
         (r#"{"name": "x", "instances": {"max_age": "0ms"}}"#, "instances.max_age"),
         (r#"{"name": "x", "limits": {"concurrency": 2}, "instances": {"min": 3}}"#, "instances.min"),
@@ -137,6 +142,7 @@ digits = { max = 9999, wait = "1d" }
 allow = ["api.example.com"]
 [config]
 threshold = 0.5
+key = { secrte = "stripe" }
 [[case]]
 request = { path = "file-type", body = "a", body_file = "b" }
 expect = { status = 7, tolerance = -1 }
@@ -164,11 +170,13 @@ expect = { status = 7, tolerance = -1 }
         (23, "batch.digits.max: write 1 to 4096"),
         (23, "batch.digits.wait: at most 10s"),
         (25, "outbound.allow[0]: \"api.example.com\" is not an origin"),
-        (27, "config.threshold: expected a string in quotes, found a float"),
-        (29, "case[0].request: a request has one body"),
-        (29, "case[0].request.path: \"file-type\" does not begin with \"/\""),
-        (30, "case[0].expect.status: write a whole number that is at least 100"),
-        (30, "case[0].expect.tolerance: a tolerance is not negative"),
+        (27, "config.threshold: expected a string in quotes, or { secret = \"NAME\" }, found a float"),
+        (28, "config.key.secret is missing; write { secret = \"NAME\" }"),
+        (28, "unknown key \"secrte\" in config.key; did you mean \"secret\"?"),
+        (30, "case[0].request: a request has one body"),
+        (30, "case[0].request.path: \"file-type\" does not begin with \"/\""),
+        (31, "case[0].expect.status: write a whole number that is at least 100"),
+        (31, "case[0].expect.tolerance: a tolerance is not negative"),
     ];
     let lines = report(text);
     for (line, message) in expected {

@@ -1,6 +1,6 @@
 //! What can go wrong with a data directory. For the operator: the messages name paths.
 
-use modelet_spec::{Digest, FunctionName, Label, ModelName, TenantName, Version};
+use modelet_spec::{Digest, FunctionName, Label, ModelName, SecretName, TenantName, Version};
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -86,6 +86,12 @@ pub enum StoreError {
     /// The tenant has no such key.
     #[error("there is no key {0}")]
     NoKey(String),
+    /// The tenant has no such secret.
+    #[error("there is no secret {0}")]
+    NoSecret(SecretName),
+    /// Whoever keeps a secret could not seal it.
+    #[error("the secret could not be sealed")]
+    NotSealed,
     /// A tenant of this name exists.
     #[error("the tenant {0} exists already")]
     TenantExists(TenantName),

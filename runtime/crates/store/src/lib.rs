@@ -5,7 +5,7 @@
 //! moment of the last weeks. All calls block: call them from a thread that may.
 //!
 //! It does not know what a manifest, a model's description or compiled code mean: to it they are text and bytes. It keeps
-//! no secret: of keys it has hashes.
+//! no secret that it could tell: of keys it has hashes, and what functions are given is sealed.
 //!
 //! A content is one file, whoever sends it; a tenant may name what it has sent itself, and is counted in full for it.
 //!
@@ -30,6 +30,7 @@ mod optimised;
 mod output;
 mod pins;
 mod scale;
+mod secrets;
 mod store;
 mod tenants;
 mod uploads;
@@ -51,6 +52,7 @@ pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, Ro
 pub use optimised::OptimisedRecord;
 pub use output::OutputFile;
 pub use pins::Pin;
+pub use secrets::{Seal, StoredSealed};
 pub use store::Store;
 pub use tenants::{Tenant, TenantRemoval, TenantUse};
 pub use uploads::Upload;

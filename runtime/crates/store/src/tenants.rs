@@ -10,7 +10,7 @@ mod usage;
 pub use remove::TenantRemoval;
 pub use usage::TenantUse;
 
-pub(crate) use quota::{room_for_function, room_for_model};
+pub(crate) use quota::{room_for_function, room_for_model, room_for_secret};
 
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;

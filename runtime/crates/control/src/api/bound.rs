@@ -53,6 +53,8 @@ mod tests {
             ("/v1/models/f", "no model `f`"),
             ("/v1/tenants", "bound to functions or models"),
             ("/v1/keys", "bound to functions or models"),
+            ("/v1/secrets", "bound to functions or models"),
+            ("/v1/secrets/f", "bound to functions or models"),
             ("/v1/later", "bound to functions or models"),
             ("/nothing", "bound to functions or models"),
         ] {

@@ -37,6 +37,11 @@ impl Caller {
         if is_there { Ok(tenant) } else { Err(ControlError::NoTenant(tenant)) }
     }
 
+    /// What the caller's key is called.
+    pub(super) fn id(&self) -> &str {
+        &self.key.id
+    }
+
     /// Whether a tenant exists for the caller.
     pub(super) fn speaks_for(&self, tenant: &TenantName) -> bool {
         self.is_operator || self.key.tenant == *tenant

@@ -16,7 +16,7 @@ use crate::deploy;
 use crate::error::ControlError;
 use crate::restore::draft;
 use crate::wire::{Deploy, Function, Functions, ListQuery, Problem, Scale, TenantQuery};
-use crate::{history, views};
+use crate::{history, secrets, views};
 
 /// Deploy a function
 ///
@@ -43,6 +43,9 @@ pub(super) async fn deploy(
 ) -> Result<(StatusCode, axum::Json<Function>), ControlError> {
     let tenant = caller.tenant(&api, request.tenant.take()).await?;
     caller.may_deploy(&request)?;
+    if caller.is_bound() {
+        secrets::check_bound(&api.control, &tenant, &request.manifest).await?;
+    }
     // A task of its own: a client that goes away must not stop a deploy between the store and the swap.
     let task = tokio::spawn(async move { deploy::deploy(&api.control, tenant, request).await });
     Ok((respond::CREATED, axum::Json(task.await??)))

@@ -148,6 +148,7 @@ fn usage(control: &Control, name: &TenantName) -> Result<TenantUse, ControlError
         models: used.models,
         model_bytes: used.model_bytes,
         model_bytes_max: control.quota(name),
+        secrets: used.secrets,
         keyvalue_keys: used.keyvalue_keys,
         keyvalue_bytes: used.keyvalue_bytes,
         running: own.map(|entry| entry.handle.instances().0 as u64).sum(),

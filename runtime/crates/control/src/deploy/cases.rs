@@ -49,7 +49,7 @@ pub(super) async fn run(
     if cases.is_empty() {
         return Ok(());
     }
-    let spec = FunctionSpec { log: Arc::new(NoLog), ..draft.spec(control, Version::FIRST) };
+    let spec = FunctionSpec { log: Arc::new(NoLog), ..draft.spec(control, Version::FIRST)? };
     let code = Arc::new(NewCode(control.codes.given(draft.component, compiled)));
     let function = control.engine.rehearsal(code, spec);
     function.wake(Instant::now() + LINK_MAX).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use modelet_catalog::{Entry, Route};
-use modelet_engine::ports::Code;
+use modelet_engine::ports::{Code, Settings};
 use modelet_engine::{Function, FunctionSpec};
 use modelet_spec::manifest::{Instances, Manifest, Reuse};
 use modelet_spec::outbound::OutboundRules;
@@ -19,7 +19,7 @@ use crate::guest_log::GuestLog;
 use crate::lineup::{Fresh, Plan, traffic_json};
 use crate::models::FunctionModels;
 use crate::pinned::Pinned;
-use crate::{switch, views, wire};
+use crate::{secrets, switch, views, wire};
 
 /// A function that may become a version.
 #[derive(Clone)]
@@ -36,6 +36,9 @@ pub(crate) struct Draft {
     pub(crate) not_reused: Option<String>,
     /// What became of its component's `init`, if it has one.
     pub(crate) image: Option<Image>,
+    /// What it reads by `wasi:config` as long as it is only tried. Once it serves, that is looked up anew: a secret may have been
+    /// set meanwhile.
+    pub(crate) tried_with: Option<Arc<Settings>>,
 }
 
 impl Draft {
@@ -52,8 +55,13 @@ impl Draft {
     }
 
     /// Makes what a catalog holds. Nothing is loaded: that is for whoever calls the function.
-    pub(crate) fn entry(&self, control: &Control, version: Version, code: Arc<dyn Code>) -> FunctionEntry {
-        self.entry_of(control, version, control.engine.function(code, self.spec(control, version)))
+    pub(crate) fn entry(
+        &self,
+        control: &Control,
+        version: Version,
+        code: Arc<dyn Code>,
+    ) -> Result<FunctionEntry, ControlError> {
+        Ok(self.entry_of(control, version, control.engine.function(code, self.spec(control, version)?)))
     }
 
     /// The same around what runs it already.
@@ -70,10 +78,10 @@ impl Draft {
         }
     }
 
-    /// What the engine makes the function with.
-    pub(crate) fn spec(&self, control: &Control, version: Version) -> FunctionSpec {
+    /// What the engine makes the function with. Blocks where the function has secrets.
+    pub(crate) fn spec(&self, control: &Control, version: Version) -> Result<FunctionSpec, ControlError> {
         let function = self.manifest.name.clone();
-        FunctionSpec {
+        Ok(FunctionSpec {
             tenant: self.tenant.clone(),
             function: function.clone(),
             version,
@@ -82,9 +90,16 @@ impl Draft {
             flow: flow(&self.tenant, &function),
             models: Arc::new(FunctionModels::new(&control.models, &self.tenant, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
-            config: Arc::new(self.manifest.config.clone()),
+            config: self.settings(control)?,
             outbound: OutboundRules::new(self.manifest.outbound.allow.clone()),
             log: Arc::new(GuestLog::new(&control.logs, &self.tenant, &function, version)),
+        })
+    }
+
+    fn settings(&self, control: &Control) -> Result<Arc<Settings>, ControlError> {
+        match &self.tried_with {
+            Some(settings) => Ok(Arc::clone(settings)),
+            None => Ok(Arc::new(secrets::settings(control, &self.tenant, &self.manifest)?)),
         }
     }
 
@@ -145,12 +160,13 @@ pub(super) struct Published {
 /// so. One at a time: each sees the catalog that the one before made.
 pub(super) async fn publish(
     control: &Arc<Control>,
-    draft: Draft,
+    mut draft: Draft,
     compiled: CompiledRecord,
 ) -> Result<Published, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
     let control = Arc::clone(control);
+    draft.tried_with = None;
     blocking(move || {
         let shown = draft.shown();
         let (tenant, name) = (draft.tenant.clone(), draft.manifest.name.clone());

@@ -50,14 +50,15 @@ pub(super) struct Trial {
 impl Trial {
     /// Makes the function. It is called as its first case says, if the server has all that the case needs, and else by `GET /`.
     /// That one is made up, so it finds no model, and what it makes the guest write goes nowhere.
-    pub(super) fn begin(control: &Control, draft: &Draft, compiled: &CompiledRecord) -> Self {
+    pub(super) fn begin(control: &Control, draft: &Draft, compiled: &CompiledRecord) -> Result<Self, ControlError> {
         let (case, log) = (case(draft), Arc::<HeldLog>::default());
-        let mut spec = spec(control, draft);
+        let mut spec = spec(control, draft)?;
         if case.is_some() {
             spec.log = log.clone();
         }
         let code = Arc::new(NewCode(control.codes.given(draft.component, compiled)));
-        Self { function: control.engine.rehearsal(code, spec), reuse: draft.manifest.instances.reuse, case, log }
+        let function = control.engine.rehearsal(code, spec);
+        Ok(Self { function, reuse: draft.manifest.instances.reuse, case, log })
     }
 
     /// Loads and links the component.
@@ -105,13 +106,13 @@ pub(super) fn case(draft: &Draft) -> Option<CaseRequest> {
 }
 
 /// What the function is made with for such calls.
-pub(super) fn spec(control: &Control, draft: &Draft) -> FunctionSpec {
-    let mut spec = draft.spec(control, Version::FIRST);
+pub(super) fn spec(control: &Control, draft: &Draft) -> Result<FunctionSpec, ControlError> {
+    let mut spec = draft.spec(control, Version::FIRST)?;
     if case(draft).is_none() {
         spec.models = Arc::new(NoModels);
         spec.log = Arc::new(NoLog);
     }
-    spec
+    Ok(spec)
 }
 
 pub(super) async fn call(function: &Arc<Function>, request: http::Request<RequestBody>) -> Call {

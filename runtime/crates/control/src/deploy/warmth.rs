@@ -54,7 +54,7 @@ async fn measured(
     (without, with): (CodeImage, CodeImage),
 ) -> Result<Result<Option<FirstRequests>, String>, ControlError> {
     // Hold the components in memory, so that no round but these reads them.
-    let (first, second) = (rehearsal(control, draft, &without), rehearsal(control, draft, &with));
+    let (first, second) = (rehearsal(control, draft, &without)?, rehearsal(control, draft, &with)?);
     first.wake(Instant::now() + LINK_MAX).await?;
     if let Err(error) = second.wake(Instant::now() + LINK_MAX).await {
         return Ok(Err(format!("with it the component cannot be used: {error}")));
@@ -85,16 +85,16 @@ async fn once(
     code: &CodeImage,
 ) -> Result<Option<(Call, Duration)>, ControlError> {
     let Some(request) = request(case(draft).as_ref(), None) else { return Ok(None) };
-    let function = rehearsal(control, draft, code);
+    let function = rehearsal(control, draft, code)?;
     function.wake(Instant::now() + LINK_MAX).await?;
     let began = Instant::now();
     Ok(Some((call(&function, request).await, began.elapsed())))
 }
 
 /// The function with this code, for one call.
-fn rehearsal(control: &Control, draft: &Draft, code: &CodeImage) -> Arc<Function> {
-    let spec = FunctionSpec { log: Arc::new(NoLog), ..spec(control, draft) };
-    control.engine.rehearsal(Arc::new(NewCode(code.clone())), spec)
+fn rehearsal(control: &Control, draft: &Draft, code: &CodeImage) -> Result<Arc<Function>, ControlError> {
+    let spec = FunctionSpec { log: Arc::new(NoLog), ..spec(control, draft)? };
+    Ok(control.engine.rehearsal(Arc::new(NewCode(code.clone())), spec))
 }
 
 fn median(mut times: Vec<Duration>) -> Option<Duration> {

@@ -56,6 +56,9 @@ pub struct TenantUse {
     pub model_bytes: u64,
     /// What that may be: the tenant's limit, or the server's.
     pub model_bytes_max: u64,
+    /// Secrets.
+    #[serde(default)]
+    pub secrets: u32,
     /// Keys that its functions keep.
     pub keyvalue_keys: u64,
     /// Bytes of these keys and their values.

@@ -55,6 +55,7 @@ impl Host {
         };
         let config = ControlConfig {
             data_dir: data_dir.clone(),
+            secret_key_file: data_dir.join("secret.key"),
             data_url: "http://127.0.0.1:1".to_owned(),
             data_is_loopback: true,
             limits: limits.clone(),

@@ -1,4 +1,4 @@
-//! `wasi:config`: the values under `[config]` of the manifest, and nothing else.
+//! `wasi:config`: the values under `[config]` of the manifest, and nothing else. The only way of a secret to a guest.
 
 use wasmtime::component::{HasSelf, Linker};
 
@@ -21,10 +21,10 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 
 impl Host for GuestState {
     fn get(&mut self, key: String) -> Result<Option<String>, Error> {
-        Ok(self.config.get(&key).cloned())
+        Ok(self.config.get(&key).map(|value| value.reveal().to_owned()))
     }
 
     fn get_all(&mut self) -> Result<Vec<(String, String)>, Error> {
-        Ok(self.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(self.config.iter().map(|(key, value)| (key.clone(), value.reveal().to_owned())).collect())
     }
 }

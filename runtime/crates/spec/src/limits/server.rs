@@ -87,6 +87,10 @@ pub struct ServerLimits {
     pub keyvalue_bytes: ByteSize,
     /// One value. Default 1 MiB: what is larger is a file, not a value.
     pub keyvalue_value: ByteSize,
+    /// Secrets that one tenant keeps. Default 100.
+    pub secrets: u32,
+    /// One secret. Default 64 KiB: a private key has 4, a bundle of certificates 20.
+    pub secret_bytes: ByteSize,
     /// Connections out of one function at a time. Default 64.
     pub outbound_function: u32,
     /// Connections out of all functions of one tenant at a time. Default 256.
@@ -135,6 +139,8 @@ impl Default for ServerLimits {
             keyvalue_keys: 100_000,
             keyvalue_bytes: ByteSize::mib(64),
             keyvalue_value: ByteSize::mib(1),
+            secrets: 100,
+            secret_bytes: ByteSize::kib(64),
             outbound_function: 64,
             outbound_tenant: 256,
             outbound_total: 1024,

@@ -56,6 +56,9 @@ pub struct TenantLimits {
     /// Bytes of the keys and values that all its functions keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyvalue_bytes: Option<ByteSize>,
+    /// Secrets that it keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<u32>,
     /// Connections out of all its functions at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbound: Option<u32>,

@@ -3,8 +3,8 @@
 //! Where a value is wrong, the fault is noted and a stand-in taken, so that the reading goes on.
 
 use super::{
-    BatchRule, Build, Case, CaseExpect, CaseRequest, Instances, Manifest, ModelSource, Outbound, Reuse, RouteSpec,
-    Share,
+    BatchRule, Build, Case, CaseExpect, CaseRequest, ConfigValue, Instances, Manifest, ModelSource, Outbound, Reuse,
+    RouteSpec, Share,
 };
 use crate::document::{Section, Value};
 use crate::limits::FunctionLimits;
@@ -24,7 +24,7 @@ pub(super) fn manifest(mut root: Section<'_, '_>) -> Manifest {
     let instances = root.section("instances").map(instances).unwrap_or_default();
     let batch = root.section("batch").map(batch).unwrap_or_default();
     let outbound = root.section("outbound").map(outbound).unwrap_or_default();
-    let config = root.section("config").map(strings).unwrap_or_default();
+    let config = root.section("config").map(config).unwrap_or_default();
     let case = root.sections("case").into_iter().map(case).collect();
     root.finish();
     let name = name.unwrap_or_else(|| crate::name::FunctionName::stand_in(SOME_NAME));
@@ -126,6 +126,22 @@ fn outbound(mut section: Section<'_, '_>) -> Outbound {
     let allow = origins.filter_map(|origin| origin.text()).collect();
     section.finish();
     Outbound { allow }
+}
+
+fn config(section: Section<'_, '_>) -> BTreeMap<String, ConfigValue> {
+    section.entries().into_iter().map(|(key, value)| (key.to_owned(), config_value(&value))).collect()
+}
+
+fn config_value(value: &Value<'_, '_>) -> ConfigValue {
+    if let Some(text) = value.as_str() {
+        return ConfigValue::Text(text.to_owned());
+    }
+    let secret = value.section_or("a string in quotes, or { secret = \"NAME\" }").and_then(|mut section| {
+        let name = section.required("secret", "{ secret = \"NAME\" }");
+        section.finish();
+        name.and_then(|value| value.text())
+    });
+    ConfigValue::Secret(secret.unwrap_or_else(|| crate::name::SecretName::stand_in(SOME_NAME)))
 }
 
 fn strings(section: Section<'_, '_>) -> BTreeMap<String, String> {

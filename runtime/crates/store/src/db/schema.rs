@@ -20,7 +20,7 @@ pub(crate) const KEY_VALUE: Schema =
     Schema { application: 0x4d4c_4b56, steps: &[include_str!("schema/keyvalue-01.sql")] };
 
 /// The steps, oldest first; the schema's number is how many a database has had. A step that was released is never changed.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     include_str!("schema/01-start.sql"),
     include_str!("schema/02-optimised.sql"),
     include_str!("schema/03-pins.sql"),
@@ -32,6 +32,7 @@ const STEPS: [&str; 11] = [
     include_str!("schema/09-history.sql"),
     include_str!("schema/10-tenants.sql"),
     include_str!("schema/11-keys-and-grants.sql"),
+    include_str!("schema/12-secrets.sql"),
 ];
 
 /// Refuses a file that is no database, or not ours, before anything is written to it.

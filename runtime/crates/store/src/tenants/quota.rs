@@ -31,6 +31,18 @@ pub(crate) fn room_for_model(tx: &Transaction<'_>, tenant: &TenantName, name: &M
     hold(Some(max), super::usage::models(tx, tenant)?, "models")
 }
 
+/// Refuses a secret that is one too many; a new value of one that is there is none. `server_max`: what no tenant may exceed.
+pub(crate) fn room_for_secret(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    is_new: bool,
+    server_max: u32,
+) -> Result<(), StoreError> {
+    let own = tx.prepare_cached("SELECT limits FROM tenant WHERE name = ?1")?.query_row([tenant.as_str()], limits)?;
+    let max = own.secrets.map_or(server_max, |own| own.min(server_max));
+    hold(Some(max).filter(|_| is_new), super::usage::secrets(tx, tenant)?, "secrets")
+}
+
 fn hold(max: Option<u32>, used: u32, what: &'static str) -> Result<(), StoreError> {
     match max {
         Some(max) if used >= max => Err(StoreError::Count { what, max, used }),

@@ -38,7 +38,7 @@ impl Store {
             let functions = functions(tx, name)?;
             let models = remove_all(tx, name)?;
             let at_ms = note(tx, "tenant.remove", name, name.as_str(), "")?;
-            for table in ["function_alias", "function_scale", "upload", "tenant_claim", "key"] {
+            for table in ["function_alias", "function_scale", "upload", "tenant_claim", "key", "secret"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE tenant = ?1"), [name.as_str()])?;
             }
             tx.execute("DELETE FROM model_grant WHERE tenant = ?1 OR grantee = ?1", [name.as_str()])?;

@@ -17,6 +17,8 @@ pub struct TenantUse {
     pub models: u32,
     /// Bytes of models, and of what it has sent for the next ones.
     pub model_bytes: u64,
+    /// Secrets.
+    pub secrets: u32,
     /// Keys that its functions keep.
     pub keyvalue_keys: u64,
     /// Bytes of these keys and their values.
@@ -41,6 +43,7 @@ impl Store {
                 functions: tx.prepare_cached(counted)?.query_row([tenant.as_str()], |row| row.get(0))?,
                 models: models(tx, tenant)?,
                 model_bytes: uploads::used(tx, tenant)?,
+                secrets: secrets(tx, tenant)?,
                 keyvalue_keys: kept.0,
                 keyvalue_bytes: kept.1,
             })
@@ -51,5 +54,11 @@ impl Store {
 /// How many models a tenant has.
 pub(super) fn models(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u32, StoreError> {
     let counted = "SELECT count(DISTINCT name) FROM model_version WHERE tenant = ?1 AND removed_ms IS NULL";
+    Ok(tx.prepare_cached(counted)?.query_row([tenant.as_str()], |row| row.get(0))?)
+}
+
+/// How many secrets a tenant has.
+pub(super) fn secrets(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u32, StoreError> {
+    let counted = "SELECT count(*) FROM secret WHERE tenant = ?1";
     Ok(tx.prepare_cached(counted)?.query_row([tenant.as_str()], |row| row.get(0))?)
 }

@@ -1,0 +1,84 @@
+//! Functions get another value of a secret: they are made anew, and swapped in once they are as warm as they were.
+//!
+//! What runs goes on with the value that it began with, and its instances end after what they do. Nobody's request fails for it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use modelet_engine::Warmth;
+use modelet_spec::{FunctionName, SecretName, TenantName};
+
+use super::users;
+use crate::control::{Control, FunctionEntry, blocking};
+use crate::error::ControlError;
+use crate::{scale, switch};
+
+/// How long the new ones are waited for, all together. One that takes longer comes into memory when it is called.
+const WAKE_MAX: Duration = Duration::from_secs(30);
+
+/// A function that was made anew.
+struct Made {
+    entry: Arc<FunctionEntry>,
+    before: Option<Arc<FunctionEntry>>,
+    /// How many of its instances are kept warm.
+    min: u32,
+}
+
+/// Makes the functions anew that name a secret. The caller holds `publishing`. Returns those that have the new value, and what
+/// went wrong with others: they are as they were.
+pub(super) async fn refresh(
+    control: &Arc<Control>,
+    tenant: &TenantName,
+    secret: &SecretName,
+) -> Result<(Vec<FunctionName>, Vec<String>), ControlError> {
+    let (this, tenant, secret) = (Arc::clone(control), tenant.clone(), secret.clone());
+    let (made, failed) = blocking(move || make(&this, &tenant, &secret)).await?;
+    let until = Instant::now() + WAKE_MAX;
+    for Made { entry, before, .. } in &made {
+        let was = |version| before.as_ref().and_then(|before| before.at(version)).map(|before| before.handle.warmth());
+        for version in entry.all().filter(|version| was(version.version).is_some_and(|warmth| warmth > Warmth::Disk)) {
+            // What cannot be woken now says so to whoever calls it, as it would have before.
+            let _ = version.handle.wake(until).await;
+        }
+    }
+    let (this, entries) = (Arc::clone(control), made.iter().map(|made| Arc::clone(&made.entry)).collect::<Vec<_>>());
+    blocking(move || {
+        let is_new = |other: &FunctionEntry| {
+            entries.iter().any(|entry| entry.tenant == other.tenant && entry.function == other.function)
+        };
+        let mut builder = switch::those(&this, |other| !is_new(other))?;
+        for entry in &entries {
+            builder.add(Arc::clone(entry))?;
+        }
+        this.catalog.store(Arc::new(builder.build()));
+        Ok(())
+    })
+    .await?;
+    let functions = made.iter().map(|made| made.entry.function.clone()).collect();
+    for Made { entry, before, min } in made {
+        for before in before.iter().flat_map(|before| before.all()) {
+            before.handle.scale(0).await?;
+        }
+        scale::keep(&entry, min).await;
+    }
+    Ok((functions, failed))
+}
+
+fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(Vec<Made>, Vec<String>), ControlError> {
+    let (mut made, mut failed, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for user in users::of(control, tenant, secret)? {
+        let name = &user.live.name;
+        match control.restore(&user.live, user.plan, &mut seen, &mut failed) {
+            Ok((entry, min)) => {
+                let min = control.store.scale(tenant, name)?.unwrap_or(min);
+                made.push(Made { before: control.serving(tenant, name), entry, min });
+            }
+            Err(error) => {
+                tracing::error!(%tenant, function = %name, %error, "a function could not be made anew with another secret");
+                failed.push(format!("{name}: {error}"));
+            }
+        }
+    }
+    Ok((made, failed))
+}
