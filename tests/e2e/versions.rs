@@ -27,16 +27,16 @@ fn versions(host: &TestHost, name: &str) -> Value {
 #[test]
 fn versions_are_listed_with_what_each_of_them_serves() {
     let host = shared();
-    let route = two_versions(host, "listed");
+    let route = two_versions(host, "of-versions");
     let _ = host.get(&route).ok();
-    let listed = versions(host, "listed");
+    let listed = versions(host, "of-versions");
     let seen: Vec<_> =
         listed["versions"].as_array().unwrap().iter().map(|v| (&v["version"], &v["live"], &v["percent"])).collect();
     assert_eq!(seen, [(&json!(2), &json!(true), &json!(100)), (&json!(1), &json!(false), &json!(0))]);
     let first = &listed["versions"][1];
     assert!(first["digest"].as_str().unwrap().starts_with("sha256:"), "{listed}");
     assert!(first["deployed"].as_str().unwrap().ends_with('Z'), "{listed}");
-    let text = host.modelet(["function", "versions", "listed"]).done();
+    let text = host.modelet(["function", "versions", "of-versions"]).done();
     assert!(text.contains("live") && text.contains("DEPLOYED") && text.lines().count() == 3, "{text}");
     assert!(host.modelet(["function", "versions", "nobody"]).refused().contains("no function"));
 }

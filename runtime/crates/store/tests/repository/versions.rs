@@ -132,7 +132,7 @@ fn a_data_directory_of_before_scales_and_pairs_gets_both_once() {
     assert_eq!(store.pairs_get(&bucket, &["k".to_owned()], 10).unwrap(), [Some(b"v".to_vec())]);
 }
 
-/// Takes the steps back that tenants brought.
-const TENANTS_UNDONE: &str = "DROP TABLE model_grant; DROP TABLE key_secret; DROP TABLE key; CREATE TABLE key (id TEXT PRIMARY KEY, tenant TEXT NOT NULL REFERENCES tenant (name),
+/// Takes the steps back that tenants and what came after them brought.
+const TENANTS_UNDONE: &str = "DROP TABLE secret; DROP TABLE model_grant; DROP TABLE key_secret; DROP TABLE key; CREATE TABLE key (id TEXT PRIMARY KEY, tenant TEXT NOT NULL REFERENCES tenant (name),
     scopes TEXT NOT NULL, hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32), created_ms INTEGER NOT NULL) STRICT; DROP TABLE tenant_claim; ALTER TABLE tenant DROP COLUMN limits;
     ALTER TABLE tenant DROP COLUMN removed_ms;";
