@@ -79,7 +79,8 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     })?;
     let inference = inference(config, &mut registry)?;
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
-    let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), &mut registry);
+    let usage = Arc::default();
+    let gateway = Gateway::new(gateway_config(config), Arc::clone(&catalog), Arc::clone(&usage), &mut registry);
     engine.tell(gateway.times());
     let utilisation = Utilisation {
         shares: gateway.shares(),
@@ -100,7 +101,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let (trial, compile) = (trial_config(config), compile_config(config));
-    let parts = Parts { store, engine, inference, trial, compile, catalog };
+    let parts = Parts { store, engine, inference, trial, compile, catalog, usage };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, certificates, listening })

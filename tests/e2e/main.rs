@@ -64,5 +64,6 @@ mod tls;
 mod top;
 mod traffic;
 mod trials;
+mod usage;
 mod versions;
 mod warm_up;

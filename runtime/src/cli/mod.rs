@@ -27,6 +27,7 @@ mod tests;
 mod top;
 mod traffic;
 mod trial;
+mod usage;
 mod versions;
 
 use std::path::PathBuf;
@@ -104,6 +105,8 @@ pub(crate) enum Command {
     /// Tenants: create, list, show, limits, remove
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Show what was used, by tenant, function and model
+    Usage(usage::UsageArgs),
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
@@ -299,5 +302,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Key(command) => key::run(&command, &cli.server),
         Command::Secret(command) => secret::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),
+        Command::Usage(args) => usage::run(&args, &cli.server),
     }
 }

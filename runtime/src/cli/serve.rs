@@ -93,6 +93,9 @@ async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Re
     if tokio::time::timeout(ADMIN_DRAIN, admin).await.is_err() {
         tracing::warn!("admin requests were still open");
     }
+    if let Err(error) = control.close_books().await {
+        tracing::error!(%error, "what was used in the last seconds is not in the books");
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -71,7 +71,7 @@ fn server() -> SocketAddr {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
                 told.send(listener.local_addr().expect("an address")).expect("somebody waits for it");
                 let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
-                let gateway = Gateway::new(GatewayConfig::default(), catalog, &mut Registry::default());
+                let gateway = Gateway::new(GatewayConfig::default(), catalog, Arc::default(), &mut Registry::default());
                 let _ = Arc::new(gateway).serve(listener, None, std::future::pending()).await;
             });
         });

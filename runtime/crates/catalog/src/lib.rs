@@ -16,6 +16,7 @@ mod host;
 mod key;
 mod matcher;
 mod tally;
+mod usage;
 
 pub use arms::{Arms, Draw, Shadow};
 pub use builder::{CatalogBuilder, is_reserved};
@@ -25,3 +26,4 @@ pub use error::CatalogError;
 pub use host::normalise_host;
 pub use key::{Bound, KeyHasher, KeyRecord, KeyRing, Keys, LastUse, SECRET_PREFIX, Scope, Secret};
 pub use tally::{Difference, Tally, Verdict};
+pub use usage::{FunctionUse, Opened, Usage};

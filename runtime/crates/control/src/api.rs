@@ -15,6 +15,7 @@ pub(crate) mod respond;
 mod secrets;
 mod server;
 mod tenants;
+mod usage;
 mod versions;
 
 use std::sync::Arc;
@@ -114,6 +115,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::remove))
         .routes(routes!(tenants::limits))
+        .routes(routes!(usage::show))
 }
 
 /// Paths that need no key: whoever reaches this listener may know how the server is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyHasher, KeyRing};
+use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyHasher, KeyRing, Usage};
 use modelet_engine::{Engine, Function};
 use modelet_spec::{FunctionName, ServerLimits, TenantName};
 use modelet_store::{FunctionVersion, Store};
@@ -21,6 +21,7 @@ use crate::models::{Inference, ModelShelf};
 use crate::secrets::Vault;
 use crate::tenants::Book;
 use crate::trial::{TrialConfig, Trials};
+use crate::usage::Books;
 use crate::{keys, metrics, model_metrics};
 
 /// What serves: the gateway reads it, control writes it.
@@ -66,6 +67,8 @@ pub struct Parts {
     pub compile: CompileConfig,
     /// What the gateway reads.
     pub catalog: Arc<ArcSwap<FunctionCatalog>>,
+    /// Where the gateway counts what functions use.
+    pub usage: Arc<Usage>,
 }
 
 /// The control plane of one server.
@@ -79,6 +82,7 @@ pub struct Control {
     pub(crate) forms: Arc<Forms>,
     pub(crate) catalog: Arc<ArcSwap<FunctionCatalog>>,
     pub(crate) logs: Arc<LogShelf>,
+    pub(crate) books: Arc<Books>,
     /// Deploys wait here for their turn to compile, where waiting takes no thread.
     pub(crate) compiling: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
@@ -116,7 +120,9 @@ impl Control {
         trials.register(registry);
         let forms = Arc::new(Forms::new(Arc::clone(&parts.store), trials));
         let idle = config.model_idle;
-        let models = ModelShelf::new(Arc::clone(&parts.store), &parts.inference, Arc::clone(&forms), idle)?;
+        let books = Arc::new(Books::new(parts.usage, registry));
+        let (store, shared) = (Arc::clone(&parts.store), Arc::clone(&books));
+        let models = ModelShelf::new(store, &parts.inference, Arc::clone(&forms), (idle, shared))?;
         let models = Arc::new(models);
         models.register(registry);
         model_metrics::register(registry, Arc::clone(&models));
@@ -136,6 +142,7 @@ impl Control {
             forms,
             catalog: parts.catalog,
             logs,
+            books,
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),

@@ -47,6 +47,7 @@ mod tenants;
 mod traffic;
 mod trial;
 mod upload;
+mod usage;
 mod views;
 pub mod wire;
 

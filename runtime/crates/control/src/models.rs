@@ -17,6 +17,7 @@ use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::grants::Grants;
 use crate::pinned::{Gone, Pinned};
+use crate::usage::Books;
 
 /// ONNX Runtime, or why there is none.
 #[derive(Clone)]
@@ -48,6 +49,7 @@ pub(crate) struct ModelShelf {
     gone: Arc<Gone>,
     /// Who may use whose.
     pub(crate) grants: Arc<Grants>,
+    books: Arc<Books>,
 }
 
 /// A version of a tenant's model.
@@ -61,7 +63,7 @@ impl ModelShelf {
         store: Arc<Store>,
         inference: &Inference,
         forms: Arc<Forms>,
-        idle: Duration,
+        (idle, books): (Duration, Arc<Books>),
     ) -> Result<Self, ControlError> {
         let start = |runtime: &Runtime| {
             let budgets = runtime.devices().iter().map(|device| (device.device, device.memory_max)).collect();
@@ -74,7 +76,7 @@ impl ModelShelf {
             Inference::Missing(_) => None,
         };
         let (gone, grants) = (Arc::new(Gone::of(&store)?), Arc::new(Grants::read(&store)?));
-        Ok(Self { store, forms, memory, handles: Mutex::default(), gone, grants })
+        Ok(Self { store, forms, memory, handles: Mutex::default(), gone, grants, books })
     }
 
     /// Adds the metrics of memory.
@@ -109,6 +111,7 @@ impl ModelShelf {
             handle.record(true);
             handle.recall(recorded_before(&handles, &used));
         }
+        self.books.open_model(user, &used.1, &handle);
         handles.insert(used, handle.clone());
         Some(handle)
     }

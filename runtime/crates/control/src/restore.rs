@@ -16,7 +16,7 @@ use crate::keys;
 use crate::lineup::Plan;
 use crate::memory;
 use crate::pinned::Pinned;
-use crate::{scale, sweep};
+use crate::{scale, sweep, usage};
 
 impl Control {
     /// Loads all functions of the store and swaps them in. One that cannot be loaded is logged and listed by `/readyz`;
@@ -27,6 +27,7 @@ impl Control {
     pub async fn load(self: &Arc<Self>) -> Result<(), ControlError> {
         sweep::start(self);
         keys::start_writing_uses(self);
+        usage::start(self);
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         memory::load_pinned(self)?;

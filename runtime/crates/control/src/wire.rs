@@ -9,6 +9,7 @@ mod models;
 pub mod optimise;
 mod secrets;
 mod tenants;
+mod usage;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
 pub use secrets::{Rekeyed, RemovedSecret, Secret, Secrets, SetSecret};
 pub use tenants::{ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
+pub use usage::{UsageBy, UsageQuery, UsageReport, UsageRow};
 pub use versions::{
     FunctionVersion, FunctionVersions, RemoveFunctionQuery, RemovedFunction, Rollback, ShadowDifference, ShadowReport,
     Traffic, TrafficPart, TrafficReport,

@@ -142,6 +142,7 @@ const TABLE: &[Row] = &[
     operated(("POST", "/v1/tenants"), "/v1/tenants", r#"{"name":"new"}"#, (201, "")),
     row(("GET", TENANT), "read", "/v1/tenants/{t}", "", (200, "")),
     operated(("PATCH", "/v1/tenants/{name}/limits"), "/v1/tenants/{t}/limits", r#"{"functions":1}"#, (200, "")),
+    row(("GET", "/v1/usage"), "read", "/v1/usage?tenant={t}", "", (200, "")),
     operated(("DELETE", TENANT), "/v1/tenants/{t}", "", (200, "")),
 ];
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use modelet_catalog::{Catalog, Entry};
+use modelet_catalog::{Catalog, Entry, Usage};
 use modelet_engine::Function;
 use modelet_engine::ports::Times;
 use prometheus_client::registry::Registry;
@@ -51,16 +51,16 @@ impl Gateway {
         }
     }
 
-    /// A gateway over `catalog`; its metrics go into `registry`.
+    /// A gateway over `catalog`; its metrics go into `registry`, and what functions use into `usage`.
     #[must_use]
-    pub fn new(config: GatewayConfig, catalog: Snapshot, registry: &mut Registry) -> Self {
+    pub fn new(config: GatewayConfig, catalog: Snapshot, usage: Arc<Usage>, registry: &mut Registry) -> Self {
         let connections = usize::try_from(config.limits.connections).unwrap_or(usize::MAX);
         let connections_max = connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             admission: Admission::new(config.limits.concurrency_total, config.queue_wait),
             connections: Arc::new(Semaphore::new(connections_max)),
             connections_max,
-            metrics: Metrics::new(registry),
+            metrics: Metrics::new(registry, usage),
             shadows: Shadows::new(),
             config,
             catalog,

@@ -28,6 +28,7 @@ mod meters;
 mod metrics;
 mod problem;
 mod record;
+mod rejections;
 mod reply;
 mod respond;
 mod shadow;

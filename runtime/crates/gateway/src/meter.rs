@@ -3,11 +3,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use modelet_catalog::FunctionUse;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::histogram::Seconds;
-use crate::meters::Living;
-use crate::metrics::{BytesLabels, CpuLabels, Families, FunctionLabels, RejectedLabels, RequestLabels, TrapLabels};
+use crate::meters::{Gone, Living};
+use crate::metrics::{BytesLabels, CpuLabels, DIRECTIONS, Families, FunctionLabels, RequestLabels, TrapLabels};
 use crate::respond::OK;
 
 /// The reason of a request that was answered by its function.
@@ -27,23 +28,30 @@ pub(crate) struct Meter {
     sent: Counter,
     /// Of all versions of the function.
     cpu: Counter<f64>,
+    /// The same for the books.
+    used: Arc<FunctionUse>,
     /// Who else counts under the same names; `None` for one whose series stay.
     living: Option<Arc<Living>>,
 }
 
 impl Meter {
     /// Makes the series that every function has.
-    pub(crate) fn new(labels: FunctionLabels, families: Families, living: Option<Arc<Living>>) -> Self {
+    pub(crate) fn new(
+        labels: FunctionLabels,
+        families: Families,
+        used: Arc<FunctionUse>,
+        living: Option<Arc<Living>>,
+    ) -> Self {
         let bytes = |direction| {
             let labels = BytesLabels { tenant: labels.tenant.clone(), direction };
             families.bytes.get_or_create(&labels).clone()
         };
         let ok = families.requests.get_or_create(&request_labels(&labels, OK, ANSWERED)).clone();
         let seconds = families.seconds.get_or_create(&labels).clone();
-        let (received, sent) = (bytes("in"), bytes("out"));
+        let [received, sent] = DIRECTIONS.map(bytes);
         let cpu = families.cpu.get_or_create(&cpu_labels(&labels)).clone();
         let (others, kinds) = (RwLock::default(), RwLock::default());
-        Self { labels, families, ok, others, kinds, seconds, received, sent, cpu, living }
+        Self { labels, families, ok, others, kinds, seconds, received, sent, cpu, used, living }
     }
 
     /// Counts one request, at its end.
@@ -51,6 +59,7 @@ impl Meter {
     /// `status` is a label of [`respond`](crate::respond), never a guest's own number.
     pub(crate) fn request(&self, status: &'static str, reason: &'static str, duration: Duration) {
         self.seconds.observe(duration);
+        self.used.request(reason == ANSWERED);
         if status == OK && reason == ANSWERED {
             self.ok.inc();
         } else {
@@ -60,6 +69,7 @@ impl Meter {
 
     /// Counts the bytes of one request's bodies.
     pub(crate) fn bytes(&self, received: u64, sent: u64) {
+        self.used.bytes(received, sent);
         if received > 0 {
             self.received.inc_by(received);
         }
@@ -71,12 +81,13 @@ impl Meter {
     /// Counts time of a guest on a processor.
     pub(crate) fn computed(&self, time: Duration) {
         self.cpu.inc_by(time.as_secs_f64());
+        self.used.computed(time);
     }
 
     /// Counts a request that no guest saw.
     pub(crate) fn rejected(&self, reason: &'static str) {
-        let labels = RejectedLabels { tenant: self.labels.tenant.clone(), reason };
-        self.families.rejected.get_or_create(&labels).inc();
+        self.used.refused();
+        self.families.rejected.count(&self.labels.tenant, reason);
     }
 
     /// Counts a guest that was stopped.
@@ -88,18 +99,24 @@ impl Meter {
         self.families.traps.get_or_create(&self.trap_labels(kind)).inc();
     }
 
-    /// Takes the series of a removed version out of the registry; `is_last`: no other version of this function is left.
-    fn remove_series(&self, is_last: bool) {
+    /// Takes the series of what is gone out of the registry.
+    fn remove_series(&self, gone: Gone) {
         self.families.seconds.remove(&self.labels);
         self.families.requests.remove(&request_labels(&self.labels, OK, ANSWERED));
         for (labels, _) in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
             self.families.requests.remove(labels);
         }
-        if is_last {
+        if gone >= Gone::Function {
             self.families.cpu.remove(&cpu_labels(&self.labels));
             self.families.cold.remove_series(&self.labels.tenant, &self.labels.function);
             for kind in self.kinds.read().unwrap_or_else(PoisonError::into_inner).iter() {
                 self.families.traps.remove(&self.trap_labels(kind));
+            }
+        }
+        if gone >= Gone::Tenant {
+            self.families.rejected.remove_series(&self.labels.tenant);
+            for direction in DIRECTIONS {
+                self.families.bytes.remove(&BytesLabels { tenant: self.labels.tenant.clone(), direction });
             }
         }
     }
@@ -132,7 +149,7 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         if let Some(living) = self.living.take() {
-            living.leave(&self.labels, |is_last| self.remove_series(is_last));
+            living.leave(&self.labels, |gone| self.remove_series(gone));
         }
     }
 }
@@ -159,14 +176,19 @@ mod tests {
         registry.register("seconds", "", families.seconds.clone());
         registry.register("traps", "", families.traps.clone());
         registry.register("cpu_seconds", "", families.cpu.clone());
+        registry.register("bytes", "", families.bytes.clone());
+        families.rejected.register(&mut registry);
         let labels = FunctionLabels { tenant: "t".into(), function: "f".into(), version: "1".into() };
-        let meter = Meter::new(labels, families, None);
+        let meter = Meter::new(labels, families, Arc::default(), None);
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request(OK, ANSWERED, Duration::from_millis(1));
         meter.trap("unreachable");
         meter.computed(Duration::from_millis(250));
         meter.computed(Duration::from_millis(500));
+        meter.rejected("tenant-busy");
+        meter.bytes(3, 5);
+        assert_eq!(meter.used.read().to_fields(), [3, 0, 1, 750_000, 3, 5, 0, 0, 0]);
 
         let text = |registry: &Registry| {
             let mut text = String::new();
@@ -182,10 +204,13 @@ mod tests {
         assert!(full.contains(r#"cpu_seconds_total{tenant="t",function="f"} 0.75"#), "{full}");
         assert!(full.contains(r#"traps_total{function="f",kind="unreachable"} 1"#), "{full}");
 
-        meter.remove_series(false);
+        meter.remove_series(Gone::Version);
         let rest = text(&registry);
         assert!(!rest.contains("version=\"1\"") && rest.contains("unreachable"), "{rest}");
-        meter.remove_series(true);
-        assert!(!text(&registry).contains("function="), "{}", text(&registry));
+        meter.remove_series(Gone::Function);
+        let rest = text(&registry);
+        assert!(!rest.contains("function=") && rest.contains(r#"tenant="t",reason="tenant-busy""#), "{rest}");
+        meter.remove_series(Gone::Tenant);
+        assert!(!text(&registry).contains(r#"tenant="t""#), "{}", text(&registry));
     }
 }

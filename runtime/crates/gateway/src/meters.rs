@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use modelet_catalog::FunctionUse;
+
 use crate::meter::Meter;
 use crate::metrics::{Families, FunctionLabels};
 
@@ -18,7 +20,21 @@ pub(crate) struct Meters {
 
 /// How many count in the series of each version. Looked at when a function is first called, and when it goes.
 #[derive(Debug, Default)]
-pub(crate) struct Living(Mutex<HashMap<(String, String), HashMap<String, usize>>>);
+pub(crate) struct Living(Mutex<HashMap<String, Functions>>);
+
+/// The functions of a tenant, and how many count for each of their versions.
+type Functions = HashMap<String, HashMap<String, usize>>;
+
+/// How much has gone with the last who counted for a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Gone {
+    /// That version.
+    Version,
+    /// The last version of its function.
+    Function,
+    /// The last function of its tenant.
+    Tenant,
+}
 
 impl Meters {
     /// No function has been called.
@@ -27,42 +43,43 @@ impl Meters {
     }
 
     /// Counters under these names; two with the same names count in the same series.
-    pub(crate) fn make(&self, labels: FunctionLabels) -> Arc<Meter> {
+    pub(crate) fn make(&self, labels: FunctionLabels, used: Arc<FunctionUse>) -> Arc<Meter> {
         // Under the lock: the series that are made here must not be those that another's end removes.
-        let mut functions = self.living.lock();
-        *functions.entry(name(&labels)).or_default().entry(labels.version.clone()).or_default() += 1;
-        let meter = Meter::new(labels, self.families.clone(), Some(Arc::clone(&self.living)));
-        drop(functions);
+        let mut tenants = self.living.lock();
+        let versions = tenants.entry(labels.tenant.clone()).or_default().entry(labels.function.clone()).or_default();
+        *versions.entry(labels.version.clone()).or_default() += 1;
+        let meter = Meter::new(labels, self.families.clone(), used, Some(Arc::clone(&self.living)));
+        drop(tenants);
         Arc::new(meter)
     }
 }
 
 impl Living {
-    /// One that counted is gone. `remove` is called when nobody else counts for the version, with whether nobody does for the
-    /// function.
-    pub(crate) fn leave(&self, labels: &FunctionLabels, remove: impl FnOnce(bool)) {
-        let mut functions = self.lock();
-        let Some(versions) = functions.get_mut(&name(labels)) else { return };
+    /// One that counted is gone. `remove` is called when nobody else counts for the version, with what has gone with it.
+    pub(crate) fn leave(&self, labels: &FunctionLabels, remove: impl FnOnce(Gone)) {
+        let mut tenants = self.lock();
+        let Some(functions) = tenants.get_mut(&labels.tenant) else { return };
+        let Some(versions) = functions.get_mut(&labels.function) else { return };
         let Some(count) = versions.get_mut(&labels.version) else { return };
         *count = count.saturating_sub(1);
         if *count > 0 {
             return;
         }
         versions.remove(&labels.version);
-        let is_last = versions.is_empty();
-        if is_last {
-            functions.remove(&name(labels));
+        if !versions.is_empty() {
+            return remove(Gone::Version);
         }
-        remove(is_last);
+        functions.remove(&labels.function);
+        if !functions.is_empty() {
+            return remove(Gone::Function);
+        }
+        tenants.remove(&labels.tenant);
+        remove(Gone::Tenant);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), HashMap<String, usize>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Functions>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn name(labels: &FunctionLabels) -> (String, String) {
-    (labels.tenant.clone(), labels.function.clone())
 }
 
 #[cfg(test)]
@@ -73,14 +90,17 @@ mod tests {
         FunctionLabels { tenant: tenant.into(), function: "f".into(), version: version.into() }
     }
 
+    fn make(meters: &Meters, tenant: &str, version: &str) -> Arc<Meter> {
+        meters.make(labels(tenant, version), Arc::default())
+    }
+
     #[test]
     fn series_go_with_the_last_that_counts_in_them() {
         let families = Families::default();
         let meters = Meters::new(families.clone());
         let is_there = |tenant: &str, version: &str| families.seconds.get(&labels(tenant, version)).is_some();
-        let (one, again, two) =
-            (meters.make(labels("t", "1")), meters.make(labels("t", "1")), meters.make(labels("t", "2")));
-        let other = meters.make(labels("another", "1"));
+        let (one, again, two) = (make(&meters, "t", "1"), make(&meters, "t", "1"), make(&meters, "t", "2"));
+        let other = make(&meters, "another", "1");
         drop(one);
         assert!(is_there("t", "1"), "somebody else counts in them");
         drop(again);
@@ -95,15 +115,19 @@ mod tests {
     fn what_all_versions_of_a_function_share_goes_with_the_last_of_them() {
         let families = Families::default();
         let meters = Meters::new(families.clone());
-        let (one, two, other) =
-            (meters.make(labels("t", "1")), meters.make(labels("t", "2")), meters.make(labels("another", "1")));
+        let (one, two, other) = (make(&meters, "t", "1"), make(&meters, "t", "2"), make(&meters, "another", "1"));
         one.trap("unreachable");
+        one.rejected("tenant-busy");
         let traps =
             || families.traps.get(&crate::metrics::TrapLabels { function: "f".into(), kind: "unreachable" }).is_some();
         drop(two);
         assert!(traps());
         drop(one);
         assert!(!traps(), "another tenant's function of that name has none of it");
+        other.rejected("tenant-busy");
+        let rejected = |tenant: &str| families.rejected.get(tenant, "tenant-busy");
+        assert_eq!((rejected("t"), rejected("another")), (None, Some(1)));
         drop(other);
+        assert_eq!(rejected("another"), None, "nothing of that tenant is left");
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelet_catalog::Usage;
 use modelet_engine::Function;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +16,7 @@ use prometheus_client::registry::Registry;
 use crate::histogram::Seconds;
 use crate::meter::Meter;
 use crate::meters::Meters;
+use crate::rejections::Rejections;
 use crate::times::{ColdStarts, GuestTimes};
 
 /// A function's version, by its deployed names; all empty for a request that no route took.
@@ -34,6 +36,9 @@ pub(crate) struct RequestLabels {
     pub(crate) reason: &'static str,
 }
 
+/// Of bytes, as labels have them.
+pub(crate) const DIRECTIONS: [&str; 2] = ["in", "out"];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct BytesLabels {
     pub(crate) tenant: String,
@@ -44,12 +49,6 @@ pub(crate) struct BytesLabels {
 pub(crate) struct CpuLabels {
     pub(crate) tenant: String,
     pub(crate) function: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RejectedLabels {
-    pub(crate) tenant: String,
-    pub(crate) reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,7 +90,7 @@ pub(crate) struct Families {
     pub(crate) requests: Family<RequestLabels, Counter>,
     pub(crate) seconds: Family<FunctionLabels, Seconds>,
     pub(crate) bytes: Family<BytesLabels, Counter>,
-    pub(crate) rejected: Family<RejectedLabels, Counter>,
+    pub(crate) rejected: Rejections,
     pub(crate) traps: Family<TrapLabels, Counter>,
     pub(crate) cpu: Family<CpuLabels, Counter<f64>>,
     pub(crate) cold: ColdStarts,
@@ -106,11 +105,12 @@ pub(crate) struct Metrics {
     inside: GuestTimes,
     unrouted: Arc<Meter>,
     meters: Meters,
+    usage: Arc<Usage>,
 }
 
 impl Metrics {
-    /// Registers everything.
-    pub(crate) fn new(registry: &mut Registry) -> Self {
+    /// Registers everything. What functions use is counted in `usage`, too.
+    pub(crate) fn new(registry: &mut Registry, usage: Arc<Usage>) -> Self {
         let families = Families::default();
         let stages = Family::<StageLabels, Seconds>::default();
         registry.register("modelet_requests", "Requests answered, or given up", families.requests.clone());
@@ -121,7 +121,7 @@ impl Metrics {
         );
         registry.register("modelet_stage_seconds", "Parts of an invocation's time", stages.clone());
         registry.register("modelet_bytes", "Bytes of bodies", families.bytes.clone());
-        registry.register("modelet_rejected", "Requests that no guest saw", families.rejected.clone());
+        families.rejected.register(registry);
         registry.register(
             "modelet_guest_traps",
             "Guests that were stopped: traps, limits, deadlines",
@@ -149,8 +149,9 @@ impl Metrics {
             route: stage(Stage::Route),
             queue: stage(Stage::Queue),
             guest: stage(Stage::Guest),
-            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone(), None)),
+            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone(), Arc::default(), None)),
             meters: Meters::new(families),
+            usage,
         }
     }
 
@@ -177,11 +178,12 @@ impl Metrics {
     pub(crate) fn meter(&self, function: &Function) -> Arc<Meter> {
         let make = || {
             let spec = function.spec();
-            self.meters.make(FunctionLabels {
+            let labels = FunctionLabels {
                 tenant: spec.tenant.to_string(),
                 function: spec.function.to_string(),
                 version: spec.version.to_string(),
-            })
+            };
+            self.meters.make(labels, self.usage.open(&spec.tenant, &spec.function, spec.version))
         };
         function.beside(make).unwrap_or_else(make)
     }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use crate::histogram::Seconds;
-use crate::metrics::RejectedLabels;
+use crate::rejections::Rejections;
 
 /// How many invocations of a function waited for what was not there. Another tenant's function has its owner before it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,7 +39,7 @@ pub(crate) struct GuestTimes {
     pub(crate) load: Seconds,
     pub(crate) infer: Seconds,
     pub(crate) cold: ColdStarts,
-    pub(crate) rejected: Family<RejectedLabels, Counter>,
+    pub(crate) rejected: Rejections,
 }
 
 const LEVELS: [ColdStart; 3] = [ColdStart::Component, ColdStart::Instance, ColdStart::Model];
@@ -82,7 +82,7 @@ impl Times for GuestTimes {
             TurnedAway::Queue => "model-queue",
             TurnedAway::Memory => "model-memory",
         };
-        self.rejected.get_or_create(&RejectedLabels { tenant: tenant.to_string(), reason }).inc();
+        self.rejected.count(tenant.as_str(), reason);
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
         let mut registry = Registry::default();
         let cold = ColdStarts::default();
         cold.register(&mut registry);
-        let (load, infer, rejected) = (Seconds::default(), Seconds::default(), Family::default());
+        let (load, infer, rejected) = (Seconds::default(), Seconds::default(), Rejections::default());
         let (compile, instantiate) = (Seconds::default(), Seconds::default());
         let times = GuestTimes { compile, instantiate, load, infer, cold: cold.clone(), rejected };
         let (tenant, function) = (TenantName::default_tenant(), "f".parse().unwrap());

@@ -29,7 +29,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
-        let gateway = Arc::new(Gateway::new(config, catalog, &mut Registry::default()));
+        let gateway = Arc::new(Gateway::new(config, catalog, Arc::default(), &mut Registry::default()));
         let (stop, stopped) = oneshot::channel::<()>();
         let done = tokio::spawn(gateway.serve(listener, None, async { _ = stopped.await }));
         Self { address, stop, done }

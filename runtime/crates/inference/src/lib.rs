@@ -79,8 +79,8 @@ pub use optimised::OptimisedFile;
 pub use options::ModelOptions;
 pub use recorded::CallShape;
 pub use residency::{
-    DeviceStats, InUse, LoadContext, Loader, ModelHandle, ModelKey, ModelUse, Residency, ResidencyConfig,
-    ResidencyStats, Unload,
+    DeviceStats, InUse, LoadContext, Loader, ModelAccount, ModelHandle, ModelKey, ModelTotals, ModelUse, Residency,
+    ResidencyConfig, ResidencyStats, Unload,
 };
 pub use runtime::{Runtime, RuntimeConfig, RuntimeStats};
 pub use sample::Inputs;

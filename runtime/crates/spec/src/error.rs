@@ -161,6 +161,11 @@ pub struct TimestampError(
     pub String,
 );
 
+/// A text is not a kind of thing that is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("what is used is a function or a model")]
+pub struct UsedKindError;
+
 /// At most `chars_max` characters of a text, for a message: what a stranger sent may be long.
 pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()

@@ -33,6 +33,7 @@ pub mod span;
 mod text_serde;
 mod timestamp;
 pub mod traffic;
+mod usage;
 mod version;
 
 pub use at::At;
@@ -43,7 +44,7 @@ pub use device::{Device, DeviceWish};
 pub use digest::{Digest, Hasher};
 pub use error::{
     ClaimError, DeviceError, DigestError, FilePathError, InvocationIdError, ModelRefError, NameError,
-    OutboundRuleError, PathError, SizeError, SpanError, TimestampError, VersionError,
+    OutboundRuleError, PathError, SizeError, SpanError, TimestampError, UsedKindError, VersionError,
 };
 pub use file_path::FilePath;
 pub use flow::Flow;
@@ -56,4 +57,5 @@ pub use secret::{SecretError, SecretValue};
 pub use size::ByteSize;
 pub use timestamp::Timestamp;
 pub use traffic::Traffic;
+pub use usage::{UsageCounts, Used, UsedKind};
 pub use version::Version;

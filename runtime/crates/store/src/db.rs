@@ -4,7 +4,7 @@ mod columns;
 mod schema;
 
 pub(crate) use columns::{parsed, to_i64, unsigned};
-pub(crate) use schema::{KEY_VALUE, METADATA, Schema};
+pub(crate) use schema::{KEY_VALUE, METADATA, Schema, USAGE};
 
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};

@@ -34,6 +34,7 @@ mod secrets;
 mod store;
 mod tenants;
 mod uploads;
+mod usage;
 mod verify;
 
 pub use blobs::Dedupe;
@@ -56,4 +57,5 @@ pub use secrets::{Seal, StoredSealed};
 pub use store::Store;
 pub use tenants::{Tenant, TenantRemoval, TenantUse};
 pub use uploads::Upload;
+pub use usage::{USAGE_DAYS_KEPT, USAGE_HOURS_KEPT, UsagePage, UsagePlace, UsageQuery, UsageRow, UsageSpan};
 pub use verify::Verified;

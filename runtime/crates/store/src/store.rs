@@ -2,7 +2,7 @@
 
 use crate::blobs::Dedupe;
 use crate::data_dir::DataDir;
-use crate::db::{Db, Durability, KEY_VALUE, METADATA};
+use crate::db::{Db, Durability, KEY_VALUE, METADATA, USAGE};
 use crate::error::StoreError;
 use crate::uploads::InFlight;
 use std::path::Path;
@@ -14,6 +14,8 @@ pub struct Store {
     pub(crate) db: Db,
     /// What functions keep.
     pub(crate) pairs: Db,
+    /// What was used.
+    pub(crate) books: Db,
     pub(crate) dedupe: Dedupe,
     pub(crate) in_flight: InFlight,
     dir: DataDir,
@@ -28,7 +30,8 @@ impl Store {
         let dir = DataDir::open(data_dir)?;
         let db = Db::open(&dir.path().join("modelet.db"), METADATA, Durability::Power)?;
         let pairs = Db::open(&dir.path().join("keyvalue.db"), KEY_VALUE, Durability::Process)?;
-        Ok(Self { db, pairs, dedupe: Dedupe::All, in_flight: InFlight::default(), dir })
+        let books = Db::open(&dir.path().join("usage.db"), USAGE, Durability::Process)?;
+        Ok(Self { db, pairs, books, dedupe: Dedupe::All, in_flight: InFlight::default(), dir })
     }
 
     /// The same store, which keeps new contents apart as said. Those that are there stay where they are.
@@ -46,7 +49,7 @@ impl Store {
     /// How often the databases were asked for something, or changed: whoever must not tell two questions apart compares it.
     #[must_use]
     pub fn accesses(&self) -> u64 {
-        self.db.accesses() + self.pairs.accesses()
+        self.db.accesses() + self.pairs.accesses() + self.books.accesses()
     }
 
     /// The data directory, as an absolute path.

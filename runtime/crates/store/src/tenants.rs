@@ -81,6 +81,14 @@ impl Store {
         self.db.read(|tx| exists(tx, name))
     }
 
+    /// Whether there is or was a tenant of this name.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn had_tenant(&self, name: &TenantName) -> Result<bool, StoreError> {
+        self.db.read(|tx| Ok(!matches!(state(tx, name)?, State::Never)))
+    }
+
     /// All tenants by name.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ impl Store {
     /// When the metadata cannot be read at all, or the disk fails. What is damaged is no error, but a fault.
     pub fn verify(&self) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
-        for (name, db) in [("modelet.db", &self.db), ("keyvalue.db", &self.pairs)] {
+        for (name, db) in [("modelet.db", &self.db), ("keyvalue.db", &self.pairs), ("usage.db", &self.books)] {
             verified.faults.extend(database_faults(db)?.into_iter().map(|fault| format!("{name}: {fault}")));
         }
         for (tenant, digest) in self.db.read(named)? {

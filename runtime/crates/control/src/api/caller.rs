@@ -13,6 +13,7 @@ use modelet_spec::{FunctionName, ModelName, TenantName};
 
 use super::Api;
 use crate::error::ControlError;
+use crate::usage::Whose;
 use crate::wire::{Deploy, GivenModel};
 
 /// Whose key came with a request.
@@ -77,6 +78,15 @@ impl Caller {
         match named.into_iter().find(|model| !reached(model)) {
             Some(model) => Err(ControlError::Bound(format!("the model {model}"))),
             None => Ok(()),
+        }
+    }
+
+    /// Whose use is meant: the operator sees all of it, that of removed tenants too; others see their own.
+    pub(super) async fn billed(&self, api: &Api, named: Option<TenantName>) -> Result<Whose, ControlError> {
+        match named {
+            None if self.is_operator => Ok(Whose::All),
+            Some(tenant) if self.is_operator => Ok(Whose::Named(tenant)),
+            named => self.tenant(api, named).await.map(Whose::Of),
         }
     }
 

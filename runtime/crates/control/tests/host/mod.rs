@@ -74,6 +74,7 @@ impl Host {
             engine: Engine::new(EngineConfig { limits, ..EngineConfig::default() }).unwrap(),
             inference: Inference::Missing("no ONNX Runtime in this test".to_owned()),
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::empty())),
+            usage: Arc::default(),
         };
         let mut registry = Registry::default();
         let control = Control::open(config, parts, &mut registry).unwrap();

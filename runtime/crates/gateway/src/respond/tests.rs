@@ -18,7 +18,7 @@ use crate::{Gateway, GatewayConfig};
 fn gateway(server_timing: bool, registry: &mut Registry) -> Arc<Connection> {
     let config = GatewayConfig { server_timing, ..GatewayConfig::default() };
     let catalog = Arc::new(ArcSwap::from_pointee(Catalog::empty()));
-    let gateway = Arc::new(Gateway::new(config, catalog, registry));
+    let gateway = Arc::new(Gateway::new(config, catalog, Arc::default(), registry));
     Arc::new(Connection { gateway, activity: Activity::new(Instant::now()), https: false })
 }
 

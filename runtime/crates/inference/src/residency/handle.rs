@@ -101,6 +101,10 @@ impl ModelHandle {
         calls.into_iter().for_each(|call| self.0.seen.recorder.keep(call));
     }
 
+    pub(super) fn seen_by_owner(&self) -> &Seen {
+        &self.0.seen
+    }
+
     /// What it leads to.
     #[must_use]
     pub fn key(&self) -> &ModelKey {

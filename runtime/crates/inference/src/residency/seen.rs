@@ -93,6 +93,11 @@ impl Seen {
         self.meters.iter().find(|(known, _)| *known == device).map(|(_, meter)| meter)
     }
 
+    /// All of these.
+    pub(super) fn meters(&self) -> &[(Device, Arc<Meter>)] {
+        &self.meters
+    }
+
     /// A use begins at `now_ms`, of the copy that load `generation` brought. Says whether it meets a load.
     pub(super) fn enter(&self, now_ms: u64, generation: u64, idle: Duration) -> bool {
         let others = self.current.fetch_add(1, Relaxed);

@@ -1,0 +1,236 @@
+//! Keeps the books: reads every few seconds what was used, and writes down what is new.
+//!
+//! The data plane only adds to counters. A reading is booked whole or not at all, and what was booked is remembered only once it is: so
+//! nothing is counted twice, and a process that is killed loses what it had counted since the last reading.
+
+mod report;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use modelet_catalog::{FunctionUse, Usage};
+use modelet_inference::{ModelAccount, ModelHandle};
+use modelet_spec::{TenantName, UsageCounts, Used, UsedKind};
+use modelet_store::{Store, UsageSpan};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+pub(crate) use report::{Whose, report};
+
+use crate::clock::now_ms;
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::models::Owned;
+
+/// How often: what was used within is lost at most.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The books of all tenants.
+pub(crate) struct Books {
+    usage: Arc<Usage>,
+    open: Mutex<Open>,
+    failed: Counter,
+}
+
+/// What is being counted.
+#[derive(Default)]
+struct Open {
+    accounts: Vec<Account>,
+    /// When the last reading was, in milliseconds since 1970.
+    read_ms: u64,
+    /// When what is kept no longer was last looked for.
+    trimmed_s: u64,
+}
+
+/// One counter, and how much of it is in the books.
+struct Account {
+    used: Used,
+    source: Source,
+    booked: UsageCounts,
+}
+
+enum Source {
+    Function(Arc<FunctionUse>),
+    Model(ModelAccount),
+}
+
+/// What has come to an account since it was last booked.
+struct Reading {
+    all: UsageCounts,
+    new: UsageCounts,
+    /// Nothing more will come.
+    is_last: bool,
+}
+
+impl Account {
+    fn read(&self) -> Reading {
+        // Asked first: whoever lets go has added before.
+        let is_last = match &self.source {
+            Source::Function(counts) => Arc::strong_count(counts) == 1,
+            Source::Model(account) => account.is_closed(),
+        };
+        let all = match &self.source {
+            Source::Function(counts) => counts.read(),
+            Source::Model(account) => {
+                let totals = account.read();
+                let busy_us = u64::try_from(totals.busy.as_micros()).unwrap_or(u64::MAX);
+                UsageCounts { runs: totals.runs, rows: totals.rows, busy_us, ..UsageCounts::default() }
+            }
+        };
+        Reading { all, new: all.since(self.booked), is_last }
+    }
+}
+
+impl Books {
+    /// Nothing is being counted yet.
+    pub(crate) fn new(usage: Arc<Usage>, registry: &mut Registry) -> Self {
+        let failed = Counter::default();
+        let help = "Times that what was used could not be written down; it is tried again with the next reading";
+        registry.register("modelet_usage_write_failures", help, failed.clone());
+        let open = Open { read_ms: now_ms(), ..Open::default() };
+        Self { usage, open: Mutex::new(open), failed }
+    }
+
+    /// A tenant's calls of a model will be counted.
+    pub(crate) fn open_model(&self, user: &TenantName, (owner, name, _): &Owned, handle: &ModelHandle) {
+        let name = if user == owner { name.to_string() } else { format!("{owner}/{name}") };
+        let account = |account: ModelAccount| Account {
+            used: Used {
+                tenant: user.clone(),
+                kind: UsedKind::Model,
+                name: name.clone(),
+                part: account.device.to_string(),
+            },
+            source: Source::Model(account),
+            booked: UsageCounts::default(),
+        };
+        self.open().accounts.extend(handle.accounts().into_iter().map(account));
+    }
+
+    /// Reads everything and books what is new, in the hour in which the reading before was. Blocks.
+    fn write(&self, store: &Store) -> Result<(), ControlError> {
+        let mut open = self.open();
+        let opened = self.usage.take_opened().into_iter().map(|opened| Account {
+            used: opened.used,
+            source: Source::Function(opened.counts),
+            booked: UsageCounts::default(),
+        });
+        open.accounts.extend(opened);
+        let now_ms = now_ms();
+        let readings: Vec<Reading> = open.accounts.iter().map(Account::read).collect();
+        let with_new = open.accounts.iter().zip(&readings).filter(|(_, reading)| !reading.new.is_nothing());
+        let new: Vec<(Used, UsageCounts)> =
+            with_new.map(|(account, reading)| (account.used.clone(), reading.new)).collect();
+        if !new.is_empty() {
+            store.book_usage(open.read_ms / 1000, &new).inspect_err(|_| _ = self.failed.inc())?;
+        }
+        open.read_ms = now_ms;
+        let mut readings = readings.into_iter();
+        open.accounts.retain_mut(|account| {
+            let Some(reading) = readings.next() else { return true };
+            account.booked = reading.all;
+            !reading.is_last
+        });
+        let hour_s = UsageSpan::Hour.begin(now_ms / 1000);
+        if open.trimmed_s != hour_s {
+            store.trim_usage(now_ms / 1000)?;
+            open.trimmed_s = hour_s;
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control {
+    /// Writes down what was used and is not in the books yet: at the end of a server, when its last requests have ended.
+    ///
+    /// # Errors
+    /// When the books cannot be written.
+    pub async fn close_books(self: &Arc<Self>) -> Result<(), ControlError> {
+        let control = Arc::clone(self);
+        blocking(move || control.books.write(&control.store)).await
+    }
+}
+
+/// Keeps the books, as long as the control plane lives.
+pub(crate) fn start(control: &Arc<Control>) {
+    let weak = Arc::downgrade(control);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(until_next(now_ms())).await;
+            let Some(control) = weak.upgrade() else { return };
+            if let Err(error) = control.close_books().await {
+                tracing::error!(error = %crate::api::respond::with_sources(&error), "what was used could not be written down");
+            }
+        }
+    });
+}
+
+/// Until the next reading. One is at each full hour, so that an hour and a day have what was used in them.
+fn until_next(now_ms: u64) -> Duration {
+    let hour_ms = UsageSpan::Hour.seconds() * 1000;
+    EVERY.min(Duration::from_millis(hour_ms - now_ms % hour_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modelet_spec::Version;
+    use modelet_store::UsageQuery;
+
+    fn requests(store: &Store) -> Vec<(String, u64)> {
+        let query = UsageQuery {
+            tenant: None,
+            function: None,
+            model: None,
+            kind: None,
+            span: UsageSpan::Day,
+            since_s: 0,
+            until_s: u64::MAX,
+            is_sum: true,
+            after: None,
+            rows_max: 10,
+        };
+        let rows = store.usage(&query).unwrap().rows;
+        rows.into_iter().map(|row| (row.place.used.name, row.counts.requests)).collect()
+    }
+
+    #[test]
+    fn what_is_new_is_booked_once_and_who_has_gone_is_forgotten_after_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data")).unwrap();
+        let usage = Arc::<Usage>::default();
+        let books = Books::new(Arc::clone(&usage), &mut Registry::default());
+        let open = || usage.open(&TenantName::default_tenant(), &"f".parse().unwrap(), Version::FIRST);
+        let counts = open();
+        counts.request(true);
+        books.write(&store).unwrap();
+        books.write(&store).unwrap();
+        assert_eq!(requests(&store), [("f".to_owned(), 1)]);
+        // The same version anew, while requests of the old one still end.
+        let anew = open();
+        anew.request(true);
+        counts.request(false);
+        drop(counts);
+        books.write(&store).unwrap();
+        assert_eq!(requests(&store), [("f".to_owned(), 3)]);
+        assert_eq!(books.open().accounts.len(), 1);
+        anew.request(true);
+        drop(anew);
+        books.write(&store).unwrap();
+        assert_eq!((requests(&store)[0].1, books.open().accounts.len()), (4, 0));
+        let before = store.accesses();
+        books.write(&store).unwrap();
+        assert_eq!(store.accesses(), before, "where nothing was used, nothing is written");
+    }
+
+    #[test]
+    fn a_reading_is_at_each_full_hour() {
+        let hour_ms = 3_600_000;
+        assert_eq!(until_next(5 * hour_ms), EVERY);
+        assert_eq!(until_next(5 * hour_ms - 700), Duration::from_millis(700));
+    }
+}
