@@ -133,15 +133,64 @@ fn who_reads_sees_the_own_use_and_a_removed_tenants_stays_for_the_operator() {
     assert_eq!(names(&first), ["acme"]);
     assert_eq!(names(&host.admin("GET", &format!("/v1/usage?limit=1&after={next}"), b"")), ["beta"]);
 
-    host.get("/beta/f?").ok();
+    let _ = host.get("/beta/f").ok();
     host.modelet(["tenant", "limits", "beta", "requests_per_second=1"]).done();
     until("the rate is reached", || (host.get("/beta/f").status == 429).then_some(()));
     let of_beta = |metrics: &str| host.metrics().sum(metrics, &[("tenant", "beta")]);
     assert!(of_beta("modelet_rejected_total") > 0.0 && of_beta("modelet_bytes_total") > 0.0);
     host.modelet(["tenant", "remove", "beta", "--force"]).done();
     until("its series are gone", || (!host.metrics().text.contains("tenant=\"beta\"")).then_some(()));
-    let used = rows(&host, &["--tenant", "beta", "--by", "function"]);
-    assert!(used[0]["requests"].as_u64().unwrap() >= 2, "{used:?}");
+    until("what it used at last is in the books", || {
+        let used = rows(&host, &["--tenant", "beta", "--by", "function"]);
+        (used[0]["requests"].as_u64() >= Some(3) && used[0]["refused"].as_u64() >= Some(1)).then_some(())
+    });
     host.admin("GET", "/v1/usage?tenant=ghost", b"").problem(404, "no-tenant");
+    host.stop();
+}
+
+#[test]
+fn a_tenant_that_has_used_its_day_is_refused_until_midnight_also_after_a_restart() {
+    let mut host = TestHost::start();
+    create(&host, "acme", &["/acme"]);
+    deploy(&host, "acme", &open("heavy", "/acme/heavy"));
+    deploy(&host, "default", &open("hello", "/hello"));
+    host.modelet(["tenant", "limits", "acme", "cpu_per_day=200ms"]).done();
+    let refused = until("the day's processor time is used", || {
+        let answer = host.get("/acme/heavy?ms=60");
+        (answer.status != 200).then_some(answer)
+    });
+    let text = refused.problem(429, "daily-cpu-exceeded");
+    assert!(text.contains("midnight (UTC)"), "{text}");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=86400).contains(&wait), "{wait}");
+    let _ = host.get("/hello").ok();
+    let count = host.metrics().sum("modelet_rejected_total", &[("tenant", "acme"), ("reason", "daily-cpu-exceeded")]);
+    assert!(count >= 1.0, "{}", host.metrics().lines("modelet_rejected"));
+    let shown = host.modelet(["tenant", "show", "acme", "--json"]).json();
+    assert!(shown["usage"]["cpu_seconds_today"].as_f64().unwrap() >= 0.2, "{shown}");
+    host.kill_and_restart();
+    host.get("/acme/heavy?ms=1").problem(429, "daily-cpu-exceeded");
+    // A change of it holds at once, and leaves what is warm warm.
+    host.modelet(["tenant", "limits", "acme", "cpu_per_day=1h"]).done();
+    let _ = host.get("/acme/heavy?ms=1").ok();
+    host.modelet(["tenant", "limits", "acme", "cpu_per_day=100ms"]).done();
+    host.get("/acme/heavy?ms=1").problem(429, "daily-cpu-exceeded");
+    let instances = host.modelet(["function", "show", "heavy", "--tenant", "acme", "--json"]).json();
+    assert_eq!(instances["instances"]["idle"], 1, "{instances}");
+    assert!(host.modelet(["tenant", "limits", "acme", "cpu_per_day=0s"]).refused().contains("with 0 of cpu_per_day"));
+    host.stop();
+}
+
+#[test]
+fn time_of_models_in_a_day_is_a_limit_of_its_own() {
+    let host = TestHost::start();
+    create(&host, "acme", &["/acme"]);
+    let function = Function::guest("nn").named("f").route("path = \"/acme/f\"\nauth = \"none\"");
+    deploy(&host, "acme", &function.model_file("m", &modelet_tests::places::model("digits")));
+    let pixels = f32s(&[0.0; 64]);
+    compute(&host, "/acme/f", "m", vec![part("X", Kind::Fp32, &[1, 64], pixels)]).unwrap();
+    host.modelet(["tenant", "limits", "acme", "inference_per_day=1ns"]).done();
+    until("it is used up", || (host.post("/acme/f", b"").status == 429).then_some(()));
+    host.post("/acme/f", b"").problem(429, "daily-inference-exceeded");
     host.stop();
 }

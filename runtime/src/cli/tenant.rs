@@ -160,6 +160,8 @@ fn print_usage(usage: &TenantUse) {
     output::line(&format!("models          {}, {bytes} of {max}", usage.models));
     output::line(&format!("secrets         {}", usage.secrets));
     let bytes = output::size(usage.keyvalue_bytes);
+    let (cpu, inference) = (usage.cpu_seconds_today, usage.inference_seconds_today);
+    output::line(&format!("today           {cpu:.3} s of processors, {inference:.3} s of models"));
     output::line(&format!("keys and values {} keys, {bytes}", usage.keyvalue_keys));
 }
 

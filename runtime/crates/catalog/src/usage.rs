@@ -4,9 +4,12 @@
 //! can be full, so nothing is dropped; what was not read when the process dies is lost.
 
 use modelet_spec::{FunctionName, TenantName, UsageCounts, Used, UsedKind, Version};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::gate::Gate;
 
 /// What one function's version has used since somebody first called it. The numbers only grow.
 #[derive(Debug, Default)]
@@ -33,6 +36,7 @@ pub struct Opened {
 pub struct Usage {
     /// Those that whoever keeps the books has not taken yet.
     opened: Mutex<Vec<Opened>>,
+    gates: Mutex<HashMap<TenantName, Arc<Gate>>>,
 }
 
 impl FunctionUse {
@@ -93,6 +97,21 @@ impl Usage {
         let opened = Opened { used, counts: Arc::clone(&counts) };
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(opened);
         counts
+    }
+
+    /// Whether a tenant has used up what it may in a day.
+    pub fn gate(&self, tenant: &TenantName) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(tenant) {
+            return Arc::clone(gate);
+        }
+        Arc::clone(gates.entry(tenant.clone()).or_default())
+    }
+
+    /// Looks at the gates of all tenants; those for which it says `false` are forgotten.
+    pub fn each_gate(&self, mut set: impl FnMut(&TenantName, &Gate) -> bool) {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|tenant, gate| set(tenant, gate));
     }
 
     /// Those that were opened since this was last asked. Whoever takes one has the only other hold of it when its function is gone.

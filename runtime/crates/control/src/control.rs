@@ -120,7 +120,7 @@ impl Control {
         trials.register(registry);
         let forms = Arc::new(Forms::new(Arc::clone(&parts.store), trials));
         let idle = config.model_idle;
-        let books = Arc::new(Books::new(parts.usage, registry));
+        let books = Arc::new(Books::open(parts.usage, (&parts.store, &tenants), registry)?);
         let (store, shared) = (Arc::clone(&parts.store), Arc::clone(&books));
         let models = ModelShelf::new(store, &parts.inference, Arc::clone(&forms), (idle, shared))?;
         let models = Arc::new(models);

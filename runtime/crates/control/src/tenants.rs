@@ -57,8 +57,8 @@ fn check_claims(control: &Control, claims: &Claims) -> Result<(), ControlError> 
     }
 }
 
-/// Changes what a tenant may have, as JSON merge patch has it (RFC 7396). Its functions are made anew under it: none of them is in
-/// memory afterwards, and requests that run go on under what they began with.
+/// Changes what a tenant may have, as JSON merge patch has it (RFC 7396). Its functions are made anew under it, but for what is
+/// used in a day: none of them is in memory afterwards, and requests that run go on under what they began with.
 pub(crate) async fn limit(
     control: &Arc<Control>,
     name: TenantName,
@@ -68,10 +68,16 @@ pub(crate) async fn limit(
     control.loaded()?;
     let (this, tenant) = (Arc::clone(control), name.clone());
     let (before, kept) = blocking(move || {
-        let limits = patched(&this.tenant(&tenant)?.limits, patch)?;
+        let before = this.tenant(&tenant)?.limits;
+        let limits = patched(&before, patch)?;
         this.store.set_tenant_limits(&tenant, &limits)?;
         tracing::info!(%tenant, ?limits, "changed a tenant's limits");
-        this.tenants.store(Arc::new(Book::read(&this.store)?));
+        let book = Arc::new(Book::read(&this.store)?);
+        this.tenants.store(Arc::clone(&book));
+        this.books.set_gates(&book);
+        if limits.of_functions() == before.of_functions() {
+            return Ok(Default::default());
+        }
         reload(&this, &tenant)
     })
     .await?;

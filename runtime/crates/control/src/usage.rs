@@ -3,11 +3,13 @@
 //! The data plane only adds to counters. A reading is booked whole or not at all, and what was booked is remembered only once it is: so
 //! nothing is counted twice, and a process that is killed loses what it had counted since the last reading.
 
+mod day;
 mod report;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use modelet_catalog::{FunctionUse, Usage};
 use modelet_inference::{ModelAccount, ModelHandle};
 use modelet_spec::{TenantName, UsageCounts, Used, UsedKind};
@@ -21,6 +23,8 @@ use crate::clock::now_ms;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::models::Owned;
+use crate::tenants::Book;
+use day::Day;
 
 /// How often: what was used within is lost at most.
 const EVERY: Duration = Duration::from_secs(2);
@@ -38,6 +42,8 @@ struct Open {
     accounts: Vec<Account>,
     /// When the last reading was, in milliseconds since 1970.
     read_ms: u64,
+    /// What was used today, as far as it is booked.
+    today: Day,
     /// When what is kept no longer was last looked for.
     trimmed_s: u64,
 }
@@ -82,13 +88,20 @@ impl Account {
 }
 
 impl Books {
-    /// Nothing is being counted yet.
-    pub(crate) fn new(usage: Arc<Usage>, registry: &mut Registry) -> Self {
+    /// Nothing is being counted yet. What was used today is read, and whoever has used up what it may is known from the start. Blocks.
+    pub(crate) fn open(
+        usage: Arc<Usage>,
+        (store, tenants): (&Store, &Book),
+        registry: &mut Registry,
+    ) -> Result<Self, ControlError> {
         let failed = Counter::default();
         let help = "Times that what was used could not be written down; it is tried again with the next reading";
         registry.register("modelet_usage_write_failures", help, failed.clone());
-        let open = Open { read_ms: now_ms(), ..Open::default() };
-        Self { usage, open: Mutex::new(open), failed }
+        let now_ms = now_ms();
+        let today = Day::read(store, now_ms / 1000)?;
+        today.set_gates(&usage, tenants);
+        let open = Open { read_ms: now_ms, today, ..Open::default() };
+        Ok(Self { usage, open: Mutex::new(open), failed })
     }
 
     /// A tenant's calls of a model will be counted.
@@ -104,12 +117,22 @@ impl Books {
             source: Source::Model(account),
             booked: UsageCounts::default(),
         };
-        self.open().accounts.extend(handle.accounts().into_iter().map(account));
+        self.lock().accounts.extend(handle.accounts().into_iter().map(account));
+    }
+
+    /// What tenants may use in a day has changed.
+    pub(crate) fn set_gates(&self, tenants: &Book) {
+        self.lock().today.set_gates(&self.usage, tenants);
+    }
+
+    /// What a tenant has used today, as far as it is booked.
+    pub(crate) fn today(&self, tenant: &TenantName) -> UsageCounts {
+        self.lock().today.of(tenant)
     }
 
     /// Reads everything and books what is new, in the hour in which the reading before was. Blocks.
-    fn write(&self, store: &Store) -> Result<(), ControlError> {
-        let mut open = self.open();
+    fn write(&self, store: &Store, tenants: &ArcSwap<Book>) -> Result<(), ControlError> {
+        let mut open = self.lock();
         let opened = self.usage.take_opened().into_iter().map(|opened| Account {
             used: opened.used,
             source: Source::Function(opened.counts),
@@ -121,9 +144,15 @@ impl Books {
         let with_new = open.accounts.iter().zip(&readings).filter(|(_, reading)| !reading.new.is_nothing());
         let new: Vec<(Used, UsageCounts)> =
             with_new.map(|(account, reading)| (account.used.clone(), reading.new)).collect();
+        let mut today = open.today.clone();
+        new.iter().for_each(|(used, counts)| today.add(&used.tenant, *counts));
+        today.begin(now_ms / 1000);
+        // Before the disk is asked: what was used is used.
+        today.set_gates(&self.usage, &tenants.load());
         if !new.is_empty() {
             store.book_usage(open.read_ms / 1000, &new).inspect_err(|_| _ = self.failed.inc())?;
         }
+        open.today = today;
         open.read_ms = now_ms;
         let mut readings = readings.into_iter();
         open.accounts.retain_mut(|account| {
@@ -139,7 +168,7 @@ impl Books {
         Ok(())
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,7 +180,7 @@ impl Control {
     /// When the books cannot be written.
     pub async fn close_books(self: &Arc<Self>) -> Result<(), ControlError> {
         let control = Arc::clone(self);
-        blocking(move || control.books.write(&control.store)).await
+        blocking(move || control.books.write(&control.store, &control.tenants)).await
     }
 }
 
@@ -203,27 +232,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("data")).unwrap();
         let usage = Arc::<Usage>::default();
-        let books = Books::new(Arc::clone(&usage), &mut Registry::default());
+        let tenants = ArcSwap::from_pointee(Book::default());
+        let books = Books::open(Arc::clone(&usage), (&store, &tenants.load()), &mut Registry::default()).unwrap();
+        let write = || books.write(&store, &tenants).unwrap();
         let open = || usage.open(&TenantName::default_tenant(), &"f".parse().unwrap(), Version::FIRST);
         let counts = open();
         counts.request(true);
-        books.write(&store).unwrap();
-        books.write(&store).unwrap();
+        write();
+        write();
         assert_eq!(requests(&store), [("f".to_owned(), 1)]);
         // The same version anew, while requests of the old one still end.
         let anew = open();
         anew.request(true);
         counts.request(false);
         drop(counts);
-        books.write(&store).unwrap();
+        write();
         assert_eq!(requests(&store), [("f".to_owned(), 3)]);
-        assert_eq!(books.open().accounts.len(), 1);
+        assert_eq!(books.lock().accounts.len(), 1);
         anew.request(true);
         drop(anew);
-        books.write(&store).unwrap();
-        assert_eq!((requests(&store)[0].1, books.open().accounts.len()), (4, 0));
+        write();
+        assert_eq!((requests(&store)[0].1, books.lock().accounts.len()), (4, 0));
         let before = store.accesses();
-        books.write(&store).unwrap();
+        write();
         assert_eq!(store.accesses(), before, "where nothing was used, nothing is written");
     }
 

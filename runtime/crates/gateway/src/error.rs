@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use modelet_catalog::Spent;
+
 /// A request that no guest sees.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -48,9 +50,34 @@ pub(crate) enum Refusal {
         /// When the next request may come.
         retry_after: Duration,
     },
+    /// The functions of its tenant have used what they may in a day.
+    #[error("{}", used_up(*.spent))]
+    TenantDay {
+        /// Of what.
+        spent: Spent,
+        /// When the next day begins.
+        retry_after: Duration,
+    },
     /// The server's limit is reached.
     #[error("the server is at its limit of concurrent requests; try again")]
     ServerFull,
+}
+
+impl From<(Spent, Duration)> for Refusal {
+    fn from((spent, retry_after): (Spent, Duration)) -> Self {
+        Self::TenantDay { spent, retry_after }
+    }
+}
+
+fn used_up(spent: Spent) -> &'static str {
+    match spent {
+        Spent::Cpu => {
+            "the functions of this tenant have used the processor time that they may in a day; the next begins at midnight (UTC)"
+        }
+        Spent::Inference => {
+            "the functions of this tenant have used the time of models that they may in a day; the next begins at midnight (UTC)"
+        }
+    }
 }
 
 /// What is wrong with a request before anyone looked at what it asks for.

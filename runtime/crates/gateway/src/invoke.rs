@@ -41,6 +41,7 @@ async fn run(gateway: &Gateway, mut invocation: Invocation, record: &mut Record)
 
     // Its time is over the queue, the guest, what the guest calls, and its models.
     let deadline = invocation.deadline.min(clock::after(record.marked(), limits.time));
+    meter.may_use(record.id().unix_ms())?;
     Admission::arrived(&entry.handle)?;
     let permits = match gateway.admission.admit_now(&entry.handle) {
         Some(permits) => {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use modelet_catalog::FunctionUse;
+use modelet_catalog::{FunctionUse, Gate, Spent};
 use prometheus_client::metrics::counter::Counter;
 
 use crate::histogram::Seconds;
@@ -30,6 +30,8 @@ pub(crate) struct Meter {
     cpu: Counter<f64>,
     /// The same for the books.
     used: Arc<FunctionUse>,
+    /// Whether the tenant may use more today.
+    gate: Arc<Gate>,
     /// Who else counts under the same names; `None` for one whose series stay.
     living: Option<Arc<Living>>,
 }
@@ -39,7 +41,7 @@ impl Meter {
     pub(crate) fn new(
         labels: FunctionLabels,
         families: Families,
-        used: Arc<FunctionUse>,
+        (used, gate): (Arc<FunctionUse>, Arc<Gate>),
         living: Option<Arc<Living>>,
     ) -> Self {
         let bytes = |direction| {
@@ -51,7 +53,7 @@ impl Meter {
         let [received, sent] = DIRECTIONS.map(bytes);
         let cpu = families.cpu.get_or_create(&cpu_labels(&labels)).clone();
         let (others, kinds) = (RwLock::default(), RwLock::default());
-        Self { labels, families, ok, others, kinds, seconds, received, sent, cpu, used, living }
+        Self { labels, families, ok, others, kinds, seconds, received, sent, cpu, used, gate, living }
     }
 
     /// Counts one request, at its end.
@@ -65,6 +67,14 @@ impl Meter {
         } else {
             self.other(status, reason).inc();
         }
+    }
+
+    /// Whether the function's tenant may use more today.
+    ///
+    /// # Errors
+    /// What it has used up, and for how long yet.
+    pub(crate) fn may_use(&self, now_ms: u64) -> Result<(), (Spent, Duration)> {
+        self.gate.check(now_ms)
     }
 
     /// Counts the bytes of one request's bodies.
@@ -179,7 +189,7 @@ mod tests {
         registry.register("bytes", "", families.bytes.clone());
         families.rejected.register(&mut registry);
         let labels = FunctionLabels { tenant: "t".into(), function: "f".into(), version: "1".into() };
-        let meter = Meter::new(labels, families, Arc::default(), None);
+        let meter = Meter::new(labels, families, Default::default(), None);
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request("404", ANSWERED, Duration::from_millis(1));
         meter.request(OK, ANSWERED, Duration::from_millis(1));

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use modelet_catalog::FunctionUse;
+use modelet_catalog::{FunctionUse, Gate};
 
 use crate::meter::Meter;
 use crate::metrics::{Families, FunctionLabels};
@@ -43,7 +43,7 @@ impl Meters {
     }
 
     /// Counters under these names; two with the same names count in the same series.
-    pub(crate) fn make(&self, labels: FunctionLabels, used: Arc<FunctionUse>) -> Arc<Meter> {
+    pub(crate) fn make(&self, labels: FunctionLabels, used: (Arc<FunctionUse>, Arc<Gate>)) -> Arc<Meter> {
         // Under the lock: the series that are made here must not be those that another's end removes.
         let mut tenants = self.living.lock();
         let versions = tenants.entry(labels.tenant.clone()).or_default().entry(labels.function.clone()).or_default();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn make(meters: &Meters, tenant: &str, version: &str) -> Arc<Meter> {
-        meters.make(labels(tenant, version), Arc::default())
+        meters.make(labels(tenant, version), Default::default())
     }
 
     #[test]

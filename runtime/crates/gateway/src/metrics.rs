@@ -149,7 +149,7 @@ impl Metrics {
             route: stage(Stage::Route),
             queue: stage(Stage::Queue),
             guest: stage(Stage::Guest),
-            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone(), Arc::default(), None)),
+            unrouted: Arc::new(Meter::new(FunctionLabels::default(), families.clone(), Default::default(), None)),
             meters: Meters::new(families),
             usage,
         }
@@ -183,7 +183,8 @@ impl Metrics {
                 function: spec.function.to_string(),
                 version: spec.version.to_string(),
             };
-            self.meters.make(labels, self.usage.open(&spec.tenant, &spec.function, spec.version))
+            let used = self.usage.open(&spec.tenant, &spec.function, spec.version);
+            self.meters.make(labels, (used, self.usage.gate(&spec.tenant)))
         };
         function.beside(make).unwrap_or_else(make)
     }

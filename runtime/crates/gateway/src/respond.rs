@@ -4,6 +4,7 @@ use http::header::{self, HeaderValue};
 use http::response::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
+use modelet_catalog::Spent;
 use modelet_engine::{Outcome, ResponseBody};
 
 use crate::error::Refusal;
@@ -72,6 +73,10 @@ fn of_refusal(refusal: &Refusal) -> Line {
         Refusal::FunctionFull => (StatusCode::TOO_MANY_REQUESTS, "function-busy"),
         Refusal::TenantFull => (StatusCode::TOO_MANY_REQUESTS, "tenant-busy"),
         Refusal::TenantRate { .. } => (StatusCode::TOO_MANY_REQUESTS, "tenant-rate"),
+        Refusal::TenantDay { spent: Spent::Cpu, .. } => (StatusCode::TOO_MANY_REQUESTS, "daily-cpu-exceeded"),
+        Refusal::TenantDay { spent: Spent::Inference, .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "daily-inference-exceeded")
+        }
         Refusal::ServerFull => (StatusCode::SERVICE_UNAVAILABLE, "server-busy"),
     };
     Line { status, code }
@@ -137,7 +142,7 @@ fn extra_of_refusal(refusal: &Refusal) -> HeaderMap {
         Refusal::FunctionFull | Refusal::TenantFull | Refusal::ServerFull => {
             extra.insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }
-        Refusal::TenantRate { retry_after } => {
+        Refusal::TenantRate { retry_after } | Refusal::TenantDay { retry_after, .. } => {
             // In whole seconds, as HTTP has it, and none too early.
             let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
             extra.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -142,6 +142,7 @@ fn view(tenant: modelet_store::Tenant) -> Tenant {
 fn usage(control: &Control, name: &TenantName) -> Result<TenantUse, ControlError> {
     let used = control.store.tenant_use(name)?;
     let catalog = control.catalog.load();
+    let today = control.books.today(name);
     let own = catalog.functions().filter(|entry| entry.tenant == *name);
     Ok(TenantUse {
         functions: used.functions,
@@ -151,6 +152,8 @@ fn usage(control: &Control, name: &TenantName) -> Result<TenantUse, ControlError
         secrets: used.secrets,
         keyvalue_keys: used.keyvalue_keys,
         keyvalue_bytes: used.keyvalue_bytes,
+        cpu_seconds_today: today.cpu_us as f64 / 1e6,
+        inference_seconds_today: today.busy_us as f64 / 1e6,
         running: own.map(|entry| entry.handle.instances().0 as u64).sum(),
     })
 }

@@ -63,6 +63,10 @@ pub struct TenantUse {
     pub keyvalue_keys: u64,
     /// Bytes of these keys and their values.
     pub keyvalue_bytes: u64,
+    /// Seconds of its guests on a processor today (UTC).
+    pub cpu_seconds_today: f64,
+    /// Seconds of models' sessions today, for its functions.
+    pub inference_seconds_today: f64,
     /// Requests that its functions answer at this moment.
     pub running: u64,
 }

@@ -42,6 +42,10 @@ fn fault() -> Fault {
     }
 }
 
+fn tomorrow(spent: Spent) -> Refusal {
+    Refusal::TenantDay { spent, retry_after: Duration::from_millis(7_200_500) }
+}
+
 #[test]
 fn every_refusal_has_its_line() {
     for (refusal, status, code) in [
@@ -54,6 +58,8 @@ fn every_refusal_has_its_line() {
         (Refusal::BodyTooLarge { limit: 1 }, 413, "body-too-large"),
         (Refusal::FunctionFull, 429, "function-busy"),
         (Refusal::TenantFull, 429, "tenant-busy"),
+        (tomorrow(Spent::Cpu), 429, "daily-cpu-exceeded"),
+        (tomorrow(Spent::Inference), 429, "daily-inference-exceeded"),
         (Refusal::ServerFull, 503, "server-busy"),
     ] {
         let line = of_refusal(&refusal);
@@ -120,6 +126,7 @@ async fn limits_say_when_to_come_again_and_others_do_not() {
     for end in refused.into_iter().chain([Ok(Outcome::Exhausted), Ok(Outcome::Asleep)]) {
         assert_eq!(answer(end, Method::GET).await.1["retry-after"], "1");
     }
+    assert_eq!(answer(Err(tomorrow(Spent::Cpu)), Method::GET).await.1["retry-after"], "7201", "none too early");
     let others =
         [Err(Refusal::NotFound), Err(Refusal::Forbidden), Ok(Outcome::TimedOut), Ok(Outcome::Trapped(fault()))];
     for end in others {

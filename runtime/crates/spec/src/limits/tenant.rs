@@ -38,6 +38,12 @@ pub struct TenantLimits {
     /// Requests per second to all its functions together; so many may come at once after a quiet second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<NonZeroU32>,
+    /// Time of all its guests on a processor in a day of UTC.
+    #[serde(with = "crate::span::option", skip_serializing_if = "Option::is_none")]
+    pub cpu_per_day: Option<Duration>,
+    /// Time of models' sessions in a day of UTC, for the calls of all its functions.
+    #[serde(with = "crate::span::option", skip_serializing_if = "Option::is_none")]
+    pub inference_per_day: Option<Duration>,
     /// Invocations of one function that wait for a permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u32>,
@@ -68,6 +74,12 @@ pub struct TenantLimits {
 }
 
 impl TenantLimits {
+    /// The same but for those that hold without a function's being made anew.
+    #[must_use]
+    pub fn of_functions(&self) -> Self {
+        Self { cpu_per_day: None, inference_per_day: None, ..self.clone() }
+    }
+
     /// The names of those that are 0 where nothing could run with that.
     #[must_use]
     pub fn unusable(&self) -> Vec<&'static str> {
@@ -76,6 +88,8 @@ impl TenantLimits {
             ("time", self.time.is_some_and(|span| span.is_zero())),
             ("cpu", self.cpu.is_some_and(|span| span.is_zero())),
             ("concurrency", self.concurrency == Some(0)),
+            ("cpu_per_day", self.cpu_per_day.is_some_and(|span| span.is_zero())),
+            ("inference_per_day", self.inference_per_day.is_some_and(|span| span.is_zero())),
         ];
         zeros.iter().filter(|(_, is_zero)| *is_zero).map(|(name, _)| *name).collect()
     }
