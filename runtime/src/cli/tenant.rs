@@ -61,6 +61,9 @@ pub(crate) struct LimitsArgs {
         help = "What it may have, such as concurrency=8 or memory=256MiB; LIMIT=none: as the server has it"
     )]
     limits: Vec<String>,
+    /// How much it counts beside others that wait for the same, from 1 to 100: the same as weight=N
+    #[arg(long, value_name = "N")]
+    weight: Option<u32>,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -100,7 +103,8 @@ fn create(client: &Client, args: &CreateArgs) -> anyhow::Result<()> {
 }
 
 fn limits(client: &Client, args: &LimitsArgs) -> anyhow::Result<()> {
-    let patch = args.limits.iter().map(|pair| parse_limit(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
+    let mut patch = args.limits.iter().map(|pair| parse_limit(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
+    patch.extend(args.weight.map(|weight| ("weight".to_owned(), weight.into())));
     let path = format!("/v1/tenants/{}", args.name);
     let tenant: Tenant =
         if patch.is_empty() { client.get(&path)? } else { client.patch_json(&format!("{path}/limits"), &patch)? };

@@ -35,6 +35,7 @@ mod timestamp;
 pub mod traffic;
 mod usage;
 mod version;
+mod weight;
 
 pub use at::At;
 pub use auth::Auth;
@@ -59,3 +60,4 @@ pub use timestamp::Timestamp;
 pub use traffic::Traffic;
 pub use usage::{UsageCounts, Used, UsedKind};
 pub use version::Version;
+pub use weight::Weight;

@@ -87,7 +87,7 @@ impl Draft {
             version,
             limits: self.limits(control),
             instances: self.instances(),
-            flow: flow(&self.tenant, &function),
+            flow: self.flow(control),
             models: Arc::new(FunctionModels::new(&control.models, &self.tenant, &self.bound)),
             batch: Arc::new(self.manifest.batch.clone()),
             config: self.settings(control)?,
@@ -101,6 +101,14 @@ impl Draft {
             Some(settings) => Ok(Arc::clone(settings)),
             None => Ok(Arc::new(secrets::settings(control, &self.tenant, &self.manifest)?)),
         }
+    }
+
+    /// What inference sees of it: two numbers made of the names, and how much its tenant counts.
+    fn flow(&self, control: &Control) -> Flow {
+        let Self { tenant, manifest, .. } = self;
+        let weight = control.tenants.load().limits(tenant).weight.unwrap_or_default();
+        let flow = Flow::new(number(&format!("{tenant}/{}", manifest.name)), number(tenant.as_str()));
+        Flow { weight: weight.get(), ..flow }
     }
 
     /// How its instances live: as the manifest says, unless its guest cannot take that.
@@ -233,11 +241,8 @@ fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVe
     })
 }
 
-/// What inference sees of a function: two numbers made of the names.
-fn flow(tenant: &TenantName, function: &FunctionName) -> Flow {
-    let number = |text: &str| {
-        let digest = Digest::of(text.as_bytes());
-        digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
-    };
-    Flow::new(number(&format!("{tenant}/{function}")), number(tenant.as_str()))
+/// A name as a number.
+fn number(text: &str) -> u64 {
+    let digest = Digest::of(text.as_bytes());
+    digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }

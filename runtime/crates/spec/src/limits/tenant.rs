@@ -3,6 +3,7 @@
 //! A field is here only if something holds it.
 
 use crate::size::ByteSize;
+use crate::weight::Weight;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -44,6 +45,9 @@ pub struct TenantLimits {
     /// Time of models' sessions in a day of UTC, for the calls of all its functions.
     #[serde(with = "crate::span::option", skip_serializing_if = "Option::is_none")]
     pub inference_per_day: Option<Duration>,
+    /// How much it counts beside others where its functions wait for a model, or for a place on the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
     /// Invocations of one function that wait for a permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u32>,

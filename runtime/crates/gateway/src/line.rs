@@ -1,0 +1,122 @@
+//! Who waits for a place, and whose turn it is: groups by their weights, and in a group who came first.
+//!
+//! Stride scheduling (C. A. Waldspurger, W. E. Weihl, 1995): each turn of a group takes it further by a stride that is the shorter the
+//! more it weighs, and the group that is least far is next. One that comes begins where the line is, so that it neither waits
+//! behind a backlog nor has saved anything up. No clock, no randomness.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+/// The stride of weight 1: all weights up to 100 divide it to less than a thousandth.
+const STRIDE: u64 = 1 << 20;
+
+/// A line of those that wait.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    groups: HashMap<u64, Group<T>>,
+    /// The groups by how far each is.
+    order: BTreeSet<(u64, u64)>,
+    /// How far the last turn was.
+    reached: u64,
+}
+
+#[derive(Debug)]
+struct Group<T> {
+    at: u64,
+    stride: u64,
+    waiting: VecDeque<T>,
+}
+
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Self { groups: HashMap::new(), order: BTreeSet::new(), reached: 0 }
+    }
+}
+
+impl<T> Line<T> {
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Puts somebody last in its group. The weight last given counts; 0 is taken for 1.
+    pub(crate) fn push(&mut self, group: u64, weight: u32, item: T) {
+        let stride = STRIDE / u64::from(weight.max(1));
+        let at = self.reached.saturating_add(stride);
+        let found = self.groups.entry(group).or_insert_with(|| Group { at, stride, waiting: VecDeque::new() });
+        found.stride = stride;
+        found.waiting.push_back(item);
+        self.order.insert((found.at, group));
+    }
+
+    /// Takes out whose turn it is.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let (at, id) = self.order.pop_first()?;
+        self.reached = at;
+        let group = self.groups.get_mut(&id)?;
+        let next = group.waiting.pop_front();
+        if group.waiting.is_empty() {
+            self.groups.remove(&id);
+        } else {
+            group.at = at.saturating_add(group.stride);
+            self.order.insert((group.at, id));
+        }
+        next
+    }
+
+    /// Takes somebody out who waits no longer.
+    pub(crate) fn remove(&mut self, group: u64, is_it: impl Fn(&T) -> bool) {
+        let Some(found) = self.groups.get_mut(&group) else { return };
+        if let Some(at) = found.waiting.iter().position(is_it) {
+            found.waiting.remove(at);
+        }
+        if found.waiting.is_empty() {
+            self.order.remove(&(found.at, group));
+            self.groups.remove(&group);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(line: &mut Line<char>, count: usize) -> String {
+        (0..count).map_while(|_| line.pop()).collect()
+    }
+
+    #[test]
+    fn groups_have_turns_by_their_weights_whoever_came_first() {
+        let mut line = Line::default();
+        (0..50).for_each(|_| line.push(1, 1, 'l'));
+        (0..50).for_each(|_| line.push(3, 3, 'h'));
+        let turns = take(&mut line, 40);
+        assert_eq!((turns.matches('h').count(), turns.matches('l').count()), (30, 10), "{turns}");
+        assert!(!turns.contains("hhhhh") && !turns.contains("ll"), "spread: {turns}");
+        assert_eq!(take(&mut line, 100).len(), 60, "nobody is left behind");
+        assert!(line.is_empty() && line.order.is_empty());
+    }
+
+    #[test]
+    fn a_newcomer_neither_waits_behind_a_backlog_nor_has_saved_anything_up() {
+        let mut line = Line::default();
+        (0..100).for_each(|_| line.push(1, 1, 'a'));
+        take(&mut line, 50);
+        (0..50).for_each(|_| line.push(2, 1, 'b'));
+        let turns = take(&mut line, 20);
+        assert_eq!(turns.matches('b').count(), 10, "{turns}");
+        assert!(turns.get(..2).is_some_and(|two| two.contains('b')), "{turns}");
+    }
+
+    #[test]
+    fn who_leaves_leaves_nothing() {
+        let mut line = Line::default();
+        line.push(1, 1, 'a');
+        line.push(1, 1, 'b');
+        line.remove(1, |item| *item == 'a');
+        line.remove(2, |_| true);
+        assert_eq!(take(&mut line, 9), "b");
+        line.push(1, 1, 'c');
+        line.remove(1, |item| *item == 'c');
+        assert!(line.is_empty() && line.order.is_empty());
+    }
+}
