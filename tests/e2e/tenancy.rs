@@ -101,6 +101,34 @@ fn claims_of_two_tenants_never_overlap_nor_what_serves_already() {
 }
 
 #[test]
+fn claims_are_given_and_taken_back_later_but_not_what_a_function_needs() {
+    let mut host = TestHost::start();
+    create(&host, "acme", &["/acme"]);
+    create(&host, "beta", &["/beta"]);
+    deploy(&host, "acme", &hello("f", "path = \"/acme/f\""));
+    let line = host.modelet(["tenant", "claims", "acme", "--path", "/beta/x"]).refused();
+    assert!(line.contains("another tenant has it") && line.contains("claim-taken"), "{line}");
+    let line = host.modelet(["tenant", "claims", "acme", "--remove-path", "/acme", "--path", "/new"]).refused();
+    assert!(line.contains("the functions f") && line.contains("claim-in-use"), "{line}");
+    assert!(
+        host.modelet(["tenant", "claims", "acme", "--remove-path", "/none"]).refused().contains("no claim `/none`")
+    );
+    assert!(host.modelet(["tenant", "claims", "default", "--path", "/x"]).refused().contains("may claim all"));
+    let said = host.modelet(["tenant", "claims", "acme", "--host", "acme.example", "--path", "/new"]).done();
+    assert!(said.contains("the hosts acme.example; without a host, /acme, /new"), "{said}");
+    deploy(&host, "acme", &hello("f", "path = \"/new/f\""));
+    host.modelet(["tenant", "claims", "acme", "--remove-path", "/acme"]).done();
+    host.restart();
+    assert_eq!((host.get("/new/f").status, host.get("/acme/f").status), (200, 404));
+    // What was taken back is free, and what was given is kept from the others.
+    deploy(&host, "default", &hello("g", "path = \"/acme/f\""));
+    assert_eq!(host.get("/acme/f").status, 200);
+    let line = try_deploy(&host, "default", &hello("h", "path = \"/new/y\"")).refused();
+    assert!(line.contains("was given to another tenant"), "{line}");
+    host.stop();
+}
+
+#[test]
 fn limits_hold_from_the_next_request_on_and_after_a_restart() {
     let mut host = TestHost::start();
     create(&host, "acme", &["/sleep"]);

@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// Secrets: set, list, remove, rekey
     #[command(subcommand)]
     Secret(secret::SecretCommand),
-    /// Tenants: create, list, show, limits, remove
+    /// Tenants: create, list, show, limits, claims, remove
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
     /// Show what was used, by tenant, function and model

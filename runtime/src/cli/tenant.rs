@@ -1,8 +1,8 @@
-//! `modelet tenant create|list|show|limits|remove`.
+//! `modelet tenant create|list|show|limits|claims|remove`.
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use modelet_control::wire::{NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
+use modelet_control::wire::{ChangeClaims, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
 use modelet_spec::{Claims, HostName, PathPrefix, TenantLimits, TenantName};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,8 @@ pub(crate) enum TenantCommand {
     },
     /// Say what a tenant may have
     Limits(LimitsArgs),
+    /// Say where a tenant's functions may answer
+    Claims(ClaimsArgs),
     /// Remove a tenant; its name is never used again
     Remove {
         /// The tenant
@@ -47,6 +49,26 @@ pub(crate) struct CreateArgs {
     /// A path at and below which they may answer, at any host, such as /acme
     #[arg(long = "path", value_name = "P")]
     paths: Vec<PathPrefix>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClaimsArgs {
+    /// The tenant
+    name: TenantName,
+    /// A host to be given
+    #[arg(long = "host", value_name = "H")]
+    hosts: Vec<HostName>,
+    /// A path to be given, with those below, at any host
+    #[arg(long = "path", value_name = "P")]
+    paths: Vec<PathPrefix>,
+    /// A host to be taken back
+    #[arg(long = "remove-host", value_name = "H")]
+    remove_hosts: Vec<HostName>,
+    /// A path to be taken back
+    #[arg(long = "remove-path", value_name = "P")]
+    remove_paths: Vec<PathPrefix>,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -88,6 +110,7 @@ pub(crate) fn run(command: &TenantCommand, server: &ServerArgs) -> anyhow::Resul
             print_one(&tenant)
         }
         TenantCommand::Limits(args) => limits(&client, args),
+        TenantCommand::Claims(args) => change_claims(&client, args),
         TenantCommand::Remove { name, force, list } => remove(&client, name, *force, list),
     }
 }
@@ -112,6 +135,25 @@ fn limits(client: &Client, args: &LimitsArgs) -> anyhow::Result<()> {
         return output::json(&tenant.limits);
     }
     print_limits(&tenant.limits)
+}
+
+/// Shows the claims when nothing is to change.
+fn change_claims(client: &Client, args: &ClaimsArgs) -> anyhow::Result<()> {
+    let change = ChangeClaims {
+        add_hosts: args.hosts.iter().cloned().collect(),
+        add_paths: args.paths.iter().cloned().collect(),
+        remove_hosts: args.remove_hosts.iter().cloned().collect(),
+        remove_paths: args.remove_paths.iter().cloned().collect(),
+    };
+    let path = format!("/v1/tenants/{}", args.name);
+    let is_nothing = [args.hosts.len(), args.paths.len(), args.remove_hosts.len(), args.remove_paths.len()] == [0; 4];
+    let tenant: Tenant =
+        if is_nothing { client.get(&path)? } else { client.patch_json(&format!("{path}/claims"), &change)? };
+    if args.list.json {
+        return output::json(&tenant);
+    }
+    output::line(&format!("{} may claim {}", tenant.name, claims(&tenant)));
+    Ok(())
 }
 
 /// A number where it is one, else text: the server knows what each limit is.

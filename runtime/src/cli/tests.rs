@@ -98,6 +98,7 @@ fn the_rows_of_the_contract_can_be_typed() {
         "tenant limits acme concurrency=8 memory=256MiB cpu=none",
         "tenant limits acme --json",
         "tenant limits acme --weight 3 cpu_per_day=1h",
+        "tenant claims acme --host b.example --path /b --remove-host a.example --remove-path /a --json",
         "tenant remove acme --force",
         "usage",
         "usage --tenant acme --function f --model acme/m --since 10d --until 2026-11-28T17:00:00Z --by hour --json",

@@ -115,6 +115,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::remove))
         .routes(routes!(tenants::limits))
+        .routes(routes!(tenants::claims))
         .routes(routes!(usage::show))
 }
 

@@ -114,6 +114,15 @@ pub enum ControlError {
         /// What is against it.
         why: &'static str,
     },
+    /// A claim was to be taken back that the tenant has not.
+    #[error("the tenant has no claim `{0}`; `modelet tenant show` says which it has")]
+    NoClaim(String),
+    /// A claim was to be taken back that functions need.
+    #[error(
+        "the functions {} would have routes outside of what is left: deploy them with other routes or remove them first",
+        names(.0)
+    )]
+    ClaimInUse(Vec<FunctionName>),
     /// A tenant's limits cannot be as asked.
     #[error("limits: {0}")]
     Limits(String),

@@ -4,15 +4,16 @@
 //! asks the store for it. A change holds the lock of deploys: none may enter a catalog by what was true before it.
 
 mod book;
+mod claims;
 mod remove;
 
 use std::sync::Arc;
 
-use modelet_catalog::is_reserved;
-use modelet_spec::{Claims, PathPattern, TenantLimits, TenantName};
+use modelet_spec::{Claims, TenantLimits, TenantName};
 use modelet_store::Tenant;
 
 pub(crate) use book::Book;
+pub(crate) use claims::change as change_claims;
 pub(crate) use remove::remove;
 
 use crate::control::{Control, FunctionEntry, blocking};
@@ -25,7 +26,7 @@ pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Cla
     control.loaded()?;
     let control = Arc::clone(control);
     blocking(move || {
-        check_claims(&control, &claims)?;
+        claims::check_new(&control, &claims)?;
         control.store.create_tenant(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "made a tenant");
         control.tenants.store(Arc::new(Book::read(&control.store)?));
@@ -34,27 +35,6 @@ pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Cla
         control.tenant(&name)
     })
     .await
-}
-
-/// Refuses claims that overlap another tenant's, what serves already, or the protocols' paths.
-fn check_claims(control: &Control, claims: &Claims) -> Result<(), ControlError> {
-    if let Some(reserved) = claims.paths.iter().find(|path| is_reserved(path.as_str())) {
-        return Err(ControlError::Claim { claim: reserved.to_string(), why: "it is reserved for the model protocols" });
-    }
-    let book = control.tenants.load();
-    if let Some(taken) = book.tenants().find_map(|other| claims.overlap(&other.claims)) {
-        return Err(ControlError::Claim { claim: taken, why: "another tenant has it, or a part of it" });
-    }
-    let taken = |host: Option<&str>, path: &PathPattern| match host {
-        Some(host) => claims.hosts.get(host).map(ToString::to_string),
-        None => claims.paths.iter().find(|prefix| prefix.covers(path)).map(ToString::to_string),
-    };
-    let serving = control.catalog.load();
-    let routes = serving.functions().flat_map(|entry| &entry.routes);
-    match routes.into_iter().find_map(|route| taken(route.host.as_deref(), &route.path)) {
-        Some(claim) => Err(ControlError::Claim { claim, why: "a function answers there already" }),
-        None => Ok(()),
-    }
 }
 
 /// Changes what a tenant may have, as JSON merge patch has it (RFC 7396). Its functions are made anew under it, but for what is

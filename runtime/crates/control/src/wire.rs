@@ -32,7 +32,7 @@ pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
 pub use secrets::{Rekeyed, RemovedSecret, Secret, Secrets, SetSecret};
-pub use tenants::{ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
+pub use tenants::{ChangeClaims, ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
 pub use usage::{UsageBy, UsageQuery, UsageReport, UsageRow};
 pub use versions::{
     FunctionVersion, FunctionVersions, RemoveFunctionQuery, RemovedFunction, Rollback, ShadowDifference, ShadowReport,

@@ -142,6 +142,12 @@ const TABLE: &[Row] = &[
     operated(("POST", "/v1/tenants"), "/v1/tenants", r#"{"name":"new"}"#, (201, "")),
     row(("GET", TENANT), "read", "/v1/tenants/{t}", "", (200, "")),
     operated(("PATCH", "/v1/tenants/{name}/limits"), "/v1/tenants/{t}/limits", r#"{"functions":1}"#, (200, "")),
+    operated(
+        ("PATCH", "/v1/tenants/{name}/claims"),
+        "/v1/tenants/{t}/claims",
+        r#"{"add_hosts":["new.example"]}"#,
+        (200, ""),
+    ),
     row(("GET", "/v1/usage"), "read", "/v1/usage?tenant={t}", "", (200, "")),
     operated(("DELETE", TENANT), "/v1/tenants/{t}", "", (200, "")),
 ];
@@ -214,6 +220,29 @@ async fn every_endpoint_for_every_scope_and_every_tenant() {
         let expected = if is_new { (409, "tenant-exists") } else { row.operator.unwrap_or(row.own) };
         assert_eq!((theirs.0, theirs.1.as_str()), expected, "{what}: {}", theirs.2);
     }
+}
+
+#[tokio::test]
+async fn a_claim_is_compared_with_functions_that_could_not_be_loaded_too() {
+    let host = Host::start();
+    let owner: modelet_spec::TenantName = "default".parse().unwrap();
+    host.stores_function(&owner, "gone", r#"{"name":"gone","route":[{"path":"/taken/{x}"}]}"#);
+    host.control.load().await.unwrap();
+    let (_, text) = host.send_with(None, "GET", "/readyz", String::new()).await;
+    assert!(text.contains("gone"), "it does not serve: {text}");
+    let make = |paths: &str| format!(r#"{{"name":"acme","paths":[{paths}]}}"#);
+    let (status, code, detail) = host.refused("POST", "/v1/tenants", make(r#""/taken""#)).await;
+    assert_eq!((status, code.as_str()), (409, "claim-taken"), "{detail}");
+    assert_eq!(host.ask("POST", "/v1/tenants", make(r#""/free""#)).await.0.as_u16(), 201);
+    let taken = r#"{"add_paths":["/taken"]}"#;
+    let (status, code, _) = host.refused("PATCH", "/v1/tenants/acme/claims", taken).await;
+    assert_eq!((status, code.as_str()), (409, "claim-taken"));
+    // Nor is one taken back that a function which does not serve has a route under.
+    host.stores_function(&"acme".parse().unwrap(), "own", r#"{"name":"own","route":[{"path":"/free/x"}]}"#);
+    let (status, code, detail) =
+        host.refused("PATCH", "/v1/tenants/acme/claims", r#"{"remove_paths":["/free"]}"#).await;
+    assert_eq!((status, code.as_str()), (409, "claim-in-use"), "{detail}");
+    assert!(detail.contains("the functions own"), "{detail}");
 }
 
 #[tokio::test]

@@ -48,14 +48,21 @@ impl Store {
             }
             let at_ms = note(tx, "tenant.create", name, name.as_str(), &claims.to_string())?;
             tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
-            let mut insert = tx.prepare_cached("INSERT INTO tenant_claim (kind, claim, tenant) VALUES (?1, ?2, ?3)")?;
-            for host in &claims.hosts {
-                insert.execute(("host", host.as_str(), name.as_str()))?;
-            }
-            for path in &claims.paths {
-                insert.execute(("path", path.as_str(), name.as_str()))?;
-            }
-            Ok(())
+            insert_claims(tx, name, claims)
+        })
+    }
+
+    /// Gives a tenant these claims in the place of those that it has. That no other has a part of them, and that its functions need no
+    /// other ones, is for the caller to see to.
+    ///
+    /// # Errors
+    /// [`StoreError::NoTenant`], or the metadata cannot be written (also: a claim is another's).
+    pub fn set_claims(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            require(tx, name)?;
+            note(tx, "tenant.claims", name, name.as_str(), &claims.to_string())?;
+            tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
+            insert_claims(tx, name, claims)
         })
     }
 
@@ -113,6 +120,17 @@ impl Store {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+}
+
+fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+    let mut insert = tx.prepare_cached("INSERT INTO tenant_claim (kind, claim, tenant) VALUES (?1, ?2, ?3)")?;
+    for host in &claims.hosts {
+        insert.execute(("host", host.as_str(), name.as_str()))?;
+    }
+    for path in &claims.paths {
+        insert.execute(("path", path.as_str(), name.as_str()))?;
+    }
+    Ok(())
 }
 
 /// Refuses what belongs to nobody.

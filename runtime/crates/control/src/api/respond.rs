@@ -80,6 +80,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::SecretKey => (StatusCode::SERVICE_UNAVAILABLE, "secret-key"),
         E::NoNewTenant(_) => (StatusCode::CONFLICT, "tenant-exists"),
         E::Claim { .. } => (StatusCode::CONFLICT, "claim-taken"),
+        E::NoClaim(_) => (StatusCode::NOT_FOUND, "no-claim"),
+        E::ClaimInUse(_) => (StatusCode::CONFLICT, "claim-in-use"),
         E::Limits(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-limits"),
         E::DefaultTenant => (StatusCode::CONFLICT, "default-tenant"),
         E::TenantInUse { .. } => (StatusCode::CONFLICT, "tenant-in-use"),

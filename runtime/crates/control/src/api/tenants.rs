@@ -10,7 +10,7 @@ use super::{Api, respond};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::tenants;
-use crate::wire::{ForceQuery, NewTenant, Problem, RemovedTenant, Tenant, TenantUse, Tenants};
+use crate::wire::{ChangeClaims, ForceQuery, NewTenant, Problem, RemovedTenant, Tenant, TenantUse, Tenants};
 
 /// Make a tenant, with the hosts and paths that its functions may claim
 ///
@@ -97,6 +97,36 @@ pub(super) async fn limits(
 ) -> Result<axum::Json<Tenant>, ControlError> {
     let name = caller.operated(&api, name).await?;
     let task = tokio::spawn(async move { tenants::limit(&api.control, name, patch).await });
+    Ok(axum::Json(view(task.await??)))
+}
+
+/// Change where a tenant's functions may answer
+///
+/// What is to go goes first. Refused where another tenant or another's function has something of what is given, and where a
+/// function of the tenant needs what is taken back.
+#[utoipa::path(
+    patch, path = "/v1/tenants/{name}/claims", tag = "tenants", request_body = ChangeClaims,
+    params(("name" = String, Path, description = "The tenant")),
+    responses(
+        (status = 200, body = Tenant),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Not the operator"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant, or it has no such claim"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A claim is taken, or needed"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready"),
+    )
+)]
+pub(super) async fn claims(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<TenantName>,
+    Json(change): Json<ChangeClaims>,
+) -> Result<axum::Json<Tenant>, ControlError> {
+    let name = caller.operated(&api, name).await?;
+    let add = Claims { hosts: change.add_hosts, paths: change.add_paths };
+    let remove = Claims { hosts: change.remove_hosts, paths: change.remove_paths };
+    let task = tokio::spawn(async move { tenants::change_claims(&api.control, name, add, remove).await });
     Ok(axum::Json(view(task.await??)))
 }
 

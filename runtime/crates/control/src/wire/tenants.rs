@@ -23,6 +23,24 @@ pub struct NewTenant {
     pub paths: BTreeSet<PathPrefix>,
 }
 
+/// A change of what a tenant may claim: what is to go goes first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChangeClaims {
+    /// Hosts to be given.
+    #[schema(value_type = Vec<String>)]
+    pub add_hosts: BTreeSet<HostName>,
+    /// Paths to be given.
+    #[schema(value_type = Vec<String>)]
+    pub add_paths: BTreeSet<PathPrefix>,
+    /// Hosts to be taken back.
+    #[schema(value_type = Vec<String>)]
+    pub remove_hosts: BTreeSet<HostName>,
+    /// Paths to be taken back.
+    #[schema(value_type = Vec<String>)]
+    pub remove_paths: BTreeSet<PathPrefix>,
+}
+
 /// A tenant.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Tenant {

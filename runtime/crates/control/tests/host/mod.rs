@@ -137,6 +137,21 @@ impl Host {
         made["secret"].as_str().unwrap().to_owned()
     }
 
+    /// Has the store keep a function whose code is none: it never serves.
+    pub(crate) fn stores_function(&self, owner: &TenantName, name: &str, manifest: &str) {
+        let component = self.store.put_blob(owner, b"component", u64::MAX).unwrap();
+        let function = NewFunctionVersion {
+            tenant: owner.clone(),
+            name: name.parse().unwrap(),
+            component,
+            compiled: self.store.write_compiled(&component, "engine", b"code").unwrap(),
+            manifest_json: manifest.to_owned(),
+            models: Vec::new(),
+            not_reused: None,
+        };
+        self.store.put_function(&function).unwrap();
+    }
+
     /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
     pub(crate) async fn things_of(&self, tenant: &str) -> Things {
         let owner: TenantName = tenant.parse().unwrap();
@@ -152,17 +167,7 @@ impl Host {
             label: None,
         };
         self.store.put_model(&model).unwrap();
-        let component = self.store.put_blob(&owner, b"component", u64::MAX).unwrap();
-        let function = NewFunctionVersion {
-            tenant: owner,
-            name: "their-function".parse().unwrap(),
-            component,
-            compiled: self.store.write_compiled(&component, "engine", b"code").unwrap(),
-            manifest_json: r#"{"name":"their-function"}"#.to_owned(),
-            models: Vec::new(),
-            not_reused: None,
-        };
-        self.store.put_function(&function).unwrap();
+        self.stores_function(&owner, "their-function", r#"{"name":"their-function"}"#);
         self.make_key(tenant, &["read"]).await;
         let (_, keys) = self.ask("GET", &format!("/v1/keys?tenant={tenant}"), "").await;
         let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();

@@ -1,0 +1,143 @@
+//! Where a tenant's functions may answer: given with the tenant, and changed later.
+//!
+//! What is compared is what is live in the store, whether or not it could be loaded: a function that is mended comes back to where it
+//! was.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use modelet_catalog::{CatalogBuilder, Claimed, Route, is_reserved};
+use modelet_spec::manifest::{Manifest, RouteSpec};
+use modelet_spec::{Auth, Claims, FunctionName, PathPattern, TenantName};
+use modelet_store::Tenant;
+
+use super::Book;
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::switch;
+
+/// A live function of the store: whose, its name, and where it answers.
+struct Live {
+    tenant: TenantName,
+    name: FunctionName,
+    routes: Vec<RouteSpec>,
+}
+
+/// Gives a tenant further claims and takes others back.
+pub(crate) async fn change(
+    control: &Arc<Control>,
+    name: TenantName,
+    add: Claims,
+    remove: Claims,
+) -> Result<Tenant, ControlError> {
+    if name == TenantName::default_tenant() {
+        return Err(ControlError::BadRequest(
+            "the tenant `default` may claim all that no other was given: there is nothing to give it".to_owned(),
+        ));
+    }
+    let _publishing = control.publishing.lock().await;
+    control.loaded()?;
+    let control = Arc::clone(control);
+    blocking(move || {
+        let claims = changed(control.tenant(&name)?.claims, &add, &remove)?;
+        let live = live(&control)?;
+        check(&control, &add, &live, Some(&name))?;
+        check_needed(&name, &claims, &live)?;
+        control.store.set_claims(&name, &claims)?;
+        tracing::info!(tenant = %name, %claims, "changed what a tenant may claim");
+        control.tenants.store(Arc::new(Book::read(&control.store)?));
+        control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
+        control.tenant(&name)
+    })
+    .await
+}
+
+fn changed(mut claims: Claims, add: &Claims, remove: &Claims) -> Result<Claims, ControlError> {
+    for host in &remove.hosts {
+        if !claims.hosts.remove(host) {
+            return Err(ControlError::NoClaim(host.to_string()));
+        }
+    }
+    for path in &remove.paths {
+        if !claims.paths.remove(path) {
+            return Err(ControlError::NoClaim(path.to_string()));
+        }
+    }
+    claims.hosts.extend(add.hosts.iter().cloned());
+    claims.paths.extend(add.paths.iter().cloned());
+    Ok(claims)
+}
+
+/// Refuses claims that a new tenant cannot have. Blocks.
+pub(super) fn check_new(control: &Control, claims: &Claims) -> Result<(), ControlError> {
+    check(control, claims, &live(control)?, None)
+}
+
+/// Refuses claims that overlap another tenant's than `own`, what a function of another has, or the protocols' paths.
+fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantName>) -> Result<(), ControlError> {
+    if let Some(reserved) = claims.paths.iter().find(|path| is_reserved(path.as_str())) {
+        return Err(ControlError::Claim { claim: reserved.to_string(), why: "it is reserved for the model protocols" });
+    }
+    let book = control.tenants.load();
+    let mut others = book.tenants().filter(|other| Some(&other.name) != own);
+    if let Some(taken) = others.find_map(|other| claims.overlap(&other.claims)) {
+        return Err(ControlError::Claim { claim: taken, why: "another tenant has it, or a part of it" });
+    }
+    let taken = |host: Option<&str>, path: &PathPattern| match host {
+        Some(host) => claims.hosts.get(host).map(ToString::to_string),
+        None => claims.paths.iter().find(|prefix| prefix.covers(path)).map(ToString::to_string),
+    };
+    let mut routes = live.iter().filter(|function| Some(&function.tenant) != own).flat_map(|function| &function.routes);
+    match routes.find_map(|route| taken(route.host.as_deref(), &route.path)) {
+        Some(claim) => Err(ControlError::Claim { claim, why: "a function answers there already" }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to leave a tenant without what its functions need.
+fn check_needed(name: &TenantName, claims: &Claims, live: &[Live]) -> Result<(), ControlError> {
+    let claimed = Claimed::of([(name.clone(), claims.clone())]);
+    let rules = CatalogBuilder::<()>::new().claimed(Arc::new(claimed));
+    let may = |route: &RouteSpec| {
+        let RouteSpec { host, path, methods, .. } = route.clone();
+        rules.check(name, &Route { host, path, methods, auth: Auth::Key }).is_ok()
+    };
+    let own = live.iter().filter(|function| function.tenant == *name);
+    let need = own.filter(|function| !function.routes.iter().all(may)).map(|function| function.name.clone());
+    let functions: BTreeSet<FunctionName> = need.collect();
+    if functions.is_empty() { Ok(()) } else { Err(ControlError::ClaimInUse(functions.into_iter().collect())) }
+}
+
+/// What is live of all tenants, as the store has it.
+fn live(control: &Control) -> Result<Vec<Live>, ControlError> {
+    let mut live = Vec::new();
+    for version in control.store.functions(None)? {
+        match serde_json::from_str::<Manifest>(&version.manifest_json) {
+            Ok(manifest) => live.push(Live { tenant: version.tenant, name: version.name, routes: manifest.route }),
+            // Where it answered is not known any more: it has to be deployed again, and is checked then.
+            Err(error) => tracing::warn!(
+                tenant = %version.tenant, function = %version.name, %error, "a stored manifest cannot be read: its routes hold no claim"
+            ),
+        }
+    }
+    Ok(live)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(hosts: &[&str], paths: &[&str]) -> Claims {
+        let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+        Claims { hosts, paths: paths.iter().map(|path| path.parse().unwrap()).collect() }
+    }
+
+    #[test]
+    fn claims_are_taken_back_before_others_are_given() {
+        let had = claims(&["a.example"], &["/a"]);
+        let now = changed(had.clone(), &claims(&["b.example"], &["/a", "/b"]), &claims(&[], &["/a"])).unwrap();
+        assert_eq!(now, claims(&["a.example", "b.example"], &["/a", "/b"]));
+        let refused = changed(had, &Claims::default(), &claims(&["c.example"], &[])).unwrap_err();
+        assert!(refused.to_string().contains("c.example"), "{refused}");
+    }
+}
