@@ -94,6 +94,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         secret_key_file: secret_key_file(config),
         data_url: listening.data_url.clone(),
         data_is_loopback: data_listener.local_addr()?.ip().is_loopback(),
+        admin_is_loopback: admin_listener.local_addr()?.ip().is_loopback(),
         limits: config.limits.clone(),
         model_idle: config.inference.idle,
         history: config.server.history,

@@ -119,15 +119,41 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(usage::show))
 }
 
-/// Paths that need no key: whoever reaches this listener may know how the server is.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
+/// What a path asks for before its handler sees a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Door {
+    /// No key.
+    Open,
+    /// None either, but who has one of the operator's is told more.
+    Ajar,
+    /// A key of the operator's that reads.
+    Operator,
+    /// A key with the scope that the request needs.
+    Key,
+}
+
+impl Door {
+    /// Names of tenants and functions are for whoever is on this machine, where the API can only be reached from there.
+    fn of(path: &str, is_loopback: bool) -> Self {
+        match path {
+            "/healthz" | "/openapi.json" => Self::Open,
+            "/readyz" | "/metrics" if is_loopback => Self::Open,
+            "/readyz" => Self::Ajar,
+            "/metrics" => Self::Operator,
+            _ => Self::Key,
+        }
+    }
+}
 
 /// Lets a request pass that has a key with the right scope, or needs none.
 async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    let door = Door::of(request.uri().path(), api.control.config.admin_is_loopback);
+    if door == Door::Open {
         return next.run(request).await;
     }
     match authorise(&api, &request) {
+        Ok(caller) if door == Door::Operator && !caller.is_of_default() => ControlError::NotOfDefault.into_response(),
+        Err(_) if door == Door::Ajar => next.run(request).await,
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -190,6 +216,15 @@ mod tests {
         assert_eq!(bearer("bearer  abc"), Some("abc"));
         assert_eq!(bearer("Basic abc"), None);
         assert_eq!(bearer("abc"), None);
+    }
+
+    #[test]
+    fn what_names_tenants_needs_a_key_beyond_this_machine() {
+        let doors = |path: &str| [true, false].map(|is_loopback| Door::of(path, is_loopback));
+        assert_eq!(doors("/healthz"), [Door::Open, Door::Open]);
+        assert_eq!(doors("/readyz"), [Door::Open, Door::Ajar]);
+        assert_eq!(doors("/metrics"), [Door::Open, Door::Operator]);
+        assert_eq!(doors("/v1/functions"), [Door::Key, Door::Key]);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct ControlConfig {
     /// Whether the data plane can only be reached from this machine: then the default tenant's routes need no key,
     /// unless they ask for one.
     pub data_is_loopback: bool,
+    /// Whether the admin API can only be reached from this machine: then its figures, and what keeps it from being ready, need no key.
+    pub admin_is_loopback: bool,
     /// What no tenant and no function may exceed.
     pub limits: ServerLimits,
     /// How long a model stays in memory after its last use.

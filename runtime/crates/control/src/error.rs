@@ -30,6 +30,9 @@ pub enum ControlError {
     /// The key is a tenant's, and this is for the operator.
     #[error("this is for the operator: it needs an admin key of the tenant `default`")]
     NotTheOperator,
+    /// The key is a tenant's, and this tells of all tenants.
+    #[error("this tells of all tenants: it needs a key of the tenant `default` with the scope `read`")]
+    NotOfDefault,
     /// The admin API has no such path.
     #[error("the admin API has no path `{0}`; see /openapi.json")]
     UnknownPath(String),

@@ -43,6 +43,11 @@ impl Caller {
         &self.key.id
     }
 
+    /// Whether the key is one of the operator's tenant: with the scope `read` it may know how the server is.
+    pub(super) fn is_of_default(&self) -> bool {
+        self.key.tenant == TenantName::default_tenant()
+    }
+
     /// Whether a tenant exists for the caller.
     pub(super) fn speaks_for(&self, tenant: &TenantName) -> bool {
         self.is_operator || self.key.tenant == *tenant

@@ -64,6 +64,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
         E::Bound(_) => (StatusCode::FORBIDDEN, "forbidden"),
         E::NotTheOperator => (StatusCode::FORBIDDEN, "not-the-operator"),
+        E::NotOfDefault => (StatusCode::FORBIDDEN, "not-the-operator"),
         E::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
         E::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
         E::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),

@@ -1,5 +1,6 @@
 //! The server itself: alive, ready, its figures, its description; and the bytes that are pushed to it.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -25,11 +26,14 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Whether the server can do its work, and what is missing if not
+///
+/// Where the admin API can be reached from other machines, only a key of the tenant `default` that reads is told what is missing; others
+/// are told whether it is ready.
 #[utoipa::path(
     get, path = "/readyz", tag = "server", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness))
 )]
-pub(super) async fn readyz(State(api): State<Api>) -> Response {
+pub(super) async fn readyz(State(api): State<Api>, caller: Option<Extension<Caller>>) -> Response {
     let state = api.control.state.load();
     let mut missing = Vec::new();
     if !state.loaded {
@@ -38,10 +42,17 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     if let Inference::Missing(why) = &api.control.inference {
         missing.push(why.clone());
     }
-    respond::readiness(Readiness { ready: missing.is_empty(), missing, failed: state.failed.clone() })
+    let (ready, failed) = (missing.is_empty(), state.failed.clone());
+    let is_told = api.control.config.admin_is_loopback || caller.is_some_and(|caller| caller.is_of_default());
+    respond::readiness(match is_told {
+        true => Readiness { ready, missing, failed },
+        false => Readiness { ready, missing: Vec::new(), failed: Vec::new() },
+    })
 }
 
 /// Figures for Prometheus
+///
+/// Where the admin API can be reached from other machines, with a key of the tenant `default` that has the scope `read`.
 #[utoipa::path(get, path = "/metrics", tag = "server", security(()), responses((status = 200, body = String)))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, ControlError> {
     // Of ten thousand functions it is long, and the store is asked, too.

@@ -44,6 +44,11 @@ pub(crate) struct Things {
 
 impl Host {
     pub(crate) fn start() -> Self {
+        Self::reached_from(true)
+    }
+
+    /// One whose admin API is reached from this machine alone, or from others, too.
+    pub(crate) fn reached_from(admin_is_loopback: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("data");
         // Little address space: tests run side by side.
@@ -58,6 +63,7 @@ impl Host {
             secret_key_file: data_dir.join("secret.key"),
             data_url: "http://127.0.0.1:1".to_owned(),
             data_is_loopback: true,
+            admin_is_loopback,
             limits: limits.clone(),
             model_idle: std::time::Duration::from_secs(300),
             history: std::time::Duration::ZERO,
