@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which file does it.
 
+mod audit;
 mod build;
 mod bundle;
 mod check;
@@ -107,6 +108,8 @@ pub(crate) enum Command {
     Tenant(tenant::TenantCommand),
     /// Show what was used, by tenant, function and model
     Usage(usage::UsageArgs),
+    /// Show who changed what, when, from where; or check that nothing of that was altered
+    Audit(audit::AuditArgs),
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
@@ -303,5 +306,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Secret(command) => secret::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),
         Command::Usage(args) => usage::run(&args, &cli.server),
+        Command::Audit(args) => audit::run(&args, &cli.server),
     }
 }

@@ -8,8 +8,10 @@
 //! in memory; [`Control::router`] is the admin API, with
 //! [`wire`] for what it reads and writes.
 
+mod acting;
 mod api;
 mod artifact;
+mod audit;
 mod child;
 mod clock;
 mod code;
@@ -32,8 +34,10 @@ mod model_metrics;
 mod models;
 mod optimise;
 mod options;
+mod page;
 mod pinned;
 mod push;
+mod refusals;
 mod remove;
 mod restore;
 mod retire;

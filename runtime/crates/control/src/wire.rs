@@ -1,5 +1,6 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod audit;
 mod grants;
 mod history;
 mod keys;
@@ -26,6 +27,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use audit::{Audit, AuditQuery, AuditVerified, AuditVerifyQuery, Audited, AuditedBy, AuditedKind};
 pub use grants::{Grant, GrantedModel, Grants, NewGrant};
 pub use history::{Changed, ListQuery, Restore, Restored};
 pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};

@@ -1,8 +1,9 @@
 //! Versions of models that are to stay in memory.
 
+use crate::changes::Changes;
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::Note;
 use crate::models::version;
 use crate::store::Store;
 use modelet_spec::{ModelName, TenantName, Version};
@@ -19,7 +20,7 @@ pub struct Pin {
     pub version: Version,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Pins a version, or takes that back. `false`: it was so already.
     ///
     /// # Errors
@@ -30,16 +31,20 @@ impl Store {
         } else {
             "DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3"
         };
-        self.db.write(|tx| {
+        self.write(|tx| {
             let changed = tx.execute(sql, params![pin.tenant.as_str(), pin.name.as_str(), pin.version.get()])? > 0;
             if changed {
-                let kind = if wanted { "model.pin" } else { "model.unpin" };
-                note(tx, kind, &pin.tenant, &format!("{}@{}", pin.name, pin.version), "")?;
+                let (kind, before, after) =
+                    if wanted { ("model.pin", None, Some("pinned")) } else { ("model.unpin", Some("pinned"), None) };
+                let subject = format!("{}@{}", pin.name, pin.version);
+                Note::new(kind, &pin.tenant, &subject).values(before, after).write(tx)?;
             }
             Ok(changed)
         })
     }
+}
 
+impl Store {
     /// All pins, sorted.
     ///
     /// # Errors

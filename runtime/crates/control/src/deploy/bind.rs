@@ -6,6 +6,7 @@ use std::sync::Arc;
 use modelet_spec::manifest::{Manifest, ModelSource};
 use modelet_spec::{ModelCard, ModelRef, TenantName};
 
+use crate::acting::Acting;
 use crate::artifact::Given;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -20,7 +21,7 @@ pub(crate) type Bound = BTreeMap<String, Pinned>;
 ///
 /// Those versions stay when a later step of the deploy fails: they serve nothing, and the same push finds them again.
 pub(crate) async fn bind(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: &TenantName,
     manifest: &Manifest,
     given: &BTreeMap<String, GivenModel>,

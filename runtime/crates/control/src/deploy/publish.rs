@@ -11,6 +11,7 @@ use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantName
 use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
 
 use super::Bound;
+use crate::acting::Acting;
 use crate::code::Coded;
 use crate::compile::Image;
 use crate::control::{Control, FunctionEntry, blocking};
@@ -167,13 +168,13 @@ pub(super) struct Published {
 /// Makes a version of a draft. It goes live, unless the function's requests are shared out: then it gets none until somebody says
 /// so. One at a time: each sees the catalog that the one before made.
 pub(super) async fn publish(
-    control: &Arc<Control>,
+    control: &Acting,
     mut draft: Draft,
     compiled: CompiledRecord,
 ) -> Result<Published, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let control = Arc::clone(control);
+    let control = control.clone();
     draft.tried_with = None;
     blocking(move || {
         let shown = draft.shown();
@@ -188,8 +189,8 @@ pub(super) async fn publish(
         let next = switch::with(&control, Arc::clone(&entry))?;
         let new = stored_form(&draft, &compiled)?;
         let stored = match &plan.traffic {
-            None => control.store.put_function(&new)?,
-            Some(traffic) => control.store.put_function_aside(&new, &traffic_json(traffic)?)?,
+            None => control.changes().put_function(&new)?,
+            Some(traffic) => control.changes().put_function_aside(&new, &traffic_json(traffic)?)?,
         };
         if stored.version != expected {
             // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.

@@ -1,11 +1,11 @@
 //! A push becomes a version.
 
 use super::{FileEntry, FileRole, ModelVersion, find, id, labels, require, version};
+use crate::changes::{Changes, Changing};
 use crate::db::to_i64;
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::history::Item;
-use crate::store::Store;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, Label, ModelName, Pick, TenantName, Version};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -29,7 +29,7 @@ pub struct NewModelVersion {
     pub label: Option<Label>,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Keeps a push as a new version. The files and the card of the newest version make no new one: that one is returned,
     /// with `created` false (the label moves nevertheless).
     ///
@@ -38,7 +38,7 @@ impl Store {
     pub fn put_model(&self, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
         let mut files = new.files.clone();
         files.sort();
-        self.db.write(|tx| {
+        self.write(|tx| {
             tenants::require(tx, &new.tenant)?;
             tenants::room_for_model(tx, &new.tenant, &new.name)?;
             for file in &files {
@@ -76,9 +76,14 @@ fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreErr
     Ok(highest.map_or(Version::FIRST, Version::next))
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewModelVersion, number: Version, files: &[FileEntry]) -> Result<(), StoreError> {
+fn insert(tx: &Changing<'_>, new: &NewModelVersion, number: Version, files: &[FileEntry]) -> Result<(), StoreError> {
     let subject = format!("{}@{number}", new.name);
-    let event = noted(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
+    let digest = new.digest.to_string();
+    let before = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
+    let before = before.map(|newest| format!("{} {}", newest.version, newest.digest));
+    let after = format!("{number} {digest}");
+    let note = Note::new("model.push", &new.tenant, &subject).detail(&digest);
+    let event = note.values(before.as_deref(), Some(&after)).write(tx)?;
     Item::model(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
     let content = files.iter().filter(|file| file.role != FileRole::Sample);
     let bytes = content.fold(0u64, |sum, file| sum.saturating_add(file.bytes));
