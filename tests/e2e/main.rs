@@ -23,6 +23,7 @@ mod conformance;
 mod contained;
 mod deploy;
 mod devices;
+mod faults;
 mod file_type;
 mod garbage;
 mod grants;

@@ -1,11 +1,12 @@
 //! The `modelet` command, as a person runs it.
 
 use crate::places;
+use crate::wait::{self, BOUND};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{Seek, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// What a command left behind.
 #[derive(Debug, Clone)]
@@ -65,6 +66,22 @@ pub fn modelet() -> Command {
     command
 }
 
+/// Starts a server on a data directory that it has to refuse; the line that it ends with.
+///
+/// # Panics
+/// When it goes on to run, or says more or less than that.
+#[track_caller]
+pub fn refused_start(data: &Path) -> String {
+    let mut serve = modelet();
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    let mut server = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    if wait::within(BOUND, || server.try_wait().unwrap()).is_none() {
+        server.kill().unwrap();
+        panic!("it runs: {:?}", ended(server.wait_with_output().unwrap()));
+    }
+    ended(server.wait_with_output().unwrap()).refused()
+}
+
 /// Runs `modelet ARGUMENTS` in a folder.
 pub fn run_in(folder: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
     ran(modelet().args(arguments).current_dir(folder))
@@ -86,7 +103,10 @@ pub fn fed(command: &mut Command, input: &[u8]) -> Ran {
 /// # Panics
 /// When it cannot be started.
 pub fn ran(command: &mut Command) -> Ran {
-    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    ended(command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+}
+
+fn ended(Output { status, stdout, stderr }: Output) -> Ran {
     Ran {
         status: status.code(),
         stdout: String::from_utf8_lossy(&stdout).into_owned(),

@@ -34,8 +34,7 @@ exit $status
 pub struct TestHost {
     keeper: Child,
     scratch: PathBuf,
-    /// What removes the folder with this value; without it, the keeper does.
-    _owned: Option<TempDir>,
+    _owner: Owner,
     config: Option<PathBuf>,
     deployed: Mutex<BTreeSet<String>>,
     /// `http://HOST:PORT` of the routes.
@@ -46,6 +45,17 @@ pub struct TestHost {
     pub pid: u32,
 }
 
+/// Who removes a server's folder.
+#[derive(Debug)]
+enum Owner {
+    /// Its `TestHost`, when that is dropped.
+    Host(#[expect(dead_code, reason = "it is there to be dropped")] TempDir),
+    /// The keeper, when the server has ended.
+    Keeper,
+    /// Whoever made it.
+    Caller,
+}
+
 /// The server that tests with no wish of their own share, as long as they are in one process.
 #[must_use]
 pub fn shared() -> &'static TestHost {
@@ -53,7 +63,7 @@ pub fn shared() -> &'static TestHost {
     SHARED.get_or_init(|| {
         // Nothing drops a static: the keeper removes this folder.
         let scratch = tempfile::tempdir().unwrap().keep();
-        TestHost::launch(scratch, None, None, true)
+        TestHost::launch(scratch, Owner::Keeper, None, true)
     })
 }
 
@@ -82,19 +92,28 @@ impl TestHost {
         Self::with_config(config, false)
     }
 
-    fn with_config(config: &str, ready: bool) -> Self {
-        let owned = tempfile::tempdir().unwrap();
-        let file = owned.path().join("modelet.toml");
-        fs::write(&file, config).unwrap();
-        Self::launch(owned.path().to_owned(), Some(owned), Some(file), ready)
+    /// A server in a folder of the caller's, which goes on to be the caller's: `data` in it is the data directory.
+    ///
+    /// # Panics
+    /// When it does not come up; the message has its log.
+    #[must_use]
+    pub fn in_folder(folder: &Path, config: &str) -> Self {
+        let file = configuration(folder, config);
+        Self::launch(folder.to_owned(), Owner::Caller, Some(file), true)
     }
 
-    fn launch(scratch: PathBuf, owned: Option<TempDir>, config: Option<PathBuf>, ready: bool) -> Self {
-        let keeper = keep(&scratch, owned.is_none(), config.as_deref());
+    fn with_config(config: &str, ready: bool) -> Self {
+        let owned = tempfile::tempdir().unwrap();
+        let file = configuration(owned.path(), config);
+        Self::launch(owned.path().to_owned(), Owner::Host(owned), Some(file), ready)
+    }
+
+    fn launch(scratch: PathBuf, owner: Owner, config: Option<PathBuf>, ready: bool) -> Self {
+        let keeper = keep(&scratch, matches!(owner, Owner::Keeper), config.as_deref());
         let mut host = Self {
             keeper,
             scratch,
-            _owned: owned,
+            _owner: owner,
             config,
             deployed: Mutex::default(),
             data_url: String::new(),
@@ -349,6 +368,12 @@ impl Drop for TestHost {
             let _ = self.keeper.wait();
         }
     }
+}
+
+fn configuration(folder: &Path, config: &str) -> PathBuf {
+    let file = folder.join("modelet.toml");
+    fs::write(&file, config).unwrap();
+    file
 }
 
 fn keep(scratch: &Path, remove: bool, config: Option<&Path>) -> Child {

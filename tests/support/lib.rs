@@ -15,6 +15,7 @@ pub mod authority;
 pub mod cli;
 pub mod client;
 pub mod conformance;
+pub mod disk;
 pub mod files;
 #[path = "../guests/frame.rs"]
 pub mod frame;

@@ -20,6 +20,7 @@ use crate::jwt::{FetchJwks, Issuers, JwtIssuer};
 use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
 use crate::refusals::Refusals;
+use crate::scrub::Damaged;
 use crate::secrets::Vault;
 use crate::tenants::Book;
 use crate::trial::{TrialConfig, Trials};
@@ -96,6 +97,7 @@ pub struct Control {
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
     pub(crate) state: ArcSwap<State>,
+    pub(crate) damaged: Damaged,
     /// Changed under `publishing` alone.
     pub(crate) tenants: Arc<ArcSwap<Book>>,
     pub(crate) keys: Arc<KeyRing>,
@@ -107,13 +109,31 @@ pub struct Control {
     issuers: Option<Arc<Issuers>>,
 }
 
+/// How the reason begins why a function serves, but not as it should: by its live version alone.
+pub(crate) const NOT_SHARED_OUT: &str = "its requests are not shared out: ";
+
 /// How far the start has come.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
     /// Whether all functions of the store were looked at.
     pub(crate) loaded: bool,
-    /// Functions that could not be loaded, as `name: why`.
-    pub(crate) failed: Vec<String>,
+    /// Functions that could not be loaded.
+    pub(crate) failed: Vec<Failed>,
+}
+
+/// A function that could not be loaded as it was stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) tenant: TenantName,
+    pub(crate) function: FunctionName,
+    pub(crate) why: String,
+}
+
+impl Failed {
+    /// For a person.
+    pub(crate) fn told(&self) -> String {
+        format!("{}: {}", self.function, self.why)
+    }
 }
 
 impl Control {
@@ -158,6 +178,7 @@ impl Control {
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),
+            damaged: Damaged::default(),
             tenants,
             keys: ring,
             key_changes: keys::Changing::default(),
@@ -197,6 +218,25 @@ impl Control {
     /// There is no such function, or the store cannot be read.
     pub(crate) fn stored(&self, tenant: &TenantName, name: &FunctionName) -> Result<FunctionVersion, ControlError> {
         self.store.function(tenant, name)?.ok_or_else(|| ControlError::NoFunction(name.to_string()))
+    }
+
+    /// The functions that could not be loaded at the start and do not serve as they should yet, as `name: why`.
+    pub(crate) fn failed(&self) -> Vec<String> {
+        let state = self.state.load();
+        let is_mended = |failed: &&Failed| {
+            let serving = self.serving(&failed.tenant, &failed.function);
+            serving.is_some_and(|serving| serving.arms.is_some() || !failed.why.starts_with(NOT_SHARED_OUT))
+        };
+        let left = state.failed.iter().filter(|failed| !is_mended(failed));
+        left.map(Failed::told).collect()
+    }
+
+    /// A function is gone, so that nothing is wrong with it any more.
+    pub(crate) fn forget_failed(&self, tenant: &TenantName, function: &FunctionName) {
+        self.state.rcu(|state| {
+            let stays = |failed: &&Failed| failed.tenant != *tenant || failed.function != *function;
+            State { loaded: state.loaded, failed: state.failed.iter().filter(stays).cloned().collect() }
+        });
     }
 
     /// The entry of a function in the catalog that serves now.

@@ -323,6 +323,16 @@ pub enum ControlError {
     /// Something that this needs is not there.
     #[error("{0}")]
     Unavailable(String),
+    /// There is no room on the server's disk.
+    #[error(
+        "the server's disk is full, so this was not done: free some space where its data directory is, and try again; what was there is as it was"
+    )]
+    DiskFull(#[source] StoreError),
+    /// The server may not write to its data directory.
+    #[error(
+        "the server cannot write to its data directory, so this was not done: make it writable for the server's user, and try again (its log has the file); what was there is as it was"
+    )]
+    ReadOnly(#[source] StoreError),
     /// The store failed. What it says is for the operator.
     #[error("the server could not read or write its data directory; its log says more")]
     Store(#[source] StoreError),
@@ -369,6 +379,8 @@ impl From<StoreError> for ControlError {
             StoreError::Quota { quota_bytes, used_bytes, wanted_bytes } => {
                 Self::Quota { quota: quota_bytes, used: used_bytes, wanted: wanted_bytes }
             }
+            full if full.is_full() => Self::DiskFull(full),
+            refused if refused.is_read_only() => Self::ReadOnly(refused),
             failed => Self::Store(failed),
         }
     }

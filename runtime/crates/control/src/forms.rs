@@ -96,6 +96,7 @@ impl Forms {
         source: &Source,
         wish: RewriteJob,
     ) -> Result<Rewritten, ControlError> {
+        self.store.compare_blob(&source.main.0, &source.main.1)?;
         self.trials.rewrite(TrialJob { rewrite: Some(wish), ..self.job(runtime, source) }).await
     }
 
@@ -144,6 +145,8 @@ impl Forms {
             }
         }
         tracing::info!(model = %source.name, key = source.key(runtime), "no usable optimised form: trying the model again");
+        // The process that tries it reads the file as it is: a damaged one would become a form that counts.
+        self.store.compare_blob(&source.main.0, &source.main.1).map_err(|error| failed(source, &error))?;
         let executor = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let executor = executor.map_err(|error| failed(source, &error))?;
         let made = executor.block_on(self.make(runtime, source));

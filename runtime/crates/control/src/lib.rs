@@ -45,6 +45,7 @@ mod retire;
 mod rollback;
 mod sample;
 mod scale;
+mod scrub;
 mod secrets;
 mod sweep;
 mod switch;

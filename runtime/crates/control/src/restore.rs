@@ -9,14 +9,14 @@ use modelet_store::{FunctionVersion, Serving};
 
 use crate::code::Coded;
 use crate::compile::Image;
-use crate::control::{Control, FunctionEntry, State, blocking};
+use crate::control::{Control, Failed, FunctionEntry, NOT_SHARED_OUT, State, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
 use crate::keys;
 use crate::lineup::Plan;
 use crate::memory;
 use crate::pinned::Pinned;
-use crate::{scale, sweep, usage};
+use crate::{scale, scrub, sweep, usage};
 
 impl Control {
     /// Loads all functions of the store and swaps them in. One that cannot be loaded is logged and listed by `/readyz`;
@@ -34,6 +34,7 @@ impl Control {
         memory::load_pinned(self)?;
         let kept = blocking(move || control.restore_all()).await?;
         scale::keep_all(kept);
+        scrub::start(self);
         Ok(())
     }
 
@@ -57,7 +58,8 @@ impl Control {
                         tenant = %version.tenant, function = %version.name, version = %version.version, %error,
                         "a function could not be loaded and does not serve; deploy it again"
                     );
-                    failed.push(format!("{}: {error}", version.name));
+                    let (tenant, function) = (version.tenant.clone(), version.name.clone());
+                    failed.push(Failed { tenant, function, why: error.to_string() });
                 }
             }
         }
@@ -87,13 +89,14 @@ impl Control {
 
     /// A function with its other versions. Where one of them cannot be made, the live one has all requests: better than nobody's
     /// being answered.
-    fn with_arms(&self, entry: FunctionEntry, plan: Plan, failed: &mut Vec<String>) -> Arc<FunctionEntry> {
+    fn with_arms(&self, entry: FunctionEntry, plan: Plan, failed: &mut Vec<Failed>) -> Arc<FunctionEntry> {
         match plan.line_up_anew(self) {
             Ok(entry) => entry,
             Err(error) => {
                 let (tenant, name) = (&plan.tenant, &plan.name);
                 tracing::error!(%tenant, function = %name, %error, "its requests are not shared out: its live version has all");
-                failed.push(format!("{name}: its requests are not shared out: {error}"));
+                let why = format!("{NOT_SHARED_OUT}{error}");
+                failed.push(Failed { tenant: tenant.clone(), function: name.clone(), why });
                 Arc::new(entry)
             }
         }
@@ -106,7 +109,7 @@ impl Control {
         version: &FunctionVersion,
         plan: Option<Plan>,
         seen: &mut HashSet<Digest>,
-        failed: &mut Vec<String>,
+        failed: &mut Vec<Failed>,
     ) -> Result<(Arc<FunctionEntry>, u32), ControlError> {
         let draft = draft(version)?;
         let of = Coded::of(version);

@@ -79,6 +79,7 @@ pub(crate) async fn remove(
         None => 0,
     };
     control.logs.forget(&tenant, &name);
+    control.forget_failed(&tenant, &name);
     sweep::once(control);
     tracing::info!(%tenant, function = %name, versions = removed.versions.len(), force, in_flight, "function removed");
     Ok(RemovedFunction { versions: removed.versions, in_flight })

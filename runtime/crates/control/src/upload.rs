@@ -17,6 +17,9 @@ const PIECES_MAX: usize = 8;
 /// A sender that sends nothing for so long has gone.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// So long it is read on from a sender whose upload is refused.
+const DISCARD_MAX: Duration = Duration::from_secs(10);
+
 /// What the writer is told. Dropping the channel without `End` throws everything away.
 enum Piece {
     Bytes(Bytes),
@@ -55,16 +58,27 @@ pub(crate) async fn receive(
         }
         Ok(None)
     });
-    let sent = send(body, limit, pieces).await;
+    let mut body = body;
+    let sent = send(&mut body, limit, pieces).await;
     // The writer's own failure (a full disk, a quota) is the cause when both failed.
-    let written = writer.await??;
+    let written = writer.await?;
+    if written.is_err() {
+        discard(body).await;
+    }
+    let written = written?;
     sent?;
     written.ok_or_else(|| ControlError::Internal("a blob was not finished".to_owned()))
 }
 
-async fn send(mut body: Body, limit: UploadLimit, pieces: mpsc::Sender<Piece>) -> Result<(), ControlError> {
+/// Takes what the sender still sends, for a while: whoever is hung up on in the middle does not read why.
+async fn discard(mut body: Body) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(DISCARD_MAX, rest).await;
+}
+
+async fn send(body: &mut Body, limit: UploadLimit, pieces: mpsc::Sender<Piece>) -> Result<(), ControlError> {
     let too_large = || ControlError::TooLarge { what: limit.what, limit: limit.bytes, key: limit.key };
-    if http_body::Body::size_hint(&body).lower() > limit.bytes {
+    if http_body::Body::size_hint(&*body).lower() > limit.bytes {
         return Err(too_large());
     }
     let mut left = limit.bytes;

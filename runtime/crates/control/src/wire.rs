@@ -296,6 +296,10 @@ pub struct Readiness {
     pub missing: Vec<String>,
     /// Functions that could not be loaded at the start; the others serve.
     pub failed: Vec<String>,
+    /// Functions that serve, while the component on the disk that their code was made of is damaged or missing: deploy the same bytes
+    /// again. They are looked for after the start.
+    #[serde(default)]
+    pub damaged: Vec<String>,
 }
 
 /// An error, as RFC 9457 has it.

@@ -8,6 +8,7 @@ use crate::error::{StoreError, io_at};
 use crate::files::{self, Aside};
 use crate::store::Store;
 use modelet_spec::{Digest, Hasher, TenantName};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,21 @@ impl Store {
     pub fn blob_path(&self, tenant: &TenantName, digest: &Digest) -> PathBuf {
         let own = place(self.data_dir(), Some(tenant), digest);
         if own.is_file() { own } else { place(self.data_dir(), None, digest) }
+    }
+
+    /// Whether the file that [`Self::blob_path`] named is what it was, for whoever has another process read it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBlob`], [`StoreError::DamagedBlob`], or the file cannot be read.
+    pub fn compare_blob(&self, path: &Path, digest: &Digest) -> Result<(), StoreError> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoBlob(*digest)),
+            opened => opened.map_err(io_at("open", path))?,
+        };
+        match files::digest(&mut file, path)? {
+            (found, _) if found == *digest => Ok(()),
+            (found, _) => Err(StoreError::DamagedBlob { path: path.to_owned(), found }),
+        }
     }
 
     /// The length of a content in bytes; `None` if it is not there.

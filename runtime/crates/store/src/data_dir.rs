@@ -37,6 +37,21 @@ impl DataDir {
         &self.path
     }
 
+    /// Refuses to begin with nothing where contents are: nothing would name them, and a sweep would take them away.
+    pub(crate) fn check_metadata(&self, database: &Path) -> Result<(), StoreError> {
+        if std::fs::metadata(database).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        // What it wrote last may be in its log alone.
+        let log = database.with_extension("db-wal");
+        let blobs = self.path.join("blobs");
+        let mut contents = std::fs::read_dir(&blobs).map_err(io_at("list", &blobs))?;
+        if contents.next().is_none() || std::fs::metadata(log).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        Err(StoreError::DatabaseGone { path: database.to_owned(), blobs })
+    }
+
     /// Removes what a killed server was still writing. The lock is held, so nobody is writing now.
     fn clear_tmp(&self) -> Result<(), StoreError> {
         let tmp = self.path.join("tmp");
@@ -90,7 +105,8 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
         }
         Err(error) => return Err(io_at("lock", &path)(error.into())),
     }
-    write_pid(&mut file).map_err(io_at("write", &path))?;
+    // For whoever finds it locked; on a full disk the server starts without.
+    let _ = write_pid(&mut file);
     Ok(file)
 }
 

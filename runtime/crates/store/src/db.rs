@@ -8,7 +8,7 @@ pub(crate) use schema::{KEY_VALUE, METADATA, Schema, USAGE};
 
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,8 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 /// The one connection. Changes are rare and short, so taking turns costs less than a pool would.
 #[derive(Debug)]
 pub(crate) struct Db {
+    /// For messages.
+    path: PathBuf,
     connection: Mutex<Connection>,
     /// Transactions so far.
     accesses: AtomicU64,
@@ -35,10 +37,15 @@ pub(crate) enum Durability {
 
 impl Db {
     pub(crate) fn open(path: &Path, schema: Schema, durability: Durability) -> Result<Self, StoreError> {
+        Self::connect(path, schema, durability).map_err(|error| error.opening(path))
+    }
+
+    fn connect(path: &Path, schema: Schema, durability: Durability) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_MAX)?;
         schema::check_origin(&connection, path, schema)?;
+        schema::check_length(&connection, path)?;
         let synchronous = match durability {
             Durability::Power => "FULL",
             Durability::Process => "NORMAL",
@@ -48,7 +55,7 @@ impl Db {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         schema::bring_up_to_date(&mut connection, path, schema)?;
-        Ok(Self { connection: Mutex::new(connection), accesses: AtomicU64::new(0) })
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), accesses: AtomicU64::new(0) })
     }
 
     /// Reads, all from one moment.
@@ -57,8 +64,8 @@ impl Db {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        work(&transaction)
+        let read = || work(&connection.transaction_with_behavior(TransactionBehavior::Deferred)?);
+        read().map_err(|error| error.in_database(&self.path))
     }
 
     /// Changes all or nothing; kept as the database's durability has it when it returns.
@@ -67,10 +74,13 @@ impl Db {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = work(&transaction)?;
-        transaction.commit()?;
-        Ok(done)
+        let write = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        write().map_err(|error: StoreError| error.in_database(&self.path))
     }
 
     /// How many transactions there were.

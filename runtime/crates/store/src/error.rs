@@ -1,6 +1,7 @@
 //! What can go wrong with a data directory. For the operator: the messages name paths.
 
 use modelet_spec::{Digest, FunctionName, Label, ModelName, SecretName, TenantName, Version};
+use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -65,6 +66,43 @@ pub enum StoreError {
         path: PathBuf,
         /// What is different.
         reason: String,
+    },
+    /// The metadata is not there, and what it named is.
+    #[error(
+        "{} is missing or empty, and {} has contents: without it nothing says what they are, and they would be removed; \
+         restore the database from a backup, or choose another data directory", path.display(), blobs.display()
+    )]
+    DatabaseGone {
+        /// The database.
+        path: PathBuf,
+        /// The folder with the contents.
+        blobs: PathBuf,
+    },
+    /// SQLite finds a database damaged.
+    #[error("the database {} is damaged; restore a backup of it (`modelet doctor --verify` says what is whole)", path.display())]
+    DamagedDatabase {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A database ends too soon.
+    #[error("the database {} is damaged: it has {found} bytes of {wanted}; restore a backup of it", path.display())]
+    ShortDatabase {
+        /// The database.
+        path: PathBuf,
+        /// The bytes of its file.
+        found: u64,
+        /// What its first page says.
+        wanted: u64,
+    },
+    /// SQLite does not open a database: there is no room for what it writes beside it, or it may not.
+    #[error("the database {} cannot be opened{}", path.display(), hint(source))]
+    Unopened {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
     },
     /// The content is not there.
     #[error("the content {0} is not in the store; upload it first")]
@@ -180,7 +218,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// SQLite refused.
-    #[error("a database (modelet.db or keyvalue.db in the data directory) cannot be read or written")]
+    #[error("a database in the data directory cannot be read or written")]
     Database(#[from] rusqlite::Error),
     /// What the audit is chained with cannot be read.
     #[error(
@@ -191,6 +229,72 @@ pub enum StoreError {
     /// A number does not fit the database's.
     #[error("{0} is too large to be kept")]
     TooLarge(&'static str),
+}
+
+impl StoreError {
+    /// Whether there was no room on the disk for what was to be written. What was there is as it was.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Database(error) | Self::Unopened { source: error, .. } => is_full(error),
+            _ => false,
+        }
+    }
+
+    /// Whether the data directory cannot be written to. What was there is as it was.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+            }
+            Self::Database(error) | Self::Unopened { source: error, .. } => is_read_only(error),
+            _ => false,
+        }
+    }
+
+    /// The same with the database's name, where SQLite finds it damaged.
+    pub(crate) fn in_database(self, path: &Path) -> Self {
+        match self {
+            Self::Database(source) if is_damaged(&source) => Self::DamagedDatabase { path: path.to_owned(), source },
+            other => other,
+        }
+    }
+
+    /// The same with the database's name, while it is opened.
+    pub(crate) fn opening(self, path: &Path) -> Self {
+        match self.in_database(path) {
+            Self::Database(source) => Self::Unopened { path: path.to_owned(), source },
+            other => other,
+        }
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    // Its shared memory is a file, too.
+    let no_shared_memory = error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    no_shared_memory || error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// What an operator does about a database that cannot be opened.
+fn hint(error: &rusqlite::Error) -> &'static str {
+    match error {
+        full if is_full(full) => ", because its disk is full: free some space",
+        refused if is_read_only(refused) => ": make it and its folder writable for this user",
+        _ => "",
+    }
 }
 
 /// Names the action and the path of a failed system call.

@@ -4,13 +4,12 @@
 //! anew for each use: a content that was mended or sent again is another file under the same name.
 
 use crate::blobs::{Dedupe, scope_folder};
-use crate::error::{StoreError, io_at};
+use crate::error::StoreError;
 use crate::files::{self, make_durably};
 use crate::models::{FileEntry, FileRole};
 use crate::store::Store;
 use modelet_spec::{Digest, TenantName};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 impl Store {
     /// Lays the files of a model (its samples are left out) and returns the folder. Each file is compared with its digest,
@@ -28,22 +27,11 @@ impl Store {
         let folder = scope_folder(self.data_dir(), "folders", scope).join(content.hex());
         for file in files.iter().filter(|file| file.role != FileRole::Sample) {
             let blob = self.blob_path(tenant, &file.digest);
-            compare(&blob, &file.digest)?;
+            self.compare_blob(&blob, &file.digest)?;
             let place = folder.join(file.path.as_str());
             make_durably(place.parent().unwrap_or(&folder))?;
             files::link(self.data_dir(), &blob, &place)?;
         }
         Ok(folder)
-    }
-}
-
-fn compare(path: &Path, digest: &Digest) -> Result<(), StoreError> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoBlob(*digest)),
-        opened => opened.map_err(io_at("open", path))?,
-    };
-    match files::digest(&mut file, path)? {
-        (found, _) if found == *digest => Ok(()),
-        (found, _) => Err(StoreError::DamagedBlob { path: path.to_owned(), found }),
     }
 }

@@ -31,7 +31,9 @@ impl Store {
     /// It belongs to another user, is open to others, is in use, has a newer schema, or cannot be read or written.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let dir = DataDir::open(data_dir)?;
-        let db = Db::open(&dir.path().join("modelet.db"), METADATA, Durability::Power)?;
+        let metadata = dir.path().join("modelet.db");
+        dir.check_metadata(&metadata)?;
+        let db = Db::open(&metadata, METADATA, Durability::Power)?;
         let pairs = Db::open(&dir.path().join("keyvalue.db"), KEY_VALUE, Durability::Process)?;
         let books = Db::open(&dir.path().join("usage.db"), USAGE, Durability::Process)?;
         let chain = ChainKey::open(dir.path())?;

@@ -31,12 +31,13 @@ impl Store {
     pub fn verify(&self) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         for (name, db) in [("modelet.db", &self.db), ("keyvalue.db", &self.pairs), ("usage.db", &self.books)] {
-            verified.faults.extend(database_faults(db)?.into_iter().map(|fault| format!("{name}: {fault}")));
+            let faults = whole(database_faults(db), &mut verified)?.unwrap_or_default();
+            verified.faults.extend(faults.into_iter().map(|fault| format!("{name}: {fault}")));
         }
-        if let Some(fault) = self.verify_audit(None)?.fault {
+        if let Some(fault) = whole(self.verify_audit(None), &mut verified)?.and_then(|audit| audit.fault) {
             verified.faults.push(format!("modelet.db: audit: {fault}"));
         }
-        for (tenant, digest) in self.db.read(named)? {
+        for (tenant, digest) in whole(self.db.read(named), &mut verified)?.unwrap_or_default() {
             self.verify_content(&tenant, &digest, &mut verified)?;
         }
         Ok(verified)
@@ -53,6 +54,17 @@ impl Store {
             Some((found, _)) => verified.faults.push(StoreError::DamagedBlob { path, found }.to_string()),
         }
         Ok(())
+    }
+}
+
+/// What was read of a database; nothing, and a fault, where it is too damaged to be read.
+fn whole<T>(read: Result<T, StoreError>, verified: &mut Verified) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(damaged @ StoreError::DamagedDatabase { .. }) => {
+            verified.faults.push(damaged.to_string());
+            Ok(None)
+        }
+        read => read.map(Some),
     }
 }
 

@@ -20,7 +20,9 @@ impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         let (status, code) = describe(&self);
         match &self {
-            Self::Store(cause) => tracing::error!(code, error = %with_sources(cause), "an admin request failed"),
+            Self::Store(cause) | Self::DiskFull(cause) | Self::ReadOnly(cause) => {
+                tracing::error!(code, error = %with_sources(cause), "an admin request failed")
+            }
             Self::Internal(cause) => tracing::error!(code, error = %cause, "an admin request failed"),
             refused => tracing::debug!(code, reason = %refused, "an admin request was refused"),
         }
@@ -132,6 +134,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Pinned(_) => (StatusCode::CONFLICT, "model-pinned"),
         E::NoMemory(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-memory"),
         E::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        E::DiskFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+        E::ReadOnly(_) => (StatusCode::SERVICE_UNAVAILABLE, "read-only"),
         E::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
         E::Key { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key"),
         E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -42,11 +42,11 @@ pub(super) async fn readyz(State(api): State<Api>, caller: Option<Extension<Call
     if let Inference::Missing(why) = &api.control.inference {
         missing.push(why.clone());
     }
-    let (ready, failed) = (missing.is_empty(), state.failed.clone());
+    let (ready, failed, damaged) = (missing.is_empty(), api.control.failed(), api.control.damaged.told());
     let is_told = api.control.config.admin_is_loopback || caller.is_some_and(|caller| caller.is_of_default());
     respond::readiness(match is_told {
-        true => Readiness { ready, missing, failed },
-        false => Readiness { ready, missing: Vec::new(), failed: Vec::new() },
+        true => Readiness { ready, missing, failed, damaged },
+        false => Readiness { ready, missing: Vec::new(), failed: Vec::new(), damaged: Vec::new() },
     })
 }
 

@@ -52,6 +52,8 @@ pub enum CompileAnswer {
     Refused(String),
     /// There was not enough memory.
     NoMemory,
+    /// There was no room on the disk for the code.
+    NoRoom,
     /// The process could not do its work; the text is for the operator.
     Failed(String),
 }

@@ -1,6 +1,7 @@
 //! What the process does that compiles a component, once it has limited itself.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,7 +69,10 @@ fn why(error: CompileError) -> String {
 }
 
 fn write(path: &Path, code: &[u8]) -> Result<(), CompileAnswer> {
-    fs::write(path, code).map_err(|error| failed(&"the code", &error))
+    fs::write(path, code).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => CompileAnswer::NoRoom,
+        _ => failed(&"the code", &error),
+    })
 }
 
 fn failed(what: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> CompileAnswer {

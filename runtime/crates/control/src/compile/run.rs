@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use modelet_spec::Digest;
-use modelet_store::{OutputFile, Store};
+use modelet_store::{OutputFile, Store, StoreError};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
@@ -201,11 +201,17 @@ impl Compiles {
                 ("refused", Err(ControlError::Component(modelet_engine::CompileError::Invalid(why))))
             }
             Ok(CompileAnswer::NoMemory) => ("died", Err(ControlError::NotCompiled(no_memory))),
+            Ok(CompileAnswer::NoRoom) => ("died", Err(ControlError::DiskFull(self.no_room()))),
             Ok(CompileAnswer::Failed(why)) => ("died", Err(ControlError::Internal(format!("compiling: {why}")))),
             Err(death) => ("died", Err(ControlError::NotCompiled(death))),
         };
         self.outcomes.get_or_create(&[("outcome", outcome)]).inc();
         told
+    }
+
+    fn no_room(&self) -> StoreError {
+        let source = std::io::ErrorKind::StorageFull.into();
+        StoreError::Io { doing: "write compiled code below", path: self.store.data_dir().to_owned(), source }
     }
 }
 

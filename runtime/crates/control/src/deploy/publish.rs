@@ -198,6 +198,8 @@ pub(super) async fn publish(
             return Err(ControlError::Internal(text));
         }
         control.catalog.store(Arc::new(next));
+        // Its bytes came with the deploy, so they are whole on the disk.
+        control.damaged.mended(&draft.component);
         let min = switch::kept(&control, &entry)?;
         Ok(Published { serving: entry, version: expected, shown, min })
     })

@@ -6,6 +6,7 @@ use modelet_catalog::KeyHasher;
 use modelet_spec::{Digest, TenantName};
 use modelet_store::{Actor, HashKind, Store, StoredKey, StoredSecret};
 
+pub(super) use super::secret::Staged;
 use super::secret::{self, new_secret};
 use crate::clock::now_ms;
 use crate::error::ControlError;
@@ -29,15 +30,15 @@ pub(crate) fn ensure_admin_key(store: &Store, data_dir: &Path, hasher: &KeyHashe
         _ => {}
     }
     let secret = new_secret()?;
-    secret::write(&path, &secret)?;
+    secret::stage(&path, &secret)?.put()?;
     keep(store, hasher, &secret)?;
     tracing::info!(file = %path.display(), "made the admin key");
     Ok(())
 }
 
-/// Writes the key's file anew.
-pub(super) fn write(data_dir: &Path, secret: &str) -> Result<(), ControlError> {
-    secret::write(&data_dir.join(ADMIN_KEY_FILE), secret)
+/// Writes the key's file anew, beside the one that is there.
+pub(super) fn stage(data_dir: &Path, secret: &str) -> Result<Staged, ControlError> {
+    secret::stage(&data_dir.join(ADMIN_KEY_FILE), secret)
 }
 
 /// Whether a secret is the key's.

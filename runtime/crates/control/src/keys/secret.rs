@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use modelet_catalog::{KeyHasher, SECRET_PREFIX};
 use modelet_spec::Digest;
+use modelet_store::StoreError;
 
 use crate::error::ControlError;
 
@@ -58,21 +59,58 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ControlError> {
 }
 
 /// Written aside and renamed, so that nobody reads half a key; 0600 from the first byte.
-pub(super) fn write(path: &Path, secret: &str) -> Result<(), ControlError> {
-    let aside: PathBuf = path.with_extension("key.new");
-    let result = (|| {
-        match std::fs::remove_file(&aside) {
+fn write(path: &Path, secret: &str) -> Result<(), ControlError> {
+    stage(path, secret)?.put()
+}
+
+/// A secret on the disk, aside: what can fail for want of room has been done. Dropped, it goes.
+pub(super) struct Staged {
+    aside: PathBuf,
+    path: PathBuf,
+}
+
+/// Writes a secret beside the file that it is for.
+pub(super) fn stage(path: &Path, secret: &str) -> Result<Staged, ControlError> {
+    let staged = Staged { aside: path.with_extension("key.new"), path: path.to_owned() };
+    let written = (|| {
+        match std::fs::remove_file(&staged.aside) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.aside)?;
         writeln!(file, "{secret}")?;
-        file.sync_all()?;
-        std::fs::rename(&aside, path)?;
-        // The name as well: hashes in the database count on this very file.
-        path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+        file.sync_all()
     })();
-    result.map_err(|e| failed(path, &format!("cannot be written: {e}; check the data directory")))
+    written.map_err(|e| unwritten(path, &e))?;
+    Ok(staged)
+}
+
+impl Staged {
+    /// Puts it in its place.
+    pub(super) fn put(self) -> Result<(), ControlError> {
+        let put = (|| {
+            std::fs::rename(&self.aside, &self.path)?;
+            // The name as well: hashes in the database count on this very file.
+            self.path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+        })();
+        put.map_err(|e| unwritten(&self.path, &e))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Not there any more once it was put in its place.
+        let _ = std::fs::remove_file(&self.aside);
+    }
+}
+
+/// What the caller of the API may know of it is what the store says of such a failure.
+fn unwritten(path: &Path, error: &std::io::Error) -> ControlError {
+    let store = StoreError::Io { doing: "write", path: path.to_owned(), source: error.kind().into() };
+    if store.is_full() || store.is_read_only() {
+        return store.into();
+    }
+    failed(path, &format!("cannot be written: {error}; check the data directory"))
 }
 
 fn failed(path: &Path, message: &str) -> ControlError {

@@ -10,7 +10,7 @@ use modelet_engine::Warmth;
 use modelet_spec::{FunctionName, SecretName, TenantName};
 
 use super::users;
-use crate::control::{Control, FunctionEntry, blocking};
+use crate::control::{Control, Failed, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::{scale, switch};
 
@@ -76,9 +76,9 @@ fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(
             }
             Err(error) => {
                 tracing::error!(%tenant, function = %name, %error, "a function could not be made anew with another secret");
-                failed.push(format!("{name}: {error}"));
+                failed.push(Failed { tenant: tenant.clone(), function: name.clone(), why: error.to_string() });
             }
         }
     }
-    Ok((made, failed))
+    Ok((made, failed.iter().map(Failed::told).collect()))
 }

@@ -1,6 +1,6 @@
 //! The schemas: their steps, and which of them a database has had.
 
-use crate::error::StoreError;
+use crate::error::{StoreError, io_at};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::path::Path;
 
@@ -64,6 +64,21 @@ pub(super) fn check_origin(connection: &Connection, path: &Path, schema: Schema)
         version if version < 1 => Err(foreign(format!("it has the schema {version}"))),
         _ => Ok(()),
     }
+}
+
+/// Refuses a file that ends before its last page, as a copy does that broke off: SQLite would find out at the first row that is missing.
+pub(super) fn check_length(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    // Pages that are in its log alone need not be in the file yet.
+    if std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let wanted = number("page_count")?.saturating_mul(number("page_size")?).unsigned_abs();
+    let found = std::fs::metadata(path).map_err(io_at("look at", path))?.len();
+    if found < wanted {
+        return Err(StoreError::ShortDatabase { path: path.to_owned(), found, wanted });
+    }
+    Ok(())
 }
 
 /// Takes the steps that are missing; each one whole or not at all.
