@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod admin_api;
 mod audit;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;

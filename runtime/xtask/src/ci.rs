@@ -4,18 +4,19 @@ use crate::build::{self, cargo};
 use crate::failure::{Failure, While};
 use crate::places::Places;
 use crate::process;
-use crate::{chaos, demo, setup, soak, test};
+use crate::{chaos, conformance, demo, setup, soak, test};
 use std::time::{Duration, Instant};
 
 /// Runs every step up to the first that fails, and says how long each took.
 pub(crate) fn run(places: &Places) -> Result<(), Failure> {
-    let steps: [Step; 9] = [
+    let steps: [Step; 10] = [
         ("setup", setup::run),
         ("formatting", formatting),
         ("lints", lints),
         ("lints of the guests", lints_of_guests),
         ("documentation", documentation),
         ("test", |places| test::run(places, &[])),
+        ("admin API", conformance::admin_api),
         ("demo", |places| demo::run(places, false)),
         ("soak", |places| soak::run(places, Some("5"), true)),
         ("chaos", |places| chaos::run(places, &["--cycles", "10"].map(str::to_owned), true)),

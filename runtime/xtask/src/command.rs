@@ -9,9 +9,10 @@ usage: cargo xtask COMMAND
   demo [--keep]      setup, build, serve, deploy functions/file-type, post a real file to it
                      --keep: leave the server running, on 127.0.0.1:8080, with its data in .modelet
   test [ARGS]        setup, build the server and the guests, run all tests; ARGS go to nextest (or cargo test)
-  ci                 formatting, lints, documentation, test, demo, five minutes of soak, ten cycles of chaos
+  ci                 formatting, lints, documentation, test, the admin API, demo, five minutes of soak, ten cycles of chaos
   bench NAME         run one bench; prints only its rows on stdout
-  conformance        the ONNX backend cases through a guest component, and a function in Python
+  conformance        the ONNX backend cases through a guest component, a function in Python, the admin API against its document;
+                     `languages` or `admin-api`: that alone
   soak [FLAGS]       a server at work for an hour, with guests of every kind: fails when it grows or loses an answer
                      --minutes N: how long
                      --debug: with the server that tests use, instead of a release build

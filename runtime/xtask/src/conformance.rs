@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: the ONNX project's own backend cases, computed through a guest component; and components of other languages.
+//! `cargo xtask conformance`: the ONNX project's own backend cases, computed through a guest component; components of other languages;
+//! and the admin API against its document.
 
 use crate::build::{self, cargo};
 use crate::failure::{Failure, While};
@@ -7,6 +8,7 @@ use crate::languages;
 use crate::places::Places;
 use crate::process;
 use crate::setup;
+use crate::venv;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -16,21 +18,40 @@ const PACKAGE: &str = "libonnx-testdata";
 const VERSION: &str = "1.12.0-2";
 const SHA256: &str = "7dc0912e02f79ece102331411a751b091bc0e191c9fb1287f8cdfbe5530f6027";
 
-/// The argument that leaves the cases out.
+/// Arguments that leave the cases out.
 const LANGUAGES: &str = "languages";
+const ADMIN_API: &str = "admin-api";
 
-/// Fetches the cases, builds what they run through, and runs them; without arguments, components of other languages after them.
+/// Fetches the cases, builds what they run through, and runs them; without arguments, components of other languages and
+/// the admin API after them.
 pub(crate) fn run(places: &Places, arguments: &[String]) -> Result<(), Failure> {
     setup::run(places)?;
     if arguments == [LANGUAGES] {
         return languages::run(places);
+    }
+    if arguments == [ADMIN_API] {
+        return admin_api(places);
     }
     let cases = cases(places)?;
     build::modelet(places)?;
     build::guests(places)?;
     let mut runner = cargo(places, &["run", "--package", "modelet-tests", "--bin", "conformance", "--"]);
     process::run(runner.arg(cases).args(arguments))?;
-    if arguments.is_empty() { languages::run(places) } else { Ok(()) }
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    languages::run(places)?;
+    admin_api(places)
+}
+
+/// The admin API against its own document, by Schemathesis.
+pub(crate) fn admin_api(places: &Places) -> Result<(), Failure> {
+    let requirements = places.root.join("tests/conformance/requirements.txt");
+    let python = venv::ensure(places, "schemathesis", &requirements)?;
+    build::modelet(places)?;
+    build::guests(places)?;
+    let only = ["nextest", "run", "--package", "modelet-tests", "--run-ignored", "only", "-E", "test(admin_api::)"];
+    process::run(cargo(places, &only).env("MODELET_SCHEMATHESIS", python.with_file_name("schemathesis")))
 }
 
 /// The folder that holds the cases (`node/…`, `simple/…`); the end-to-end tests run a part of them, too.

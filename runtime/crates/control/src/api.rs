@@ -3,6 +3,7 @@
 mod audit;
 mod bound;
 mod caller;
+mod described;
 mod extract;
 mod functions;
 mod grants;
@@ -71,7 +72,7 @@ impl Modify for BearerKey {
 impl Control {
     /// The admin API. `registry` is what `/metrics` shows.
     pub fn router(self: Arc<Self>, registry: Arc<Registry>) -> Router {
-        let (router, document) = paths().split_for_parts();
+        let (router, document) = described();
         let openapi = document.to_pretty_json().unwrap_or_default().into();
         let api = Api { control: self, registry, openapi };
         // Inside the guard: an unknown path is told to those only who may know the known ones.
@@ -82,6 +83,13 @@ impl Control {
             .layer(middleware::from_fn_with_state(api.clone(), guard))
             .with_state(api)
     }
+}
+
+/// The routes, and the document of all that they may answer.
+fn described() -> (Router<Api>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = paths().split_for_parts();
+    described::complete(&mut document);
+    (router, document)
 }
 
 fn paths() -> OpenApiRouter<Api> {
@@ -237,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_document_is_as_agreed() {
-        let (_, document) = paths().split_for_parts();
+        let (_, document) = described();
         insta::assert_snapshot!(document.to_pretty_json().unwrap());
     }
 }

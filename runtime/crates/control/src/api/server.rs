@@ -53,7 +53,10 @@ pub(super) async fn readyz(State(api): State<Api>, caller: Option<Extension<Call
 /// Figures for Prometheus
 ///
 /// Where the admin API can be reached from other machines, with a key of the tenant `default` that has the scope `read`.
-#[utoipa::path(get, path = "/metrics", tag = "server", security(()), responses((status = 200, body = String)))]
+#[utoipa::path(
+    get, path = "/metrics", tag = "server", security(()),
+    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+)]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, ControlError> {
     // Of ten thousand functions it is long, and the store is asked, too.
     let text = blocking(move || {
