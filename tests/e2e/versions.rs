@@ -5,7 +5,7 @@ use modelet_tests::{Function, TestHost, client, shared, until};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Live switches while clients call. The 500 of the project's own numbers belong to a bench; these find the same faults.
+/// Live switches while clients call. The 500 of the project's own numbers are a row of `cargo xtask bench control`; these find the same faults.
 const SWITCHES: u64 = 60;
 
 /// Two versions of one function: the first answers "hello", the second "status 200".

@@ -22,8 +22,24 @@ pub(crate) enum Deed {
     Label { model: String, version: u32, label: String },
     /// A label goes.
     Unlabel { model: String, label: String },
-    /// A version of a model goes, and its labels.
+    /// A version of a model goes, and its labels; with the last one whom it was granted to.
     Remove { model: String, version: u32 },
+    /// A function's requests are shared out between its live version and another.
+    Share { function: String, live: u32, other: u32, percent: u32 },
+    /// The live version has all requests again.
+    Unshare { function: String },
+    /// A tenant is made.
+    Tenant { name: String },
+    /// So many functions it may have.
+    Limit { name: String, functions: u32 },
+    /// A tenant goes, and what was granted to it.
+    Dissolve { name: String },
+    /// Another tenant may use a model.
+    Grant { model: String, to: String, share: bool },
+    /// It may no longer.
+    Revoke { model: String, to: String },
+    /// A key gets another secret: the one that is known opens no longer.
+    Rotate { key: String },
 }
 
 impl Deed {
@@ -45,6 +61,17 @@ impl Deed {
             Self::Label { model, version, label } => words(&["model", "label", &format!("{model}@{version}"), label]),
             Self::Unlabel { model, label } => words(&["model", "label", model, label, "--remove"]),
             Self::Remove { model, version } => words(&["model", "remove", &format!("{model}@{version}")]),
+            Self::Share { function, live, other, percent } => {
+                words(&["traffic", function, &format!("{live}={}", 100 - percent), &format!("{other}={percent}")])
+            }
+            Self::Unshare { function } => words(&["traffic", function, "--off"]),
+            Self::Tenant { name } => words(&["tenant", "create", name]),
+            Self::Limit { name, functions } => words(&["tenant", "limits", name, &format!("functions={functions}")]),
+            Self::Dissolve { name } => words(&["tenant", "remove", name]),
+            Self::Grant { model, to, share: false } => words(&["model", "grant", model, "--to", to]),
+            Self::Grant { model, to, share: true } => words(&["model", "grant", model, "--to", to, "--share-batch"]),
+            Self::Revoke { model, to } => words(&["model", "revoke", model, "--to", to]),
+            Self::Rotate { key } => words(&["key", "rotate", key, "--json"]),
         }
     }
 
@@ -60,6 +87,7 @@ impl Deed {
             Self::Rollback { function, version, stamp } => {
                 let function = after.functions.entry(function.clone()).or_default();
                 (function.live, function.stamp) = (*version, stamp.clone());
+                function.shares.clear();
             }
             Self::Retire { function, version } => {
                 after.functions.entry(function.clone()).or_default().versions.remove(version);
@@ -87,6 +115,26 @@ impl Deed {
                 left.labels.retain(|_, at| at != version);
                 after.models.retain(|_, model| !model.versions.is_empty());
             }
+            Self::Share { function, live, other, percent } => {
+                let shares = [(*live, 100 - percent), (*other, *percent)].into();
+                after.functions.entry(function.clone()).and_modify(|function| function.shares = shares);
+            }
+            Self::Unshare { function } => {
+                after.functions.entry(function.clone()).and_modify(|function| function.shares.clear());
+            }
+            Self::Tenant { name } => _ = after.tenants.insert(name.clone(), None),
+            Self::Limit { name, functions } => _ = after.tenants.insert(name.clone(), Some(*functions)),
+            Self::Dissolve { name } => {
+                after.tenants.remove(name);
+                after.models.values_mut().for_each(|model| _ = model.grants.remove(name));
+            }
+            Self::Grant { model, to, share } => {
+                after.models.entry(model.clone()).and_modify(|model| _ = model.grants.insert(to.clone(), *share));
+            }
+            Self::Revoke { model, to } => {
+                after.models.entry(model.clone()).and_modify(|model| _ = model.grants.remove(to));
+            }
+            Self::Rotate { .. } => after.key_opens = false,
         }
         after
     }

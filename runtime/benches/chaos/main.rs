@@ -1,6 +1,7 @@
 //! `cargo xtask chaos`: a server that is killed in the middle of its work, two hundred times.
 //!
-//! Writers change things through the command line, as fast as they are answered: they deploy, roll back, push, label, scale and remove. At a moment
+//! Writers change things through the command line, as fast as they are answered: they deploy, roll back, share out, push, label, grant,
+//! scale and remove, make and limit tenants and rotate keys. At a moment
 //! that nobody knows the server is killed (SIGKILL). What is left on the disk is checked, the server starts again, and what it
 //! then says is compared, value by value, with what had been acknowledged. Each writer has one change of which it does not know
 //! whether it was made: that one is there as a whole, or not at all.

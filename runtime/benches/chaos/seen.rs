@@ -16,28 +16,38 @@ struct Settings {
     one: Option<String>,
 }
 
-/// All that belongs to the writer with this prefix. Each function is asked, too.
+/// All that belongs to the writer with this prefix, and whether its key's secret opens. Each function is asked, too.
 ///
 /// # Errors
 /// When the server does not say, or a function that should serve does not answer.
-pub(crate) fn state(site: &Site, prefix: &str) -> Result<State> {
+pub(crate) fn state(site: &Site, prefix: &str, secret: &str) -> Result<State> {
     let functions: wire::Functions = listed_of(site, &["function", "list", "--json"])?;
     let own = functions.functions.into_iter().filter(|function| function.name.as_str().starts_with(prefix));
     let functions = own.map(|f| Ok((f.name.to_string(), function(site, &f)?))).collect::<Result<_>>()?;
     let models: wire::Models = listed_of(site, &["model", "list", "--json"])?;
     let own = models.models.into_iter().filter(|model| model.name.as_str().starts_with(prefix));
     let models = own.map(|m| Ok((m.name.to_string(), model(site, m.name.as_str())?))).collect::<Result<_>>()?;
-    Ok(State { functions, models })
+    let tenants: wire::Tenants = listed_of(site, &["tenant", "list", "--json"])?;
+    let own = tenants.tenants.into_iter().filter(|tenant| tenant.name.as_str().starts_with(prefix));
+    let tenants = own.map(|tenant| (tenant.name.to_string(), tenant.limits.functions)).collect();
+    let status = Request::get("/v1/server").signed(secret).ask(site.admin()?)?.status;
+    ensure!(matches!(status, 200 | 401), "a key is answered {status}");
+    Ok(State { functions, models, tenants, key_opens: status == 200 })
 }
 
 fn function(site: &Site, listed: &wire::Function) -> Result<Function> {
     let name = &listed.name;
     ensure!(listed.serving, "{name} does not serve");
-    let answer = Request::get(&format!("/{name}?key=stamp")).ask(site.server.address)?;
+    // By its number, also where it has but a part of the requests.
+    let live = Request::get(&format!("/{name}?key=stamp")).signed(&site.key()?);
+    let answer = live.with_header("modelet-version", listed.version).ask(site.server.address)?;
     ensure!(answer.status == 200, "{name} answers {}", answer.status);
     let settings: Settings = serde_json::from_slice(&answer.body).with_context(|| format!("what {name} answers"))?;
     let kept: wire::FunctionVersions = listed_of(site, &["function", "versions", name.as_str(), "--json"])?;
+    let parts = kept.versions.iter().filter(|v| v.percent > 0).map(|v| (v.version.get(), u32::from(v.percent)));
+    let shares: BTreeMap<u32, u32> = parts.collect();
     Ok(Function {
+        shares: if shares.len() > 1 { shares } else { BTreeMap::new() },
         live: listed.version.get(),
         versions: kept.versions.iter().map(|v| (v.version.get(), v.digest.to_string())).collect(),
         stamp: settings.one.unwrap_or_default(),
@@ -48,7 +58,12 @@ fn function(site: &Site, listed: &wire::Function) -> Result<Function> {
 fn model(site: &Site, name: &str) -> Result<Model> {
     let versions: wire::ModelVersions = listed_of(site, &["model", "versions", name, "--json"])?;
     let labels = versions.versions.iter().flat_map(|v| v.labels.iter().map(|label| (label.clone(), v.version.get())));
+    let path = format!("/v1/models/{name}/grants");
+    let grants = Request::get(&path).signed(&site.key()?).ask(site.admin()?)?;
+    ensure!(grants.status == 200, "{path} is answered {}", grants.status);
+    let grants: wire::Grants = serde_json::from_slice(&grants.body)?;
     Ok(Model {
+        grants: grants.grants.into_iter().map(|grant| (grant.to.to_string(), grant.share_batch)).collect(),
         labels: labels.collect(),
         versions: versions.versions.iter().map(|v| (v.version.get(), v.digest.to_string())).collect::<BTreeMap<_, _>>(),
     })

@@ -9,6 +9,10 @@ pub(crate) struct State {
     pub(crate) functions: BTreeMap<String, Function>,
     /// Models with a version that was not removed.
     pub(crate) models: BTreeMap<String, Model>,
+    /// Tenants that were made, and how many functions each may have where that was said.
+    pub(crate) tenants: BTreeMap<String, Option<u32>>,
+    /// Whether the secret that is known of the writer's key opens.
+    pub(crate) key_opens: bool,
 }
 
 /// A function as it serves.
@@ -22,6 +26,8 @@ pub(crate) struct Function {
     pub(crate) stamp: String,
     /// Instances that are kept warm.
     pub(crate) min: u32,
+    /// Its versions' parts of the requests in percent, where they are shared out.
+    pub(crate) shares: BTreeMap<u32, u32>,
 }
 
 /// A model.
@@ -31,14 +37,19 @@ pub(crate) struct Model {
     pub(crate) versions: BTreeMap<u32, String>,
     /// Versions by label.
     pub(crate) labels: BTreeMap<String, u32>,
+    /// Tenants that may use it, and whether their calls may be joined with others'.
+    pub(crate) grants: BTreeMap<String, bool>,
 }
 
 impl State {
     /// How it differs from another, in words.
     pub(crate) fn difference(&self, seen: &Self) -> String {
-        let of = |what: &Self| (format!("{:?}", what.functions), format!("{:?}", what.models));
-        let (ours, theirs) = (of(self), of(seen));
-        let pairs = [("functions", ours.0, theirs.0), ("models", ours.1, theirs.1)];
+        let of = |what: &Self| {
+            let tenants = format!("{:?}, the key opens: {}", what.tenants, what.key_opens);
+            [format!("{:?}", what.functions), format!("{:?}", what.models), tenants]
+        };
+        let pairs = ["functions", "models", "tenants"].into_iter().zip(of(self)).zip(of(seen));
+        let pairs: Vec<_> = pairs.map(|((what, ours), theirs)| (what, ours, theirs)).collect();
         let told = pairs.iter().filter(|(_, ours, theirs)| ours != theirs);
         told.map(|(what, ours, theirs)| format!("{what}: {ours} was acknowledged, {theirs} is there"))
             .collect::<Vec<_>>()

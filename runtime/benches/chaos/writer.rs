@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use fastrand::Rng;
+use modelet_control::wire;
 use modelet_spec::Digest;
 
 use crate::components::numbered;
@@ -43,6 +44,9 @@ pub(crate) struct Writer {
     projects: BTreeMap<String, (PathBuf, String)>,
     model: Vec<u8>,
     model_file: PathBuf,
+    /// A key, and its secret as far as it is known.
+    key: String,
+    secret: String,
 }
 
 /// What a look at the server said.
@@ -74,10 +78,14 @@ impl Writer {
         }
         let model = fs::read(places::root().join("tests/models/identity_f32.onnx"))?;
         let folder = projects.values().next().context("a writer has functions")?.0.clone();
+        let key: wire::KeyWithSecret =
+            serde_json::from_str(&site.modelet(&["key", "create", "--scope", "read", "--json"])?)?;
         Ok(Self {
             prefix,
             random,
-            state: State::default(),
+            state: State { key_opens: true, ..State::default() },
+            key: key.key.id,
+            secret: key.secret,
             newest: BTreeMap::new(),
             stamps: BTreeMap::new(),
             open: None,
@@ -99,8 +107,9 @@ impl Writer {
             let arguments = deed.arguments();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             match site.modelet(&arguments) {
-                Ok(_) => {
+                Ok(said) => {
                     self.done(&deed);
+                    self.learn(&deed, &said)?;
                     acknowledged += 1;
                 }
                 Err(_) if is_dead.load(Ordering::SeqCst) => self.open = Some(deed),
@@ -115,7 +124,7 @@ impl Writer {
     /// # Errors
     /// When the server does not say.
     pub(crate) fn compare(&mut self, site: &Site) -> Result<Compared> {
-        let seen = seen::state(site, &self.prefix)?;
+        let seen = seen::state(site, &self.prefix, &self.secret)?;
         let open = self.open.take();
         if let Some(deed) = open.as_ref().filter(|deed| deed.apply(&self.state) == seen) {
             self.done(deed);
@@ -140,18 +149,39 @@ impl Writer {
         }
     }
 
+    /// What only the answer tells.
+    fn learn(&mut self, deed: &Deed, said: &str) -> Result<()> {
+        if let Deed::Rotate { .. } = deed {
+            self.secret = serde_json::from_str::<wire::KeyWithSecret>(said)?.secret;
+            self.state.key_opens = true;
+        }
+        Ok(())
+    }
+
     /// Something that changes what can be seen.
     fn choose(&mut self) -> Result<Deed> {
+        if !self.state.key_opens {
+            // The server was killed when it had another secret, before it could say which.
+            return Ok(Deed::Rotate { key: self.key.clone() });
+        }
         loop {
-            let chosen = match self.random.u8(..11) {
-                0..3 => Some(self.deploy()?),
+            let chosen = match self.random.u8(..19) {
+                0..3 => self.deploy()?,
                 3 => self.scale(),
                 4 => self.rollback(),
                 5 => self.retire(),
                 6 | 7 => Some(self.push()?),
                 8 => self.label(),
                 9 => self.unlabel(),
-                _ => self.remove(),
+                10 => self.remove(),
+                11 => Some(Deed::Rotate { key: self.key.clone() }),
+                12 => Some(self.tenant()),
+                13 => self.limit(),
+                14 => self.dissolve(),
+                15 => self.grant(),
+                16 => self.revoke(),
+                17 => self.share(),
+                _ => self.unshare(),
             };
             if let Some(deed) = chosen.filter(|deed| deed.apply(&self.state) != self.state) {
                 return Ok(deed);
@@ -159,9 +189,13 @@ impl Writer {
         }
     }
 
-    fn deploy(&mut self) -> Result<Deed> {
+    fn deploy(&mut self) -> Result<Option<Deed>> {
         self.made += 1;
         let function = self.thing();
+        if self.state.functions.get(&function).is_some_and(|deployed| !deployed.shares.is_empty()) {
+            // It would not go live: that is another change.
+            return Ok(None);
+        }
         let (folder, component) = self.projects.get_mut(&function).context("each function has a folder")?;
         // Rarely: a component that nobody has seen is compiled.
         if self.random.u8(..4) == 0 {
@@ -170,13 +204,13 @@ impl Writer {
             *component = Digest::of(&bytes).to_string();
         }
         let deployed = self.stamps.keys().rfind(|(name, _)| *name == function);
-        Ok(Deed::Deploy {
+        Ok(Some(Deed::Deploy {
             folder: places::text(folder)?,
             component: component.clone(),
             version: deployed.map_or(1, |(_, newest)| newest + 1),
             stamp: self.made.to_string(),
             function,
-        })
+        }))
     }
 
     fn rollback(&mut self) -> Option<Deed> {
@@ -187,6 +221,51 @@ impl Writer {
         Some(Deed::Rollback { function, version, stamp })
     }
 
+    fn share(&mut self) -> Option<Deed> {
+        let function = self.thing();
+        let deployed = self.state.functions.get(&function)?;
+        let live = deployed.live;
+        let others: Vec<u32> = deployed.versions.keys().copied().filter(|version| *version != live).collect();
+        Some(Deed::Share { other: self.random.choice(others)?, percent: self.random.u32(1..100), function, live })
+    }
+
+    fn unshare(&mut self) -> Option<Deed> {
+        let function = self.thing();
+        let is_shared = self.state.functions.get(&function).is_some_and(|deployed| !deployed.shares.is_empty());
+        is_shared.then_some(Deed::Unshare { function })
+    }
+
+    /// No name is used again, whether or not its tenant was made.
+    fn tenant(&mut self) -> Deed {
+        self.made += 1;
+        Deed::Tenant { name: format!("{}t{}", self.prefix, self.made) }
+    }
+
+    fn limit(&mut self) -> Option<Deed> {
+        Some(Deed::Limit { name: self.any_tenant()?, functions: self.random.u32(1..100) })
+    }
+
+    fn dissolve(&mut self) -> Option<Deed> {
+        Some(Deed::Dissolve { name: self.any_tenant()? })
+    }
+
+    fn any_tenant(&mut self) -> Option<String> {
+        self.random.choice(self.state.tenants.keys().cloned().collect::<Vec<_>>())
+    }
+
+    fn grant(&mut self) -> Option<Deed> {
+        let model = self.thing();
+        let is_there = self.state.models.contains_key(&model);
+        let to = self.any_tenant().filter(|_| is_there)?;
+        Some(Deed::Grant { model, to, share: self.random.bool() })
+    }
+
+    fn revoke(&mut self) -> Option<Deed> {
+        let model = self.thing();
+        let granted: Vec<String> = self.state.models.get(&model)?.grants.keys().cloned().collect();
+        Some(Deed::Revoke { to: self.random.choice(granted)?, model })
+    }
+
     /// Rarely the whole function, else a version that is not live.
     fn retire(&mut self) -> Option<Deed> {
         let function = self.thing();
@@ -194,7 +273,8 @@ impl Writer {
         if self.random.u8(..4) == 0 {
             return Some(Deed::Drop { function });
         }
-        let others: Vec<u32> = deployed.versions.keys().copied().filter(|version| *version != deployed.live).collect();
+        let serves = |version: &u32| *version == deployed.live || deployed.shares.contains_key(version);
+        let others: Vec<u32> = deployed.versions.keys().copied().filter(|version| !serves(version)).collect();
         Some(Deed::Retire { version: self.random.choice(others)?, function })
     }
 

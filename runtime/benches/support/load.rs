@@ -55,6 +55,18 @@ impl Request {
         Self([head.as_bytes(), body].concat())
     }
 
+    /// The same with a key, for the admin API.
+    pub(crate) fn signed(&self, key: &str) -> Self {
+        self.with_header("authorization", format_args!("Bearer {key}"))
+    }
+
+    /// The same with one more header.
+    pub(crate) fn with_header(&self, name: &str, value: impl std::fmt::Display) -> Self {
+        let line = self.0.windows(2).position(|pair| pair == b"\r\n").map_or(0, |at| at + 2);
+        let (line, rest) = self.0.split_at(line);
+        Self([line, format!("{name}: {value}\r\n").as_bytes(), rest].concat())
+    }
+
     /// What goes over the wire.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
@@ -172,6 +184,31 @@ impl Caller {
     /// When nothing listens.
     pub(crate) fn open(server: SocketAddr) -> Result<Self> {
         Ok(Self(Connection::open(server)?))
+    }
+
+    /// Connects one that sleeps while it waits: for [`Caller::wait`], beside others on the same core.
+    ///
+    /// # Errors
+    /// When nothing listens.
+    pub(crate) fn patient(server: SocketAddr) -> Result<Self> {
+        let connection = Connection::open(server)?;
+        connection.stream.set_nonblocking(false)?;
+        connection.stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self(connection))
+    }
+
+    /// The whole answer, and how long it took.
+    ///
+    /// # Errors
+    /// Those of [`Caller::ask`].
+    pub(crate) fn wait(&mut self, request: &Request) -> Result<(Answer, Duration)> {
+        self.0.send(request)?;
+        loop {
+            self.0.receive()?;
+            if let Some(answer) = answer::parse(&self.0.received)? {
+                return Ok((answer, self.0.asked.elapsed()));
+            }
+        }
     }
 
     /// The whole answer, and how long it took.

@@ -167,7 +167,19 @@ impl Site {
         PathBuf::from(&self.data)
     }
 
-    fn admin(&self) -> Result<SocketAddr> {
+    /// The operator's key.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn key(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.data().join("admin.key"))?.trim().to_owned())
+    }
+
+    /// Where its admin API answers.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub(crate) fn admin(&self) -> Result<SocketAddr> {
         let listening: Listening = serde_json::from_slice(&fs::read(self.data().join("server.json"))?)?;
         let address = listening.admin_url.strip_prefix("http://").context("an admin URL without http://")?;
         Ok(address.parse()?)
