@@ -39,10 +39,10 @@ impl Team {
             host.admin("POST", "/v1/keys", wanted.as_bytes()).json()
         };
         let (own, other) = (key("admin"), key("read"));
-        let id = other["id"].as_str().unwrap().to_owned();
+        let id = other["key"]["id"].as_str().unwrap().to_owned();
         let names =
             json!({ "function": format!("f-{mark}"), "model": name, "label": label, "key": id, "secret": secret });
-        let told = json!({ "tenant": tenant, "names": names, "marks": [mark, id, own["id"]] });
+        let told = json!({ "tenant": tenant, "names": names, "marks": [mark, id, own["key"]["id"]] });
         Self { secret: own["secret"].as_str().unwrap().to_owned(), told }
     }
 
