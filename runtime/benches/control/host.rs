@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use modelet_spec::manifest::Manifest;
-use modelet_store::{NewFunctionVersion, Store};
+use modelet_store::{Actor, NewFunctionVersion, Store};
 use serde_json::{Value, json};
 
 use crate::support::Request;
@@ -108,7 +108,7 @@ fn put(store: &Store, functions: u32, versions: u32) -> Result<()> {
     let all: Vec<NewFunctionVersion> = (0..functions).map(copy).collect::<Result<_>>()?;
     let begun = Instant::now();
     for _ in 0..versions {
-        store.put_functions(&all)?;
+        store.by(&Actor::Server).put_functions(&all)?;
     }
     eprintln!("bench: {functions} functions with {versions} versions stored in {:.1} s", begun.elapsed().as_secs_f64());
     Ok(())

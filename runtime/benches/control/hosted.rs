@@ -71,7 +71,7 @@ fn lap(host: &mut Host, made: u32, mode: Mode) -> Result<Lap> {
     let ready = milliseconds(host.restart()?);
     let pages = mode.count(PAGES, 3);
     let functions = pages_of(host, "/v1/functions", "functions", pages)?;
-    let audit = pages_of(host, "/v1/audit", "rows", pages)?;
+    let audit = pages_of(host, "/v1/audit", "changes", pages)?;
     let component = host.component("hello")?;
     let deploys = (0..mode.count(DEPLOYS, 2)).map(|at| host.deploy(&format!("more-{made}-{at}"), &component));
     let deploy = quantile(deploys.collect::<Result<_>>()?, 0.5);

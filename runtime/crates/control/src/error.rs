@@ -1,5 +1,7 @@
 //! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
 
+mod store;
+
 use std::path::PathBuf;
 
 use modelet_catalog::Scope;
@@ -353,36 +355,6 @@ pub enum ControlError {
 impl From<tokio::task::JoinError> for ControlError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::Internal(format!("a task of the control plane ended early: {error}"))
-    }
-}
-
-/// What the store refuses is the caller's to mend; what fails in it is the operator's.
-impl From<StoreError> for ControlError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NoBlob(digest) => Self::NoBlob(digest),
-            StoreError::NoTenant(tenant) => Self::NoTenant(tenant),
-            refused @ (StoreError::TenantExists(_) | StoreError::TenantRemoved(_)) => {
-                Self::NoNewTenant(refused.to_string())
-            }
-            StoreError::NoGrant(to) => Self::NoGrant(to),
-            StoreError::NoKey(id) => Self::NoKey(id),
-            StoreError::NoSecret(secret) => Self::NoSecret(secret),
-            StoreError::DefaultTenant => Self::DefaultTenant,
-            StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
-            StoreError::Count { what, max, used } => Self::Count { what, max, used },
-            StoreError::ModelMissing(model) => Self::NoModel(model),
-            StoreError::FunctionMissing(function) => Self::NoFunction(function),
-            StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },
-            StoreError::ModelInUse { model, functions } => Self::ModelInUse { model, functions },
-            StoreError::LabelMissing { model, label } => Self::NoLabel { model, label: label.to_string() },
-            StoreError::Quota { quota_bytes, used_bytes, wanted_bytes } => {
-                Self::Quota { quota: quota_bytes, used: used_bytes, wanted: wanted_bytes }
-            }
-            full if full.is_full() => Self::DiskFull(full),
-            refused if refused.is_read_only() => Self::ReadOnly(refused),
-            failed => Self::Store(failed),
-        }
     }
 }
 

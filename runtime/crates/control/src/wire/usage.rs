@@ -66,7 +66,7 @@ pub struct UsageReport {
     #[schema(value_type = String)]
     pub until: Timestamp,
     /// How it is added up.
-    #[schema(inline)]
+    #[schema(value_type = String)]
     pub by: UsageBy,
     /// One row for each function's version and each model on a device, or for each function or model.
     pub rows: Vec<UsageRow>,
