@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod archives;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
 #[path = "../../runtime/crates/engine/src/inspect/bytes.rs"]

@@ -113,6 +113,23 @@ impl Client {
         self.answer(request.header("content-type", "application/octet-stream").send(bytes))
     }
 
+    /// Sends a file to `path`, by POST.
+    pub(crate) fn post_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+        let (reader, bytes) = open(file)?;
+        let request = self.signed(self.agent.post(self.url(path)));
+        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
+    }
+
+    /// Reads a resource of any length, in pieces.
+    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<impl Read + 'static> {
+        let result = self.signed(self.agent.get(self.url(path))).call();
+        let response = result.map_err(|e| unreachable(&self.found.admin_url, &e))?;
+        if response.status().is_success() {
+            return Ok(response.into_body().into_with_config().limit(u64::MAX).reader());
+        }
+        Err(self.answered(Ok(response)).err().unwrap_or_else(|| anyhow!("the server gave no answer")))
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.found.admin_url)
     }

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which file does it.
 
+mod archive;
 mod build;
 mod bundle;
 mod check;
@@ -90,6 +91,10 @@ pub(crate) enum Command {
     Traffic(traffic::TrafficArgs),
     /// Go back to what served at an earlier moment: functions, how their requests are shared out, models, labels
     Restore(restore::RestoreArgs),
+    /// Write all desired state of a server or a tenant into a file
+    Export(archive::ExportArgs),
+    /// Take the file of an export in, all of it or nothing
+    Import(archive::ImportArgs),
     /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
@@ -297,6 +302,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Rollback(args) => versions::rollback(&args, &cli.server),
         Command::Traffic(args) => traffic::run(&args, &cli.server),
         Command::Restore(args) => restore::run(&args, &cli.server),
+        Command::Export(args) => archive::export(&args, &cli.server),
+        Command::Import(args) => archive::import(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
         Command::Key(command) => key::run(&command, &cli.server),

@@ -1,5 +1,6 @@
 //! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
 
+mod archive;
 mod bound;
 mod caller;
 mod extract;
@@ -97,6 +98,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(versions::rollback))
         .routes(routes!(versions::traffic, versions::share, versions::unshare))
         .routes(routes!(history::restore))
+        .routes(routes!(archive::export))
+        .routes(routes!(archive::import))
         .routes(routes!(logs::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))
@@ -180,6 +183,7 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
 fn needed(method: &Method, path: &str) -> Scope {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
+        "/v1/export" | "/v1/import" => Scope::Admin,
         _ if path.starts_with("/v1/keys") || path.starts_with("/v1/secret-key") => Scope::Admin,
         _ if reads => Scope::Read,
         _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,

@@ -218,6 +218,18 @@ pub enum ControlError {
         "there is no model `{0}`; `modelet model list` lists them, `modelet model push FILE.onnx --name NAME` adds one"
     )]
     NoModel(String),
+    /// A file that no export writes, or one that is damaged.
+    #[error("nothing has changed, because the archive is refused: {0}")]
+    Archive(String),
+    /// An import would change what is here.
+    #[error(
+        "nothing has changed, because these are here and are others in the archive: {}; with --replace, they are served as the archive has them, and their versions here stay",
+        .0.join(", ")
+    )]
+    ImportConflicts(Vec<String>),
+    /// What was planned with has changed.
+    #[error("nothing has changed, because what is here was changed meanwhile: do it again")]
+    ChangedMeanwhile,
     /// A blob that was not pushed.
     #[error("the bytes {0} are not here: push them first with POST /v1/blobs")]
     NoBlob(Digest),
@@ -361,6 +373,8 @@ impl From<StoreError> for ControlError {
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
             StoreError::Count { what, max, used } => Self::Count { what, max, used },
+            StoreError::Taken(_) => Self::ChangedMeanwhile,
+            refused @ StoreError::OtherDigest { .. } => Self::Archive(refused.to_string()),
             StoreError::ModelMissing(model) => Self::NoModel(model),
             StoreError::FunctionMissing(function) => Self::NoFunction(function),
             StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },

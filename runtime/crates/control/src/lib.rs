@@ -9,6 +9,7 @@
 //! [`wire`] for what it reads and writes.
 
 mod api;
+mod archive;
 mod artifact;
 mod child;
 mod clock;
@@ -18,10 +19,12 @@ mod control;
 mod deploy;
 mod description;
 mod error;
+mod export;
 mod forms;
 mod grants;
 mod guest_log;
 mod history;
+mod import;
 mod keys;
 mod lineup;
 mod listener;
@@ -51,6 +54,10 @@ mod usage;
 mod views;
 pub mod wire;
 
+pub use archive::{
+    ArchiveBinding, ArchiveFile, ArchiveFunction, ArchiveFunctionVersion, ArchiveGrant, ArchiveManifest, ArchiveModel,
+    ArchiveModelVersion, ArchiveTenant, read_manifest,
+};
 pub use child::{ChildConfig, ChildLimits, Death};
 pub use compile::{
     CompileAnswer, CompileConfig, CompileJob, Compiled, ImageAnswer, ImageJob, compile as compile_child,

@@ -16,7 +16,8 @@ pub struct Event {
     pub at_ms: u64,
     /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `model.grant`, `model.revoke`, `function.deploy`,
     /// `function.compile`, `function.rollback`, `function.traffic`, `function.remove`, `key.put`, `key.rotate`, `key.revoke`,
-    /// `secret.set`, `secret.remove`, `secret.reseal`, `tenant.create`, `tenant.limits`, `tenant.remove`; and where all goes back to an earlier moment: `tenant.restore`,
+    /// `secret.set`, `secret.remove`, `secret.reseal`, `tenant.create`, `tenant.claims`, `tenant.limits`, `tenant.remove`; with what
+    /// came in by an import also `tenant.import` and `function.import`; and where all goes back to an earlier moment: `tenant.restore`,
     /// `function.restore`, `function.stop`, `model.restore`.
     pub kind: String,
     /// To whose thing.

@@ -109,7 +109,7 @@ impl From<FunctionVersion> for NewFunctionVersion {
     }
 }
 
-const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
+pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
     LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
 
 impl Store {
@@ -263,7 +263,7 @@ pub(crate) fn find(
 }
 
 /// Returns the event.
-fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<i64, StoreError> {
+pub(crate) fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<i64, StoreError> {
     let subject = format!("{}@{number}", new.name);
     let event = noted(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
     Item::function(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;

@@ -38,14 +38,7 @@ impl Store {
         share_batch: bool,
     ) -> Result<Grant, StoreError> {
         self.db.write(|tx| {
-            require(tx, owner, model, &Pick::Latest)?;
-            let detail = if share_batch { format!("{to} share-batch") } else { to.to_string() };
-            let at_ms = note(tx, "model.grant", owner, model.as_str(), &detail)?;
-            tx.execute(
-                "INSERT INTO model_grant (tenant, model, grantee, share_batch, granted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (tenant, model, grantee) DO UPDATE SET share_batch = ?4",
-                params![owner.as_str(), model.as_str(), to.as_str(), share_batch, at_ms],
-            )?;
+            put(tx, owner, model, to, share_batch)?;
             one(tx, owner, model, to)?.ok_or_else(|| StoreError::NoGrant(to.clone()))
         })
     }
@@ -70,11 +63,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT * FROM model_grant ORDER BY tenant, model, grantee")?;
-            let rows = query.query_map([], grant)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.db.read(all)
     }
 
     /// A version of a model that a tenant may use: its own, or one that was granted to it. One that was not granted is asked for
@@ -110,6 +99,32 @@ impl Store {
             grants.into_iter().map(newest).filter_map(Result::transpose).collect()
         })
     }
+}
+
+/// Grants a model, or changes how it is granted.
+pub(crate) fn put(
+    tx: &Transaction<'_>,
+    owner: &TenantName,
+    model: &ModelName,
+    to: &TenantName,
+    share_batch: bool,
+) -> Result<(), StoreError> {
+    require(tx, owner, model, &Pick::Latest)?;
+    let detail = if share_batch { format!("{to} share-batch") } else { to.to_string() };
+    let at_ms = note(tx, "model.grant", owner, model.as_str(), &detail)?;
+    tx.execute(
+        "INSERT INTO model_grant (tenant, model, grantee, share_batch, granted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (tenant, model, grantee) DO UPDATE SET share_batch = ?4",
+        params![owner.as_str(), model.as_str(), to.as_str(), share_batch, at_ms],
+    )?;
+    Ok(())
+}
+
+/// All grants, sorted by owner, model and grantee.
+pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Grant>, StoreError> {
+    let mut query = tx.prepare_cached("SELECT * FROM model_grant ORDER BY tenant, model, grantee")?;
+    let rows = query.query_map([], grant)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Forgets the grants of a model that has no version any more.

@@ -6,7 +6,7 @@ use crate::events::note;
 use crate::models::version;
 use crate::store::Store;
 use modelet_spec::{ModelName, TenantName, Version};
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 /// A version of a model that is to stay in memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,19 +25,7 @@ impl Store {
     /// # Errors
     /// When there is no such version, or the metadata cannot be written.
     pub fn set_pin(&self, pin: &Pin, wanted: bool) -> Result<bool, StoreError> {
-        let sql = if wanted {
-            "INSERT INTO model_pin (tenant, name, version) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
-        } else {
-            "DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3"
-        };
-        self.db.write(|tx| {
-            let changed = tx.execute(sql, params![pin.tenant.as_str(), pin.name.as_str(), pin.version.get()])? > 0;
-            if changed {
-                let kind = if wanted { "model.pin" } else { "model.unpin" };
-                note(tx, kind, &pin.tenant, &format!("{}@{}", pin.name, pin.version), "")?;
-            }
-            Ok(changed)
-        })
+        self.db.write(|tx| set(tx, pin, wanted))
     }
 
     /// All pins, sorted.
@@ -45,12 +33,30 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn pins(&self) -> Result<Vec<Pin>, StoreError> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT * FROM model_pin ORDER BY tenant, name, version")?;
-            let rows = query.query_map([], |row| {
-                Ok(Pin { tenant: parsed(row, "tenant")?, name: parsed(row, "name")?, version: version(row)? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.db.read(all)
     }
+}
+
+/// Pins a version, or takes that back. `false`: it was so already.
+pub(crate) fn set(tx: &Transaction<'_>, pin: &Pin, wanted: bool) -> Result<bool, StoreError> {
+    let sql = if wanted {
+        "INSERT INTO model_pin (tenant, name, version) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3"
+    };
+    let changed = tx.execute(sql, params![pin.tenant.as_str(), pin.name.as_str(), pin.version.get()])? > 0;
+    if changed {
+        let kind = if wanted { "model.pin" } else { "model.unpin" };
+        note(tx, kind, &pin.tenant, &format!("{}@{}", pin.name, pin.version), "")?;
+    }
+    Ok(changed)
+}
+
+/// All pins, sorted.
+pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Pin>, StoreError> {
+    let mut query = tx.prepare_cached("SELECT * FROM model_pin ORDER BY tenant, name, version")?;
+    let rows = query.query_map([], |row| {
+        Ok(Pin { tenant: parsed(row, "tenant")?, name: parsed(row, "name")?, version: version(row)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -40,16 +40,7 @@ impl Store {
     /// [`StoreError::TenantExists`], [`StoreError::TenantRemoved`], or the metadata cannot be written (also: a claim is
     /// another's).
     pub fn create_tenant(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            match state(tx, name)? {
-                State::There => return Err(StoreError::TenantExists(name.clone())),
-                State::Removed => return Err(StoreError::TenantRemoved(name.clone())),
-                State::Never => {}
-            }
-            let at_ms = note(tx, "tenant.create", name, name.as_str(), &claims.to_string())?;
-            tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
-            insert_claims(tx, name, claims)
-        })
+        self.db.write(|tx| create(tx, name, claims))
     }
 
     /// Gives a tenant these claims in the place of those that it has. That no other has a part of them, and that its functions need no
@@ -58,12 +49,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written (also: a claim is another's).
     pub fn set_claims(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            require(tx, name)?;
-            note(tx, "tenant.claims", name, name.as_str(), &claims.to_string())?;
-            tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
-            insert_claims(tx, name, claims)
-        })
+        self.db.write(|tx| set_claims(tx, name, claims))
     }
 
     /// Sets what a tenant may have.
@@ -71,13 +57,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written.
     pub fn set_tenant_limits(&self, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
-        let json = serde_json::to_string(limits).map_err(|error| StoreError::Json("limits", error))?;
-        self.db.write(|tx| {
-            require(tx, name)?;
-            note(tx, "tenant.limits", name, name.as_str(), &json)?;
-            tx.execute("UPDATE tenant SET limits = ?2 WHERE name = ?1", (name.as_str(), &json))?;
-            Ok(())
-        })
+        self.db.write(|tx| set_limits(tx, name, limits))
     }
 
     /// Whether there is a tenant of this name.
@@ -101,15 +81,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT * FROM tenant WHERE removed_ms IS NULL ORDER BY name")?;
-            let rows = query.query_map([], tenant)?;
-            let mut tenants: Vec<Tenant> = rows.collect::<Result<_, _>>()?;
-            for tenant in &mut tenants {
-                tenant.claims = claims(tx, &tenant.name)?;
-            }
-            Ok(tenants)
-        })
+        self.db.read(all)
     }
 
     /// The names of all tenants that there ever were.
@@ -122,6 +94,37 @@ impl Store {
     }
 }
 
+/// All tenants by name.
+pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Tenant>, StoreError> {
+    let mut query = tx.prepare_cached("SELECT * FROM tenant WHERE removed_ms IS NULL ORDER BY name")?;
+    let rows = query.query_map([], tenant)?;
+    let mut tenants: Vec<Tenant> = rows.collect::<Result<_, _>>()?;
+    for tenant in &mut tenants {
+        tenant.claims = claims(tx, &tenant.name)?;
+    }
+    Ok(tenants)
+}
+
+/// Makes a tenant.
+pub(crate) fn create(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+    match state(tx, name)? {
+        State::There => return Err(StoreError::TenantExists(name.clone())),
+        State::Removed => return Err(StoreError::TenantRemoved(name.clone())),
+        State::Never => {}
+    }
+    let at_ms = note(tx, "tenant.create", name, name.as_str(), &claims.to_string())?;
+    tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
+    insert_claims(tx, name, claims)
+}
+
+/// Gives a tenant these claims, and no others.
+pub(crate) fn set_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+    require(tx, name)?;
+    note(tx, "tenant.claims", name, name.as_str(), &claims.to_string())?;
+    tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
+    insert_claims(tx, name, claims)
+}
+
 fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached("INSERT INTO tenant_claim (kind, claim, tenant) VALUES (?1, ?2, ?3)")?;
     for host in &claims.hosts {
@@ -130,6 +133,15 @@ fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Re
     for path in &claims.paths {
         insert.execute(("path", path.as_str(), name.as_str()))?;
     }
+    Ok(())
+}
+
+/// Says what a tenant may have.
+pub(crate) fn set_limits(tx: &Transaction<'_>, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
+    let json = serde_json::to_string(limits).map_err(|error| StoreError::Json("limits", error))?;
+    require(tx, name)?;
+    note(tx, "tenant.limits", name, name.as_str(), &json)?;
+    tx.execute("UPDATE tenant SET limits = ?2 WHERE name = ?1", (name.as_str(), &json))?;
     Ok(())
 }
 

@@ -140,16 +140,21 @@ impl Draft {
 
     /// Where it answers, and whom.
     pub(crate) fn routes(&self, control: &Control) -> Vec<Route> {
-        let is_default = self.tenant == TenantName::default_tenant();
-        let unsaid = if is_default && control.config.data_is_loopback { Auth::None } else { Auth::Key };
-        let route = |spec: &modelet_spec::manifest::RouteSpec| Route {
-            host: spec.host.clone(),
-            path: spec.path.clone(),
-            methods: spec.methods.clone(),
-            auth: spec.auth.unwrap_or(unsaid),
-        };
-        self.manifest.route.iter().map(route).collect()
+        routes(control, &self.tenant, &self.manifest)
     }
+}
+
+/// Where a function with this manifest answers, and whom.
+pub(crate) fn routes(control: &Control, tenant: &TenantName, manifest: &Manifest) -> Vec<Route> {
+    let is_default = *tenant == TenantName::default_tenant();
+    let unsaid = if is_default && control.config.data_is_loopback { Auth::None } else { Auth::Key };
+    let route = |spec: &modelet_spec::manifest::RouteSpec| Route {
+        host: spec.host.clone(),
+        path: spec.path.clone(),
+        methods: spec.methods.clone(),
+        auth: spec.auth.unwrap_or(unsaid),
+    };
+    manifest.route.iter().map(route).collect()
 }
 
 /// A draft that has become a version.

@@ -76,7 +76,13 @@ fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreErr
     Ok(highest.map_or(Version::FIRST, Version::next))
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewModelVersion, number: Version, files: &[FileEntry]) -> Result<(), StoreError> {
+/// Keeps a version under a number that no other has had; `files` are sorted.
+pub(crate) fn insert(
+    tx: &Transaction<'_>,
+    new: &NewModelVersion,
+    number: Version,
+    files: &[FileEntry],
+) -> Result<(), StoreError> {
     let subject = format!("{}@{number}", new.name);
     let event = noted(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
     Item::model(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
