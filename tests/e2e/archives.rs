@@ -28,8 +28,7 @@ fn full() -> TestHost {
         deploy(&host, "acme", &Function::guest(guest).named("split").route(route).with("[config]\na = \"b\"\n"));
     }
     host.modelet(["function", "remove", "split", "--version", "1", "--tenant", "acme"]).done();
-    host.modelet(["traffic", "split", "2=100", "--sticky", "x-user", "--shadow", "3", "--tenant", "acme"])
-        .done();
+    host.modelet(["traffic", "split", "2=100", "--sticky", "x-user", "--shadow", "3", "--tenant", "acme"]).done();
     host.deploy(&Function::guest("nn").named("user").model_ref("m", "acme/m"));
     host.deploy(&Function::guest("hello").named("warm"));
     host.modelet(["function", "scale", "warm", "--min", "1"]).done();

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod apply;
 mod archives;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;

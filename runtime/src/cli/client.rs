@@ -37,6 +37,11 @@ impl Client {
         Ok(Self { agent: agent(&found.trust)?, found, tenant: args.tenant.clone() })
     }
 
+    /// The same, sending what belongs to another tenant.
+    pub(crate) fn speaking_for(&self, tenant: &TenantName) -> Self {
+        Self { agent: self.agent.clone(), found: self.found.clone(), tenant: Some(tenant.clone()) }
+    }
+
     /// Whose certificates are believed.
     pub(crate) fn trust(&self) -> &Trust {
         &self.found.trust

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which file does it.
 
+mod apply;
 mod archive;
 mod build;
 mod bundle;
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Traffic(traffic::TrafficArgs),
     /// Go back to what served at an earlier moment: functions, how their requests are shared out, models, labels
     Restore(restore::RestoreArgs),
+    /// Make the server have what files say: tenants, models, functions, traffic
+    Apply(apply::ApplyArgs),
     /// Write all desired state of a server or a tenant into a file
     Export(archive::ExportArgs),
     /// Take the file of an export in, all of it or nothing
@@ -302,6 +305,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Rollback(args) => versions::rollback(&args, &cli.server),
         Command::Traffic(args) => traffic::run(&args, &cli.server),
         Command::Restore(args) => restore::run(&args, &cli.server),
+        Command::Apply(args) => apply::run(&args, &cli.server),
         Command::Export(args) => archive::export(&args, &cli.server),
         Command::Import(args) => archive::import(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
