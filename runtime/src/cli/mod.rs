@@ -8,6 +8,7 @@ mod check;
 mod child;
 mod client;
 mod compile;
+mod completions;
 mod deploy;
 mod doctor;
 pub(crate) mod find;
@@ -115,6 +116,10 @@ pub(crate) enum Command {
     Tenant(tenant::TenantCommand),
     /// Show what was used, by tenant, function and model
     Usage(usage::UsageArgs),
+    /// Print a script with which a shell completes commands and options
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(completions::ManArgs),
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
@@ -310,6 +315,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => archive::import(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Key(command) => key::run(&command, &cli.server),
         Command::Secret(command) => secret::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),

@@ -82,7 +82,9 @@ impl<R: Read> Progress<R> {
             self.shown = Some(Instant::now());
             // Nobody knows how much an answer without a length will be.
             let of = if self.total == 0 { String::new() } else { format!(" of {}", size(self.total)) };
-            let _ = write!(std::io::stderr(), "\r{}: {}{of}", self.what, size(self.done));
+            // What is sent is not done yet: the server checks, tries, compiles.
+            let then = if self.total > 0 && self.done == self.total { "; the server is at work" } else { "" };
+            let _ = write!(std::io::stderr(), "\r{}: {}{of}{then}", self.what, size(self.done));
         }
     }
 }
