@@ -79,11 +79,17 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
     let files = Files::of(&host);
     let digits = model("digits");
     // The function that uses the model, the model, and its tenant are in files of the reverse order.
-    files.write("c.toml", "[[tenant]]\nname = \"acme\"\npaths = [\"/acme\"]\nlimits = { concurrency = 8, memory = \"256MiB\" }\n");
+    files.write(
+        "c.toml",
+        "[[tenant]]\nname = \"acme\"\npaths = [\"/acme\"]\nlimits = { concurrency = 8, memory = \"256MiB\" }\n",
+    );
     files.write("b.toml", &format!("[[model]]\nname = \"m\"\ntenant = \"acme\"\nsource = {digits}\nlabels = [\"stable\"]\npinned = true\ngrants = [\"default\"]\n"));
     let user = Function::guest("nn").named("user").model_ref("m", "acme/m").model_file("own", &places::model("digits"));
     user.lay(&files.0.join("user"));
-    files.write("a.toml", &format!("{}[[traffic]]\nfunction = \"f\"\nversions = {{ latest = 100 }}\n", inline("f", "hello", "min = 1")));
+    files.write(
+        "a.toml",
+        &format!("{}[[traffic]]\nfunction = \"f\"\nversions = {{ latest = 100 }}\n", inline("f", "hello", "min = 1")),
+    );
     let done = files.settle(&host, &[]);
     let expected = [
         "added tenant acme",
@@ -102,12 +108,27 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
     assert!(said.contains("= function default/f") && said.ends_with("5 unchanged; nothing to do\n"), "{said}");
 
     // A change of each kind.
-    files.write("c.toml", "[[tenant]]\nname = \"acme\"\npaths = [\"/acme\"]\nlimits = { concurrency = 4 }\n");
+    files.write(
+        "c.toml",
+        "[[tenant]]\nname = \"acme\"\npaths = [\"/acme/inner\", \"/more\"]\nlimits = { concurrency = 4 }\n",
+    );
     files.write("b.toml", &format!("[[model]]\nname = \"m\"\ntenant = \"acme\"\nsource = {}\nlabels = [\"stable\"]\ngrants = [{{ to = \"default\", share_batch = true }}]\n", model("identity_f32")));
-    files.write("a.toml", &format!("{}[[traffic]]\nfunction = \"f\"\nversions = {{ 1 = 40, latest = 60 }}\nsticky = \"X-User\"\nshadow = 1\n", inline("f", "status", "")));
+    files.write(
+        "a.toml",
+        &format!(
+            "{}[[traffic]]\nfunction = \"f\"\nversions = {{ 1 = 40, latest = 60 }}\nsticky = \"X-User\"\nshadow = 1\n",
+            inline("f", "status", "")
+        ),
+    );
     let line = files.apply(&host, &[]).refused();
     assert!(line.contains("stopped at traffic default/f") && line.contains("the shadow must be another"), "{line}");
-    files.write("a.toml", &format!("{}[[traffic]]\nfunction = \"f\"\nversions = {{ 1 = 40, latest = 60 }}\nsticky = \"X-User\"\n", inline("f", "status", "")));
+    files.write(
+        "a.toml",
+        &format!(
+            "{}[[traffic]]\nfunction = \"f\"\nversions = {{ 1 = 40, latest = 60 }}\nsticky = \"X-User\"\n",
+            inline("f", "status", "")
+        ),
+    );
     assert_eq!(
         files.settle(&host, &[]),
         [
@@ -119,6 +140,8 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
         ],
         "the rest was done before it stopped"
     );
+    let shown = host.modelet(["tenant", "show", "acme", "--json"]).json();
+    assert_eq!(shown["paths"], json!(["/acme/inner", "/more"]));
     let limits = host.modelet(["tenant", "limits", "acme", "--json"]).json();
     assert_eq!(limits, json!({ "concurrency": 4 }));
     let bound = host.modelet(["function", "show", "user", "--json"]).json();
@@ -144,7 +167,10 @@ fn what_no_file_names_stays_unless_it_is_pruned() {
     assert_eq!(files.settle(&host, &[]), ["added function default/f"]);
     assert_eq!(host.get("/old").ok().text(), "hello\n");
     let said = files.apply(&host, &["--prune", "--dry-run"]).done();
-    assert!(said.contains("- function default/old") && said.ends_with("2 removed, 1 unchanged; nothing is done yet\n"), "{said}");
+    assert!(
+        said.contains("- function default/old") && said.ends_with("2 removed, 1 unchanged; nothing is done yet\n"),
+        "{said}"
+    );
     assert_eq!(
         files.settle(&host, &["--prune"]),
         ["unchanged function default/f", "removed function default/old", "removed model default/old-model"]
@@ -173,7 +199,7 @@ fn every_fault_of_all_files_is_told_at_once_and_nothing_is_done() {
         "b.toml:2: function[0].min",
         "b.toml:1: a function is source",
         "b.toml:5: traffic[0].versions.newest",
-        "d.toml:6: function[0].manifest.route[0].path",
+        "d.toml:7: function[0].manifest.route[0].path",
         "folder/function.toml:2: unknown key \"banana\"",
         "the function default/f is there twice",
     ] {
@@ -192,7 +218,8 @@ fn it_stops_at_the_first_failure_and_says_what_was_done_and_what_was_not() {
     let files = Files::of(&host);
     let garbage = host.scratch().join("garbage.wasm");
     fs::write(&garbage, "garbage").unwrap();
-    let broken = inline("b", "hello", "").replace(&places::guest("hello").display().to_string(), &garbage.display().to_string());
+    let broken =
+        inline("b", "hello", "").replace(&places::guest("hello").display().to_string(), &garbage.display().to_string());
     files.write("a.toml", &format!("{}{broken}{}", inline("a", "hello", ""), inline("c", "hello", "")));
     let line = files.apply(&host, &[]).refused();
     assert!(line.contains("stopped at function default/b") && line.contains("bad-component"), "{line}");

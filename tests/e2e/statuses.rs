@@ -61,6 +61,7 @@ const TABLE: &[Row] = &[
     row("tenant list", AsksJson),
     row("tenant show acme", AsksJson),
     row("tenant limits acme functions=1", AsksJson),
+    row("tenant claims acme --path /acme", AsksJson),
     row("model grant m --to acme", AsksJson),
     row("model revoke m --to acme", AsksJson),
     row("key create --scope read", AsksJson),

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use bind::{Bound, bind};
-use modelet_engine::ports::Settings;
 pub(crate) use examine::examine;
+use modelet_engine::ports::Settings;
 use modelet_engine::{Inspection, World};
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};

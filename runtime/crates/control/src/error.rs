@@ -1,5 +1,7 @@
 //! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
 
+mod store;
+
 use std::path::PathBuf;
 
 use modelet_catalog::Scope;
@@ -196,6 +198,18 @@ pub enum ControlError {
         /// Requests that it answers.
         busy: u64,
     },
+    /// A version was to serve that needs a model which is not there for it.
+    #[error(
+        "version {version} of `{function}` needs the model `{model}`, which was removed or is not granted any more: push that model and deploy the function again, or take another version (`modelet function versions {function}`)"
+    )]
+    ModelGone {
+        /// The function.
+        function: String,
+        /// The version.
+        version: Version,
+        /// The model, as the function's tenant writes it.
+        model: String,
+    },
     /// Requests cannot be shared out like that.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
@@ -355,36 +369,6 @@ pub enum ControlError {
 impl From<tokio::task::JoinError> for ControlError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::Internal(format!("a task of the control plane ended early: {error}"))
-    }
-}
-
-/// What the store refuses is the caller's to mend; what fails in it is the operator's.
-impl From<StoreError> for ControlError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NoBlob(digest) => Self::NoBlob(digest),
-            StoreError::NoTenant(tenant) => Self::NoTenant(tenant),
-            refused @ (StoreError::TenantExists(_) | StoreError::TenantRemoved(_)) => {
-                Self::NoNewTenant(refused.to_string())
-            }
-            StoreError::NoGrant(to) => Self::NoGrant(to),
-            StoreError::NoKey(id) => Self::NoKey(id),
-            StoreError::NoSecret(secret) => Self::NoSecret(secret),
-            StoreError::DefaultTenant => Self::DefaultTenant,
-            StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
-            StoreError::Count { what, max, used } => Self::Count { what, max, used },
-            StoreError::Taken(_) => Self::ChangedMeanwhile,
-            refused @ StoreError::OtherDigest { .. } => Self::Archive(refused.to_string()),
-            StoreError::ModelMissing(model) => Self::NoModel(model),
-            StoreError::FunctionMissing(function) => Self::NoFunction(function),
-            StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },
-            StoreError::ModelInUse { model, functions } => Self::ModelInUse { model, functions },
-            StoreError::LabelMissing { model, label } => Self::NoLabel { model, label: label.to_string() },
-            StoreError::Quota { quota_bytes, used_bytes, wanted_bytes } => {
-                Self::Quota { quota: quota_bytes, used: used_bytes, wanted: wanted_bytes }
-            }
-            failed => Self::Store(failed),
-        }
     }
 }
 

@@ -40,21 +40,9 @@ impl Push {
 ///
 /// Nothing is skipped because the server has the same bytes already: the time would tell who else does.
 pub(crate) async fn push(control: &Arc<Control>, push: Push) -> Result<ModelVersion, ControlError> {
-    let runtime = control.inference.ready()?.clone();
-    let (artifact, source) = admit(control, push.clone()).await?;
-    let (facts, _) = control.forms.make(&runtime, &source).await?;
+    let new = tried(control, push).await?;
     let control = Arc::clone(control);
     blocking(move || {
-        let Push { tenant, name, card, label, .. } = push;
-        let new = NewModelVersion {
-            tenant,
-            name,
-            digest: artifact.content,
-            files: artifact.files,
-            card_json: json(&card, "a card")?,
-            description_json: json(&describe(&facts.description), "a description")?,
-            label,
-        };
         let stored = control.store.put_model(&new)?;
         tracing::info!(
             tenant = %stored.tenant, model = %stored.name, version = %stored.version, created = stored.created, "model pushed"
@@ -62,6 +50,23 @@ pub(crate) async fn push(control: &Arc<Control>, push: Push) -> Result<ModelVers
         Ok(stored)
     })
     .await
+}
+
+/// What a push would keep: its files are here and have stood their trial, and nothing names them yet.
+pub(crate) async fn tried(control: &Arc<Control>, push: Push) -> Result<NewModelVersion, ControlError> {
+    let runtime = control.inference.ready()?.clone();
+    let (artifact, source) = admit(control, push.clone()).await?;
+    let (facts, _) = control.forms.make(&runtime, &source).await?;
+    let Push { tenant, name, card, label, .. } = push;
+    Ok(NewModelVersion {
+        tenant,
+        name,
+        digest: artifact.content,
+        files: artifact.files,
+        card_json: json(&card, "a card")?,
+        description_json: json(&describe(&facts.description), "a description")?,
+        label,
+    })
 }
 
 /// Looks at the files without ONNX Runtime, and lays them out for the trial.

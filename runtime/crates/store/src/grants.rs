@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::events::note;
 use crate::models::{ModelVersion, find, require};
 use crate::store::Store;
-use modelet_spec::{ModelName, Pick, TenantName};
+use modelet_spec::{ModelName, Pick, TenantName, Version};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// The right of a tenant to use another's model.
@@ -125,6 +125,17 @@ pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Grant>, StoreError> {
     let mut query = tx.prepare_cached("SELECT * FROM model_grant ORDER BY tenant, model, grantee")?;
     let rows = query.query_map([], grant)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a tenant may use a version of another's model.
+pub(crate) fn is_usable(
+    tx: &Transaction<'_>,
+    user: &TenantName,
+    owner: &TenantName,
+    name: &ModelName,
+    version: Version,
+) -> Result<bool, StoreError> {
+    Ok(one(tx, owner, name, user)?.is_some() && find(tx, owner, name, &Pick::Version(version))?.is_some())
 }
 
 /// Forgets the grants of a model that has no version any more.

@@ -53,6 +53,9 @@ fn stopped(steps: &[&Step<'_>], number: usize, acted: usize, error: &anyhow::Err
 fn one(client: &Client, act: &Act<'_>) -> anyhow::Result<()> {
     match act {
         Act::CreateTenant(new) => client.post::<Tenant>("/v1/tenants", new).map(drop),
+        Act::Claims(tenant, change) => {
+            client.patch_json::<Tenant>(&format!("/v1/tenants/{tenant}/claims"), change).map(drop)
+        }
         Act::Limits(tenant, patch) => {
             client.patch_json::<Tenant>(&format!("/v1/tenants/{tenant}/limits"), patch).map(drop)
         }

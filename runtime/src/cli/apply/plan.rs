@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
-use modelet_control::wire::{FunctionVersion, FunctionVersions, NewTenant, Traffic, TrafficPart};
+use modelet_control::wire::{ChangeClaims, FunctionVersion, FunctionVersions, NewTenant, Traffic, TrafficPart};
 use modelet_spec::manifest::ModelSource;
 use modelet_spec::{FunctionName, Label, ModelName, ModelRef, Pick, TenantLimits, TenantName, Version};
 use serde::Serialize;
@@ -40,6 +40,7 @@ pub(super) enum Change {
 /// One request, or a few that belong together.
 pub(super) enum Act<'a> {
     CreateTenant(NewTenant),
+    Claims(TenantName, ChangeClaims),
     Limits(TenantName, serde_json::Map<String, serde_json::Value>),
     Push(&'a ModelWish),
     /// At the newest version.
@@ -106,12 +107,15 @@ fn tenant<'a>(state: &State, wish: &TenantWish) -> anyhow::Result<Step<'a>> {
             acts.push(Act::CreateTenant(NewTenant { name: name.clone(), hosts, paths }));
         }
         Some(tenant) if tenant.hosts != wish.claims.hosts || tenant.paths != wish.claims.paths => {
-            let has = modelet_spec::Claims { hosts: tenant.hosts.clone(), paths: tenant.paths.clone() };
-            bail!(
-                "the tenant {name} may claim {has}, and the file says {}: what a tenant was given cannot be changed; write in the \
-                 file what it has, or make another tenant",
-                wish.claims
-            );
+            what.push(format!("it may claim {}", wish.claims));
+            let (hosts, paths) = (&wish.claims.hosts, &wish.claims.paths);
+            let change = ChangeClaims {
+                add_hosts: hosts.difference(&tenant.hosts).cloned().collect(),
+                add_paths: paths.difference(&tenant.paths).cloned().collect(),
+                remove_hosts: tenant.hosts.difference(hosts).cloned().collect(),
+                remove_paths: tenant.paths.difference(paths).cloned().collect(),
+            };
+            acts.push(Act::Claims(name.clone(), change));
         }
         Some(_) => {}
     }

@@ -92,6 +92,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::NothingBefore { .. } => (StatusCode::CONFLICT, "no-version-before"),
         E::FunctionServes { .. } => (StatusCode::CONFLICT, "function-serves"),
         E::FunctionBusy { .. } => (StatusCode::CONFLICT, "function-busy"),
+        E::ModelGone { .. } => (StatusCode::CONFLICT, "model-gone"),
         E::Traffic(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-traffic"),
         E::BeforeHistory { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "before-history"),
         E::Cases(_) => (StatusCode::UNPROCESSABLE_ENTITY, "case-failed"),

@@ -7,7 +7,7 @@ use modelet_spec::{ModelName, TenantName};
 use modelet_store::{Store, TenantRemoval};
 
 use super::{Book, Entries, of, reload, replace};
-use crate::control::{Control, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::wire::RemovedTenant;
 use crate::{retire, sweep, switch};
@@ -19,8 +19,9 @@ pub(crate) async fn remove(
     force: bool,
 ) -> Result<RemovedTenant, ControlError> {
     let leaving = withdraw(control, name.clone(), force).await?;
-    // Whoever runs or waits for its turn holds the entry; a guest that still writes its answer is busy.
-    let is_over = || leaving.iter().all(|entry| Arc::strong_count(entry) == 1 && retire::busy(entry) == 0);
+    // Whoever runs or waits for its turn holds the entry of its version; a guest that still writes its answer is busy.
+    let is_free = |entry: &Arc<FunctionEntry>| entry.all().all(|version| Arc::strong_count(version) == 1);
+    let is_over = || leaving.iter().all(|entry| is_free(entry) && retire::busy(entry) == 0);
     if !retire::drained(Instant::now() + control.config.drain, is_over).await {
         tracing::warn!(tenant = %name, "requests to functions of a removed tenant still run");
     }

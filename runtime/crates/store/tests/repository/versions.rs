@@ -67,8 +67,8 @@ fn a_models_folder_is_made_of_its_contents_and_each_is_compared() {
     let folder = store.model_folder(&owner, &content, &files).unwrap();
     assert_eq!(std::fs::read(folder.join("w/0.bin")).unwrap(), b"weights");
     assert_eq!(on_disk(&folder), (2, 10), "a sample is not loaded");
-    let links = "links: three contents, two databases with two files each beside them, the lock";
-    assert_eq!(on_disk(store.data_dir()).0, 3 + 2 * 3 + 1, "{links}");
+    let links = "links: three contents, three databases with two files each beside them, the lock";
+    assert_eq!(on_disk(store.data_dir()).0, 3 + 3 * 3 + 1, "{links}");
     // Sent again, a content is another file; the folder follows it.
     store.put_blob(&owner, b"weights", u64::MAX).unwrap();
     assert_eq!(store.model_folder(&owner, &content, &files).unwrap(), folder);
