@@ -72,7 +72,7 @@ fn a_models_folder_is_made_of_its_contents_and_each_is_compared() {
     // Sent again, a content is another file; the folder follows it.
     store.put_blob(&owner, b"weights", u64::MAX).unwrap();
     assert_eq!(store.model_folder(&owner, &content, &files).unwrap(), folder);
-    assert_eq!(on_disk(store.data_dir()).0, 3 + 2 * 3 + 1);
+    assert_eq!(on_disk(store.data_dir()).0, 3 + 3 * 3 + 1);
     std::fs::write(store.blob_path(&owner, &files[1].digest), b"weighty").unwrap();
     let damaged = store.model_folder(&owner, &content, &files).unwrap_err();
     assert!(matches!(damaged, StoreError::DamagedBlob { .. }), "{damaged}");
