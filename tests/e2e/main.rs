@@ -10,6 +10,7 @@
 mod admin;
 mod apply;
 mod archives;
+mod audit;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
 #[path = "../../runtime/crates/engine/src/inspect/bytes.rs"]

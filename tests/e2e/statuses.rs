@@ -58,6 +58,7 @@ const TABLE: &[Row] = &[
     row("model optimize m", Asks),
     row("tenant create acme", AsksJson),
     row("usage", AsksJson),
+    row("audit", AsksJson),
     row("tenant list", AsksJson),
     row("tenant show acme", AsksJson),
     row("tenant limits acme functions=1", AsksJson),

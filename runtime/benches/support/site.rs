@@ -79,9 +79,13 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let data = places::text(&folder.path().join("data"))?;
         let store = Store::open(Path::new(&data))?;
-        tenants
-            .iter()
-            .try_for_each(|name| anyhow::Ok(store.create_tenant(&name.parse()?, &modelet_spec::Claims::default())?))?;
+        tenants.iter().try_for_each(|name| {
+            anyhow::Ok(
+                store
+                    .by(&modelet_store::Actor::Server)
+                    .create_tenant(&name.parse()?, &modelet_spec::Claims::default())?,
+            )
+        })?;
         // The server wants the lock.
         drop(store);
         let server = serve(cores, variables, &data)?;

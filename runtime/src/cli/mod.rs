@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod audit;
 mod build;
 mod bundle;
 mod check;
@@ -120,6 +121,8 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder
     Man(completions::ManArgs),
+    /// Show who changed what, when, from where; or check that nothing of that was altered
+    Audit(audit::AuditArgs),
     /// Try the model that stdin names: started by the server
     #[command(hide = true)]
     Trial,
@@ -321,5 +324,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Secret(command) => secret::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),
         Command::Usage(args) => usage::run(&args, &cli.server),
+        Command::Audit(args) => audit::run(&args, &cli.server),
     }
 }

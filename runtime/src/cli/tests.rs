@@ -56,6 +56,8 @@ fn the_rows_of_the_contract_can_be_typed() {
         "function list --at 10m",
         "function show f --at 2026-11-28T17:40:00Z",
         "function versions f --at 1d --json",
+        "audit --tenant t --kind key --subject f --since 1h --until 1m --limit 5 --json",
+        "audit --verify --anchor 7:00",
         "model list --at 1h",
         "model show m --at 1h --json",
         "model versions m --at 1h",

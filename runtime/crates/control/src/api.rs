@@ -1,6 +1,7 @@
 //! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
 
 mod archive;
+mod audit;
 mod bound;
 mod caller;
 mod extract;
@@ -37,6 +38,7 @@ use crate::clock::now_ms;
 use crate::control::Control;
 use crate::error::ControlError;
 use caller::Caller;
+use respond::Code;
 
 /// A body of JSON: a manifest with its cases is far below this.
 const JSON_BYTES_MAX: usize = 4 << 20;
@@ -100,6 +102,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(history::restore))
         .routes(routes!(archive::export))
         .routes(routes!(archive::import))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(logs::show))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::push, models::remove))
@@ -154,7 +158,7 @@ async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Resp
     if door == Door::Open {
         return next.run(request).await;
     }
-    match authorise(&api, &request) {
+    let response = match authorise(&api, &request) {
         Ok(caller) if door == Door::Operator && !caller.is_of_default() => ControlError::NotOfDefault.into_response(),
         Err(_) if door == Door::Ajar => next.run(request).await,
         Ok(caller) => {
@@ -162,7 +166,11 @@ async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Resp
             next.run(request).await
         }
         Err(refused) => refused.into_response(),
+    };
+    if let Some(Code(code)) = response.extensions().get() {
+        api.control.refusals.count(code);
     }
+    response
 }
 
 fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
@@ -176,7 +184,7 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
         return Err(ControlError::Forbidden { scope });
     }
     bound::check(&key, method, path)?;
-    Ok(Caller::of(key))
+    Ok(Caller::of(key, request.extensions().get().copied()))
 }
 
 /// The scope that a request needs.
@@ -184,7 +192,7 @@ fn needed(method: &Method, path: &str) -> Scope {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
         "/v1/export" | "/v1/import" => Scope::Admin,
-        _ if path.starts_with("/v1/keys") || path.starts_with("/v1/secret-key") => Scope::Admin,
+        _ if ["/v1/keys", "/v1/secret-key", "/v1/audit"].iter().any(|of| path.starts_with(of)) => Scope::Admin,
         _ if reads => Scope::Read,
         _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,
         _ => Scope::Deploy,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use modelet_engine::ports::{Code, CodeImage};
 use modelet_engine::{Engine, LoadError};
 use modelet_spec::{Digest, FunctionName, TenantName, Version};
-use modelet_store::{CompiledRecord, FunctionVersion, OutputFile, Store};
+use modelet_store::{Actor, CompiledRecord, FunctionVersion, OutputFile, Store};
 
 use crate::api::respond::with_sources;
 use crate::compile::{Compiles, Fresh, Image, Took, Wanted};
@@ -113,7 +113,7 @@ impl Codes {
             Some(record) => record,
             None => self.compile(of)?,
         };
-        self.store.set_compiled(&of.tenant, &of.name, of.version, &record)?;
+        self.store.by(&Actor::Server).set_compiled(&of.tenant, &of.name, of.version, &record)?;
         Ok(record)
     }
 

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use modelet_catalog::{Catalog, CatalogBuilder, Entry, KeyHasher, KeyRing, Usage};
 use modelet_engine::{Engine, Function};
 use modelet_spec::{FunctionName, ServerLimits, TenantName};
-use modelet_store::{FunctionVersion, Store};
+use modelet_store::{Actor, FunctionVersion, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -18,6 +18,7 @@ use crate::error::ControlError;
 use crate::forms::Forms;
 use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
+use crate::refusals::Refusals;
 use crate::secrets::Vault;
 use crate::tenants::Book;
 use crate::trial::{TrialConfig, Trials};
@@ -93,9 +94,11 @@ pub struct Control {
     /// Changed under `publishing` alone.
     pub(crate) tenants: ArcSwap<Book>,
     pub(crate) keys: Arc<KeyRing>,
-    pub(crate) key_changes: keys::Changes,
+    pub(crate) key_changes: keys::Changing,
     pub(crate) hasher: KeyHasher,
     pub(crate) secrets: Vault,
+    /// Requests to the admin API that had no right.
+    pub(crate) refusals: Refusals,
 }
 
 /// How far the start has come.
@@ -150,10 +153,13 @@ impl Control {
             state: ArcSwap::default(),
             tenants: ArcSwap::from_pointee(tenants),
             keys: ring,
-            key_changes: keys::Changes::default(),
+            key_changes: keys::Changing::default(),
             hasher,
             secrets,
+            refusals: Refusals::new(registry),
         });
+        let version = control.config.version;
+        control.store.by(&Actor::Server).note("server.start", &TenantName::default_tenant(), "server", version)?;
         control.catalog.store(Arc::new(control.catalog_builder()?.build()));
         Ok(control)
     }

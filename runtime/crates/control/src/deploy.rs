@@ -24,6 +24,7 @@ pub(crate) use publish::{Draft, Shown, routes};
 use publish::{Published, publish};
 use trial::Trial;
 
+use crate::acting::Acting;
 use crate::code::Made;
 use crate::compile::{Image, Wanted};
 use crate::control::{Control, blocking};
@@ -36,7 +37,7 @@ const LINK_MAX: Duration = Duration::from_secs(60);
 
 /// Deploys a function: check, compile, bind its models, link, call it, ask it its cases, store, serve.
 pub(crate) async fn deploy(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     request: wire::Deploy,
 ) -> Result<wire::Function, ControlError> {

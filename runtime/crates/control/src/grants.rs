@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use modelet_spec::{Digest, ModelName, TenantName};
-use modelet_store::{Grant, Store};
+use modelet_store::{Changes, Grant, Store};
 
+use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::pinned::Pinned;
@@ -32,12 +33,12 @@ impl Grants {
     /// Changes them in the store, and then here. Blocks.
     pub(crate) fn change<T>(
         &self,
-        store: &Store,
-        change: impl FnOnce(&Store) -> Result<T, ControlError>,
+        changes: &Changes<'_>,
+        change: impl FnOnce(&Changes<'_>) -> Result<T, ControlError>,
     ) -> Result<T, ControlError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = change(store)?;
-        self.by_model.store(Arc::new(by_model(store)?));
+        let done = change(changes)?;
+        self.by_model.store(Arc::new(by_model(changes)?));
         Ok(done)
     }
 
@@ -79,7 +80,7 @@ fn number(owner: &TenantName, model: &ModelName) -> u64 {
 
 /// Grants a model.
 pub(crate) async fn grant(
-    control: &Arc<Control>,
+    control: &Acting,
     owner: TenantName,
     model: ModelName,
     to: TenantName,
@@ -88,10 +89,10 @@ pub(crate) async fn grant(
     if owner == to {
         return Err(ControlError::BadRequest(format!("the model is the tenant {to}'s own: it needs no grant")));
     }
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        let grant = |store: &Store| Ok(store.grant_model(&owner, &model, &to, share_batch)?);
-        let granted = control.models.grants.change(&control.store, grant)?;
+        let grant = |changes: &Changes<'_>| Ok(changes.grant_model(&owner, &model, &to, share_batch)?);
+        let granted = control.models.grants.change(&control.changes(), grant)?;
         tracing::info!(tenant = %owner, %model, %to, share_batch, "granted a model");
         Ok(view(granted))
     })
@@ -100,15 +101,15 @@ pub(crate) async fn grant(
 
 /// Takes a grant back: from the next `load-by-name` on, there is no such model.
 pub(crate) async fn revoke(
-    control: &Arc<Control>,
+    control: &Acting,
     owner: TenantName,
     model: ModelName,
     to: TenantName,
 ) -> Result<wire::Grant, ControlError> {
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        let revoke = |store: &Store| Ok(store.revoke_model(&owner, &model, &to)?);
-        let revoked = control.models.grants.change(&control.store, revoke)?;
+        let revoke = |changes: &Changes<'_>| Ok(changes.revoke_model(&owner, &model, &to)?);
+        let revoked = control.models.grants.change(&control.changes(), revoke)?;
         tracing::info!(tenant = %owner, %model, %to, "took a grant back");
         Ok(view(revoked))
     })

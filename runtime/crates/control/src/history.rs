@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use modelet_spec::{At, FunctionName, TenantName, Timestamp, Traffic};
 use modelet_store::{Change, FunctionVersion, ModelVersion, Moment, Restored, Serving};
 
+use crate::acting::Acting;
 use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::lineup::Plan;
@@ -73,14 +74,14 @@ pub(crate) fn models(control: &Control, tenant: &TenantName, at: At) -> Result<V
 
 /// Goes back to what served at a moment, or says what that would change. All of it or nothing.
 pub(crate) async fn restore(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     at: At,
     dry_run: bool,
 ) -> Result<wire::Restored, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let this = Arc::clone(control);
+    let this = control.clone();
     let restored = blocking(move || {
         let (at, moment) = moment(&this, at)?;
         let would = this.store.would_restore(&tenant, moment)?;
@@ -89,7 +90,7 @@ pub(crate) async fn restore(
         if dry_run {
             return Ok((views::restored(at, would, true), Vec::new()));
         }
-        let restored = this.store.restore(&tenant, moment, &at.to_string())?;
+        let restored = this.changes().restore(&tenant, moment, &at.to_string())?;
         let (gone, back) = models_of(&restored);
         this.models.forget(&gone);
         this.models.find_again(&back);

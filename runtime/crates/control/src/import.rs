@@ -16,8 +16,9 @@ use axum::body::Body;
 use modelet_spec::TenantName;
 use modelet_store::{Import, ImportedTenant};
 
+use crate::acting::Acting;
 use crate::archive::ArchiveManifest;
-use crate::control::{Control, blocking};
+use crate::control::blocking;
 use crate::error::ControlError;
 use crate::tenants::{self, Book};
 use crate::{memory, switch, wire};
@@ -35,7 +36,7 @@ pub(crate) struct Wish {
 }
 
 /// Takes an archive in, or says what that would change.
-pub(crate) async fn import(control: &Arc<Control>, wish: Wish, body: Body) -> Result<wire::Imported, ControlError> {
+pub(crate) async fn import(control: &Acting, wish: Wish, body: Body) -> Result<wire::Imported, ControlError> {
     control.loaded()?;
     let mut received = receive::receive(control, &wish, body).await?;
     let planned = received.plan.clone();
@@ -52,20 +53,20 @@ pub(crate) async fn import(control: &Arc<Control>, wish: Wish, body: Body) -> Re
 
 /// Makes it so, if nothing of what was planned with has changed meanwhile. The caller holds `publishing`.
 async fn commit(
-    control: &Arc<Control>,
+    control: &Acting,
     manifest: &ArchiveManifest,
     wish: &Wish,
     planned: &Plan,
     tenants: Vec<ImportedTenant>,
 ) -> Result<(), ControlError> {
-    let (this, manifest, wish, planned) = (Arc::clone(control), manifest.clone(), wish.clone(), planned.clone());
+    let (this, manifest, wish, planned) = (control.clone(), manifest.clone(), wish.clone(), planned.clone());
     let changed = blocking(move || {
         if plan(&this, &manifest, &wish)? != planned {
             return Err(ControlError::ChangedMeanwhile);
         }
         let detail = format!("exported {}", manifest.exported);
-        let store = |store: &modelet_store::Store| Ok(store.import(&Import { tenants: tenants.clone(), detail })?);
-        this.models.grants.change(&this.store, store)?;
+        let import = Import { tenants: tenants.clone(), detail };
+        this.models.grants.change(&this.changes(), |changes| Ok(changes.import(&import)?))?;
         tracing::info!(tenants = tenants.len(), exported = %manifest.exported, "imported");
         this.tenants.store(Arc::new(Book::read(&this.store)?));
         // What new tenants were given is kept from the others from now on.

@@ -4,7 +4,6 @@ mod admin;
 mod ring;
 mod secret;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use modelet_catalog::Scope;
@@ -13,10 +12,11 @@ use modelet_store::{HashKind, StoredKey, StoredSecret};
 
 pub use admin::ADMIN_KEY_FILE;
 pub(crate) use admin::{ADMIN_KEY_ID, ensure_admin_key};
-pub(crate) use ring::{Changes, open as open_ring, start as start_writing_uses};
+pub(crate) use ring::{Changing, open as open_ring, start as start_writing_uses};
 pub use secret::HASH_KEY_FILE;
 pub(crate) use secret::{new_id, new_secret, open_hasher};
 
+use crate::acting::Acting;
 use crate::clock::now_ms;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -24,7 +24,7 @@ use crate::wire;
 
 /// Makes a key; its secret is shown this once.
 pub(crate) async fn create(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     new: wire::NewKey,
 ) -> Result<wire::KeyWithSecret, ControlError> {
@@ -43,9 +43,9 @@ pub(crate) async fn create(
         last_use_ms: None,
         secrets: vec![StoredSecret { hash, kind: HashKind::Blake3, until_ms: None }],
     };
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        control.change_keys(|store| Ok(store.create_key(&key)?))?;
+        control.change_keys(|changes| Ok(changes.create_key(&key)?))?;
         tracing::info!(tenant = %key.tenant, key = key.id, scopes = key.scopes.join(" "), "made a key");
         Ok(wire::KeyWithSecret { secret, key: view(&control, key) })
     })
@@ -76,7 +76,7 @@ fn check(new: &wire::NewKey) -> Result<(Vec<Scope>, bool), ControlError> {
 
 /// Gives a key another secret, shown this once; the one before holds for `overlap`.
 pub(crate) async fn rotate(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     id: String,
     overlap: Option<Duration>,
@@ -84,9 +84,9 @@ pub(crate) async fn rotate(
     let secret = new_secret()?;
     let hash = control.hasher.hash(&secret);
     let old_until_ms = overlap.filter(|span| !span.is_zero()).map(|span| after(now_ms(), span));
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        let key = control.change_keys(|store| Ok(store.rotate_key(&tenant, &id, hash, old_until_ms)?))?;
+        let key = control.change_keys(|changes| Ok(changes.rotate_key(&tenant, &id, hash, old_until_ms)?))?;
         if id == ADMIN_KEY_ID {
             // Were the server killed in between, the next start would find a file that opens nothing, and make another key.
             admin::write(&control.config.data_dir, &secret)?;
@@ -98,13 +98,13 @@ pub(crate) async fn rotate(
 }
 
 /// Takes a key away: the next request with it is refused.
-pub(crate) async fn revoke(control: &Arc<Control>, tenant: TenantName, id: String) -> Result<wire::Key, ControlError> {
-    let control = Arc::clone(control);
+pub(crate) async fn revoke(control: &Acting, tenant: TenantName, id: String) -> Result<wire::Key, ControlError> {
+    let control = control.clone();
     blocking(move || {
         if id == ADMIN_KEY_ID && tenant == TenantName::default_tenant() {
             return Err(ControlError::AdminKey);
         }
-        let key = control.change_keys(|store| Ok(store.revoke_key(&tenant, &id)?))?;
+        let key = control.change_keys(|changes| Ok(changes.revoke_key(&tenant, &id)?))?;
         tracing::info!(%tenant, key = id, "revoked a key");
         Ok(view(&control, key))
     })

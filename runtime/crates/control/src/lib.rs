@@ -8,9 +8,11 @@
 //! in memory; [`Control::router`] is the admin API, with
 //! [`wire`] for what it reads and writes.
 
+mod acting;
 mod api;
 mod archive;
 mod artifact;
+mod audit;
 mod child;
 mod clock;
 mod code;
@@ -35,8 +37,10 @@ mod model_metrics;
 mod models;
 mod optimise;
 mod options;
+mod page;
 mod pinned;
 mod push;
+mod refusals;
 mod remove;
 mod restore;
 mod retire;

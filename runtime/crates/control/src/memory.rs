@@ -6,6 +6,7 @@ use modelet_inference::{LoadError, Unload};
 use modelet_spec::{ModelName, Pick, TenantName};
 use modelet_store::{ModelVersion, Pin};
 
+use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::pinned::Pinned;
@@ -22,7 +23,7 @@ pub(crate) struct Named {
 }
 
 /// Pins a version, and loads it; or takes that back.
-pub(crate) async fn pin(control: &Arc<Control>, named: Named, wanted: bool) -> Result<wire::Model, ControlError> {
+pub(crate) async fn pin(control: &Acting, named: Named, wanted: bool) -> Result<wire::Model, ControlError> {
     control.inference.ready()?;
     let version = find(control, named).await?;
     let handle = control.handle(&version)?;
@@ -33,9 +34,9 @@ pub(crate) async fn pin(control: &Arc<Control>, named: Named, wanted: bool) -> R
         handle.pin(was_pinned);
         return Err(ControlError::NoMemory(error));
     }
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        control.store.set_pin(&pin_of(&version), wanted)?;
+        control.changes().set_pin(&pin_of(&version), wanted)?;
         views::model_in_memory(&control, version)
     })
     .await

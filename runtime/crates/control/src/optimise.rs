@@ -8,6 +8,7 @@ use std::sync::Arc;
 use modelet_spec::{ModelName, Pick, TenantName};
 use modelet_store::{ModelVersion, OutputFile};
 
+use crate::acting::Acting;
 use crate::artifact::Artifact;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -18,7 +19,7 @@ use crate::wire::optimise as wire;
 
 /// Makes a smaller version of a model: admitted, tried and stored as any push. Answers it and how it was made.
 pub(crate) async fn optimise(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: &TenantName,
     name: &ModelName,
     wish: wire::Optimise,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use modelet_spec::{Label, ModelCard, ModelName, TenantName};
 use modelet_store::{ModelVersion, NewModelVersion};
 
+use crate::acting::Acting;
 use crate::artifact::{Artifact, Given};
 use crate::control::{Control, blocking};
 use crate::description::describe;
@@ -39,11 +40,11 @@ impl Push {
 /// no new one; they stand their trial like all others.
 ///
 /// Nothing is skipped because the server has the same bytes already: the time would tell who else does.
-pub(crate) async fn push(control: &Arc<Control>, push: Push) -> Result<ModelVersion, ControlError> {
+pub(crate) async fn push(control: &Acting, push: Push) -> Result<ModelVersion, ControlError> {
     let new = tried(control, push).await?;
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        let stored = control.store.put_model(&new)?;
+        let stored = control.changes().put_model(&new)?;
         tracing::info!(
             tenant = %stored.tenant, model = %stored.name, version = %stored.version, created = stored.created, "model pushed"
         );

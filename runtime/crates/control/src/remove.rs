@@ -1,27 +1,26 @@
 //! Versions of models go: out of the listings and away from the functions at once, off the disk soon after.
 
-use std::sync::Arc;
-
 use modelet_spec::{ModelName, Pick, TenantName};
-use modelet_store::Store;
+use modelet_store::Changes;
 
-use crate::control::{Control, blocking};
+use crate::acting::Acting;
+use crate::control::blocking;
 use crate::error::ControlError;
 use crate::sweep;
 use crate::wire::Removed;
 
 /// Removes a version of a model, or all of them.
 pub(crate) async fn remove(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     name: ModelName,
     pick: Option<Pick>,
     force: bool,
 ) -> Result<Removed, ControlError> {
-    let this = Arc::clone(control);
+    let this = control.clone();
     let removed = blocking(move || {
-        let remove = |store: &Store| Ok(store.remove_model(&tenant, &name, pick.as_ref(), force)?);
-        let removal = this.models.grants.change(&this.store, remove)?;
+        let remove = |changes: &Changes<'_>| Ok(changes.remove_model(&tenant, &name, pick.as_ref(), force)?);
+        let removal = this.models.grants.change(&this.changes(), remove)?;
         this.models.forget(&removal.versions);
         for version in &removal.versions {
             tracing::info!(tenant = %version.tenant, model = %version.name, version = %version.version, force, "model removed");

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use modelet_spec::{FunctionName, TenantName, Version};
 
-use crate::control::{Control, FunctionEntry, blocking};
+use crate::acting::Acting;
+use crate::control::{FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::lineup::Plan;
 use crate::wire::RemovedFunction;
@@ -18,13 +19,13 @@ const DRAIN_MORE: Duration = Duration::from_secs(1);
 
 /// Removes a version that nobody's request can reach.
 pub(crate) async fn remove_version(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     name: FunctionName,
     version: Version,
 ) -> Result<RemovedFunction, ControlError> {
     let _publishing = control.publishing.lock().await;
-    let this = Arc::clone(control);
+    let this = control.clone();
     let removed = blocking(move || {
         let written = || format!("{name}@{version}");
         let serving = this.store.serving(&tenant, &name)?;
@@ -35,7 +36,7 @@ pub(crate) async fn remove_version(
         if let Some(plan) = serves {
             return Err(ControlError::FunctionServes { version: written(), live: plan.live == version });
         }
-        let removed = this.store.remove_function(&tenant, &name, Some(version))?;
+        let removed = this.changes().remove_function(&tenant, &name, Some(version))?;
         tracing::info!(%tenant, function = %name, %version, "version removed");
         Ok(RemovedFunction { versions: removed.versions, in_flight: 0 })
     });
@@ -51,7 +52,7 @@ fn shares(plan: &Plan, version: Version) -> bool {
 /// Removes a function with all its versions. While it answers requests that is refused, unless forced; then they are waited for,
 /// no longer than the function's own time.
 pub(crate) async fn remove(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     name: FunctionName,
     force: bool,
@@ -63,10 +64,10 @@ pub(crate) async fn remove(
     if busy > 0 && !force {
         return Err(ControlError::FunctionBusy { function: name.to_string(), busy });
     }
-    let (this, of) = (Arc::clone(control), (tenant.clone(), name.clone()));
+    let (this, of) = (control.clone(), (tenant.clone(), name.clone()));
     let removed = blocking(move || {
         let next = switch::without(&this, &of.0, &of.1)?;
-        let removed = this.store.remove_function(&of.0, &of.1, None)?;
+        let removed = this.changes().remove_function(&of.0, &of.1, None)?;
         this.catalog.store(Arc::new(next));
         Ok(removed)
     });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use modelet_spec::{FunctionName, TenantName, Version};
 
+use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::lineup::Plan;
@@ -12,7 +13,7 @@ use crate::switch::{Why, switch};
 /// Makes a version live (the next lower number that is there, where none is named) and ends whatever shares requests out. Returns
 /// what serves, with a note where something could not be done.
 pub(crate) async fn rollback(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     name: FunctionName,
     to: Option<Version>,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use modelet_spec::{FunctionName, TenantName};
 
-use crate::control::{Control, FunctionEntry, blocking};
+use crate::acting::Acting;
+use crate::control::{FunctionEntry, blocking};
 use crate::error::ControlError;
 
 /// Keeps `min` instances of a function warm from now on, over restarts and new versions.
 pub(crate) async fn scale(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     name: FunctionName,
     min: u32,
@@ -19,8 +20,8 @@ pub(crate) async fn scale(
     let entry = control.serving(&tenant, &name).ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
     // Made before it is kept: what cannot be there is no wish that fails at each start.
     entry.handle.scale(min).await?;
-    let store = Arc::clone(&control.store);
-    blocking(move || Ok(store.set_scale(&tenant, &name, min)?)).await
+    let control = control.clone();
+    blocking(move || Ok(control.changes().set_scale(&tenant, &name, min)?)).await
 }
 
 /// Makes the instances of a version that has just come into service. What hinders that is logged and returned: it serves all the

@@ -18,6 +18,7 @@ use modelet_store::StoredSealed;
 
 pub(crate) use vault::Vault;
 
+use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::wire;
@@ -28,18 +29,18 @@ pub const SECRET_KEY_FILE: &str = "secret.key";
 /// Sets a secret. Functions that name it have the new value when this returns: a request that comes after it never meets an
 /// instance that has the old one. Returns whether the secret is new.
 pub(crate) async fn set(
-    control: &Arc<Control>,
+    control: &Acting,
     (tenant, name): (TenantName, SecretName),
     value: SecretValue,
     by: String,
 ) -> Result<(wire::SetSecret, bool), ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let (this, owned) = (Arc::clone(control), (tenant.clone(), name.clone()));
+    let (this, owned) = (control.clone(), (tenant.clone(), name.clone()));
     let set = blocking(move || {
         let of = (&owned.0, &owned.1);
         let sealer = this.secrets.sealer(of, &value)?;
-        Ok(this.store.put_secret(of, Some(&by), this.config.limits.secrets, sealer)?)
+        Ok(this.changes().put_secret(of, Some(&by), this.config.limits.secrets, sealer)?)
     });
     let (stored, is_new) = set.await?;
     let by = stored.set_by.as_deref().unwrap_or_default();
@@ -55,13 +56,13 @@ pub(crate) fn list(control: &Control, tenant: &TenantName) -> Result<Vec<wire::S
 
 /// Removes a secret. While functions that serve name it that is refused, unless forced; then they find it no longer.
 pub(crate) async fn remove(
-    control: &Arc<Control>,
+    control: &Acting,
     (tenant, name): (TenantName, SecretName),
     force: bool,
 ) -> Result<wire::RemovedSecret, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let (this, owned) = (Arc::clone(control), (tenant.clone(), name.clone()));
+    let (this, owned) = (control.clone(), (tenant.clone(), name.clone()));
     let removed = blocking(move || {
         let (tenant, name) = owned;
         // Looked up first: what is not there is not in use.
@@ -71,7 +72,7 @@ pub(crate) async fn remove(
         if !functions.is_empty() && !force {
             return Err(ControlError::SecretInUse { secret: name, functions });
         }
-        this.store.remove_secret(&tenant, &name)?;
+        this.changes().remove_secret(&tenant, &name)?;
         tracing::info!(%tenant, secret = %name, force, "removed a secret");
         Ok(wire::RemovedSecret { name, functions })
     });
@@ -83,11 +84,11 @@ pub(crate) async fn remove(
 }
 
 /// Gives all secrets of all tenants another key. Returns how many there are.
-pub(crate) async fn rekey(control: &Arc<Control>) -> Result<wire::Rekeyed, ControlError> {
+pub(crate) async fn rekey(control: &Acting) -> Result<wire::Rekeyed, ControlError> {
     // None is set meanwhile.
     let _publishing = control.publishing.lock().await;
-    let this = Arc::clone(control);
-    let secrets = blocking(move || this.secrets.rekey()).await?;
+    let this = control.clone();
+    let secrets = blocking(move || this.secrets.rekey(&this.changes())).await?;
     tracing::info!(secrets, "gave all secrets another key");
     Ok(wire::Rekeyed { secrets })
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelet_spec::TenantName;
+use modelet_store::{Actor, Collected};
+
 use crate::control::{Control, blocking};
+use crate::error::ControlError;
 
 /// How often all contents are looked at.
 const EVERY: Duration = Duration::from_secs(600);
@@ -26,8 +30,18 @@ pub(crate) fn once(control: &Arc<Control>) {
     tokio::spawn(sweep(Arc::clone(control)));
 }
 
+/// Collects, and notes what has gone. Blocks.
+fn collect(control: &Control) -> Result<Collected, ControlError> {
+    let collected = control.store.collect(GRACE, control.config.history)?;
+    if collected.files > 0 {
+        let detail = format!("{} contents, {} bytes", collected.files, collected.bytes);
+        control.store.by(&Actor::Server).note("server.collect", &TenantName::default_tenant(), "contents", &detail)?;
+    }
+    Ok(collected)
+}
+
 async fn sweep(control: Arc<Control>) {
-    match blocking(move || Ok(control.store.collect(GRACE, control.config.history)?)).await {
+    match blocking(move || collect(&control)).await {
         Ok(collected) if collected.files > 0 => {
             tracing::info!(files = collected.files, bytes = collected.bytes, "removed contents that nothing names");
         }

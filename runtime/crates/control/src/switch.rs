@@ -11,6 +11,7 @@ use modelet_engine::Function;
 use modelet_spec::{FunctionName, Pick, TenantName, Version};
 use modelet_store::NewServing;
 
+use crate::acting::Acting;
 use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::lineup::Plan;
@@ -28,7 +29,7 @@ pub(crate) struct Why {
 /// Has a function served as planned. The caller holds `publishing`. Returns what serves, with a note where instances could not be
 /// kept warm.
 pub(crate) async fn switch(
-    control: &Arc<Control>,
+    control: &Acting,
     plan: Plan,
     why: Why,
 ) -> Result<(Arc<FunctionEntry>, Option<String>), ControlError> {
@@ -44,13 +45,13 @@ pub(crate) async fn switch(
     for version in entry.all() {
         version.handle.wake(Instant::now() + WAKE_MAX).await?;
     }
-    let (this, next_entry) = (Arc::clone(control), Arc::clone(&entry));
+    let (this, next_entry) = (control.clone(), Arc::clone(&entry));
     let Why { kind, detail } = why.clone();
     let min = blocking(move || {
         // Built before anything is stored: a route that cannot be served must change nothing.
         let next = with(&this, Arc::clone(&next_entry))?;
         let min = kept(&this, &next_entry)?;
-        this.store.serve(&NewServing { serving: &plan.stored()?, kind, detail: &detail })?;
+        this.changes().serve(&NewServing { serving: &plan.stored()?, kind, detail: &detail })?;
         this.catalog.store(Arc::new(next));
         Ok(min)
     });

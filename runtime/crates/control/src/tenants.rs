@@ -16,18 +16,19 @@ pub(crate) use book::Book;
 pub(crate) use claims::change as change_claims;
 pub(crate) use remove::remove;
 
+use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::{scale, switch};
 
 /// Makes a tenant.
-pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Claims) -> Result<Tenant, ControlError> {
+pub(crate) async fn create(control: &Acting, name: TenantName, claims: Claims) -> Result<Tenant, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
         claims::check_new(&control, &claims)?;
-        control.store.create_tenant(&name, &claims)?;
+        control.changes().create_tenant(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "made a tenant");
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         // What the new tenant was given is kept from the others from now on.
@@ -40,17 +41,17 @@ pub(crate) async fn create(control: &Arc<Control>, name: TenantName, claims: Cla
 /// Changes what a tenant may have, as JSON merge patch has it (RFC 7396). Its functions are made anew under it, but for what is
 /// used in a day: none of them is in memory afterwards, and requests that run go on under what they began with.
 pub(crate) async fn limit(
-    control: &Arc<Control>,
+    control: &Acting,
     name: TenantName,
     patch: serde_json::Map<String, serde_json::Value>,
 ) -> Result<Tenant, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let (this, tenant) = (Arc::clone(control), name.clone());
+    let (this, tenant) = (control.clone(), name.clone());
     let (before, kept) = blocking(move || {
         let before = this.tenant(&tenant)?.limits;
         let limits = patched(&before, patch)?;
-        this.store.set_tenant_limits(&tenant, &limits)?;
+        this.changes().set_tenant_limits(&tenant, &limits)?;
         tracing::info!(%tenant, ?limits, "changed a tenant's limits");
         let book = Arc::new(Book::read(&this.store)?);
         this.tenants.store(Arc::clone(&book));

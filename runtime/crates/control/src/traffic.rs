@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use modelet_spec::{FunctionName, TenantName, Traffic};
 
+use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::lineup::{Plan, traffic_json};
@@ -12,7 +13,7 @@ use crate::switch::{Why, switch};
 /// Shares requests out as said; `None`: the live version has all of them, and the next deploy goes live again. Returns what
 /// serves, with a note where something could not be done.
 pub(crate) async fn share(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: TenantName,
     name: FunctionName,
     traffic: Option<Traffic>,

@@ -1,6 +1,7 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
 mod archive;
+mod audit;
 mod grants;
 mod history;
 mod keys;
@@ -28,6 +29,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 pub use archive::{ImportQuery, Imported, ImportedItem};
+pub use audit::{Audit, AuditQuery, AuditVerified, AuditVerifyQuery, Audited, AuditedBy, AuditedKind};
 pub use grants::{Grant, GrantedModel, Grants, NewGrant};
 pub use history::{Changed, ListQuery, Restore, Restored};
 pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};

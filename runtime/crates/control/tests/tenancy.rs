@@ -140,6 +140,8 @@ const TABLE: &[Row] = &[
     row(("PUT", SECRET), "deploy", "/v1/secrets/s?tenant={t}", "", (400, "bad-request")),
     row(("DELETE", SECRET), "deploy", "/v1/secrets/none?tenant={t}", "", (404, "no-secret")),
     operated(("POST", "/v1/secret-key/rotate"), "/v1/secret-key/rotate", "", (200, "")),
+    row(("GET", "/v1/audit"), "admin", "/v1/audit?tenant={t}", "", (200, "")),
+    operated(("GET", "/v1/audit/verify"), "/v1/audit/verify", "", (200, "")),
     row(("GET", "/v1/tenants"), "read", "/v1/tenants", "", (200, "")),
     operated(("POST", "/v1/tenants"), "/v1/tenants", r#"{"name":"new"}"#, (201, "")),
     row(("GET", TENANT), "read", "/v1/tenants/{t}", "", (200, "")),

@@ -3,14 +3,15 @@
 //! Machine code that the process will run, so a file counts only if a version of a function names the digest of its very
 //! bytes. Anything else is as good as absent: the component is there to compile again.
 
+use crate::changes::Changes;
 use crate::db::parsed;
 use crate::error::{StoreError, io_at};
-use crate::events::note;
+use crate::events::Note;
 use crate::files::{self, Aside};
 use crate::output::OutputFile;
 use crate::store::Store;
 use modelet_spec::{Digest, FunctionName, TenantName, Version};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -23,6 +24,46 @@ pub struct CompiledRecord {
     pub engine: String,
     /// What became of the component's `init`, as JSON: opaque here. `None`: it has none.
     pub image: Option<String>,
+}
+
+impl Changes<'_> {
+    /// Records that the component of a version was compiled again.
+    ///
+    /// # Errors
+    /// When there is no such version, or the metadata cannot be written.
+    pub fn set_compiled(
+        &self,
+        tenant: &TenantName,
+        name: &FunctionName,
+        version: Version,
+        compiled: &CompiledRecord,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let recorded =
+                "SELECT compiled_digest FROM function_version WHERE tenant = ?1 AND name = ?2 AND version = ?3";
+            let of = params![tenant.as_str(), name.as_str(), version.get()];
+            let before: Option<String> = tx.prepare_cached(recorded)?.query_row(of, |row| row.get(0)).optional()?;
+            let changed = tx.execute(
+                "UPDATE function_version SET compiled_digest = ?4, compiled_engine = ?5, image = ?6
+                 WHERE tenant = ?1 AND name = ?2 AND version = ?3",
+                params![
+                    tenant.as_str(),
+                    name.as_str(),
+                    version.get(),
+                    compiled.digest.to_string(),
+                    compiled.engine,
+                    compiled.image
+                ],
+            )?;
+            if changed == 0 {
+                return Err(rusqlite::Error::QueryReturnedNoRows.into());
+            }
+            let (subject, after) = (format!("{name}@{version}"), compiled.digest.to_string());
+            let note = Note::new("function.compile", tenant, &subject).detail(&compiled.engine);
+            note.values(before.as_deref(), Some(&after)).write(tx)?;
+            Ok(())
+        })
+    }
 }
 
 impl Store {
@@ -85,37 +126,5 @@ impl Store {
         let found = code.map(|code| Digest::of(&code));
         let known = recorded.into_iter().find(|(digest, _)| Some(*digest) == found);
         Ok(known.map(|(digest, image)| CompiledRecord { digest, engine: engine.to_owned(), image }))
-    }
-
-    /// Records that the component of a version was compiled again.
-    ///
-    /// # Errors
-    /// When there is no such version, or the metadata cannot be written.
-    pub fn set_compiled(
-        &self,
-        tenant: &TenantName,
-        name: &FunctionName,
-        version: Version,
-        compiled: &CompiledRecord,
-    ) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            let changed = tx.execute(
-                "UPDATE function_version SET compiled_digest = ?4, compiled_engine = ?5, image = ?6
-                 WHERE tenant = ?1 AND name = ?2 AND version = ?3",
-                params![
-                    tenant.as_str(),
-                    name.as_str(),
-                    version.get(),
-                    compiled.digest.to_string(),
-                    compiled.engine,
-                    compiled.image
-                ],
-            )?;
-            if changed == 0 {
-                return Err(rusqlite::Error::QueryReturnedNoRows.into());
-            }
-            note(tx, "function.compile", tenant, &format!("{name}@{version}"), &compiled.engine)?;
-            Ok(())
-        })
     }
 }

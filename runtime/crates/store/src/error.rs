@@ -193,6 +193,12 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("a database (modelet.db or keyvalue.db in the data directory) cannot be read or written")]
     Database(#[from] rusqlite::Error),
+    /// What the audit is chained with cannot be read.
+    #[error(
+        "{} is not 64 hex digits: restore it, or remove it; without the old one the audit until now can no longer be verified",
+        .0.display()
+    )]
+    AuditKey(PathBuf),
     /// A number does not fit the database's.
     #[error("{0} is too large to be kept")]
     TooLarge(&'static str),

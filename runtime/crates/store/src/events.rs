@@ -1,24 +1,34 @@
-//! What changed, and when.
+//! What changed, when, by whom, and from what to what: the audit. No row is ever changed or taken away, and each is chained to the one
+//! before ([`crate::chain`]).
 
+mod list;
+
+pub use list::AuditQuery;
+
+use crate::actor::Actor;
+use crate::chain;
+use crate::changes::Changing;
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::store::Store;
 use modelet_spec::TenantName;
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The most bytes of a value before and after.
+const VALUE_BYTES_MAX: usize = 4096;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Counts up; never used twice.
+    /// Counts up by one; never used twice.
     pub id: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `model.grant`, `model.revoke`, `function.deploy`,
-    /// `function.compile`, `function.rollback`, `function.traffic`, `function.remove`, `key.put`, `key.rotate`, `key.revoke`,
-    /// `secret.set`, `secret.remove`, `secret.reseal`, `tenant.create`, `tenant.claims`, `tenant.limits`, `tenant.remove`; with what
-    /// came in by an import also `tenant.import` and `function.import`; and where all goes back to an earlier moment: `tenant.restore`,
-    /// `function.restore`, `function.stop`, `model.restore`.
+    /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `model.grant`, `model.revoke`, `model.pin`,
+    /// `model.unpin`, `function.deploy`, `function.compile`, `function.rollback`, `function.traffic`, `function.scale`,
+    /// `function.remove`, `key.put`, `key.rotate`, `key.revoke`, `secret.set`, `secret.remove`, `secret.reseal`, `tenant.create`, `tenant.claims`, `tenant.limits`, `tenant.remove`, `tenant.import`, `function.import`; and where all goes
+    /// back to an earlier moment: `tenant.restore`, `function.restore`, `function.stop`, `model.restore`; of the server itself:
+    /// `server.start`, `server.collect`.
     pub kind: String,
     /// To whose thing.
     pub tenant: TenantName,
@@ -26,30 +36,14 @@ pub struct Event {
     pub subject: String,
     /// What else is worth to know, such as a digest. No secrets.
     pub detail: String,
-}
-
-impl Store {
-    /// At most `count_max` changes after the one with the id `after` (0: from the first), oldest first.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn events(&self, after: u64, count_max: u32) -> Result<Vec<Event>, StoreError> {
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT * FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-            let rows = query.query_map(params![after, count_max], |row| {
-                Ok(Event {
-                    id: unsigned(row, "id")?,
-                    at_ms: unsigned(row, "at_ms")?,
-                    kind: row.get("kind")?,
-                    tenant: parsed(row, "tenant")?,
-                    subject: row.get("subject")?,
-                    detail: row.get("detail")?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
+    /// What stood before: a version, a digest, a value.
+    pub before: Option<String>,
+    /// What stands since.
+    pub after: Option<String>,
+    /// Who did it; `None`: the change is older than this was written down.
+    pub by: Option<Actor>,
+    /// What chains it to the one before.
+    pub hash: Option<[u8; 32]>,
 }
 
 /// A change that has been noted.
@@ -59,33 +53,68 @@ pub(crate) struct Noted {
     pub(crate) at_ms: i64,
 }
 
-/// Notes a change in its own transaction; returns its time.
-pub(crate) fn note(
-    tx: &Transaction<'_>,
-    kind: &str,
-    tenant: &TenantName,
-    subject: &str,
-    detail: &str,
-) -> Result<i64, StoreError> {
-    Ok(noted(tx, kind, tenant, subject, detail)?.at_ms)
+/// A change that is to be noted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Note<'a> {
+    kind: &'a str,
+    tenant: &'a TenantName,
+    subject: &'a str,
+    detail: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
 }
 
-/// The same, for a change with which something begins or ends to stand ([`crate::history`]).
-pub(crate) fn noted(
-    tx: &Transaction<'_>,
-    kind: &str,
-    tenant: &TenantName,
-    subject: &str,
-    detail: &str,
-) -> Result<Noted, StoreError> {
-    let at_ms = now_ms();
-    let insert = "INSERT INTO event (at_ms, kind, tenant, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-    tx.prepare_cached(insert)?.execute(params![at_ms, kind, tenant.as_str(), subject, detail])?;
-    Ok(Noted { id: tx.last_insert_rowid(), at_ms })
+impl<'a> Note<'a> {
+    pub(crate) fn new(kind: &'a str, tenant: &'a TenantName, subject: &'a str) -> Self {
+        Self { kind, tenant, subject, detail: "", before: None, after: None }
+    }
+
+    /// What else is worth to know.
+    pub(crate) fn detail(self, detail: &'a str) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// What stood before, and what stands since; no secrets. What is very long is cut.
+    pub(crate) fn values(self, before: Option<&'a str>, after: Option<&'a str>) -> Self {
+        Self { before: before.map(cut), after: after.map(cut), ..self }
+    }
+
+    /// Notes it in its own transaction.
+    pub(crate) fn write(self, tx: &Changing<'_>) -> Result<Noted, StoreError> {
+        let at_ms = now_ms();
+        let insert = "INSERT INTO event (at_ms, kind, tenant, subject, detail, value_before, value_after,
+            actor, actor_tenant, actor_scopes, remote) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let Self { kind, tenant, subject, detail, before, after } = self;
+        let [actor, of, scopes, remote] = tx.by.columns();
+        let row = params![at_ms, kind, tenant.as_str(), subject, detail, before, after, actor, of, scopes, remote];
+        tx.prepare_cached(insert)?.execute(row)?;
+        let id = tx.last_insert_rowid();
+        chain::add(tx, id)?;
+        Ok(Noted { id, at_ms })
+    }
+}
+
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(VALUE_BYTES_MAX)).unwrap_or(text)
 }
 
 /// Milliseconds since 1970; 0 for a clock that is before.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event {
+        id: unsigned(row, "id")?,
+        at_ms: unsigned(row, "at_ms")?,
+        kind: row.get("kind")?,
+        tenant: parsed(row, "tenant")?,
+        subject: row.get("subject")?,
+        detail: row.get("detail")?,
+        before: row.get("value_before")?,
+        after: row.get("value_after")?,
+        by: Actor::read(row)?,
+        hash: row.get("hash")?,
+    })
 }

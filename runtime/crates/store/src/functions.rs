@@ -6,10 +6,11 @@ pub(crate) mod serving;
 pub use remove::RemovedFunction;
 pub use serving::{NewServing, Serving};
 
+use crate::changes::{Changes, Changing};
 use crate::compiled::CompiledRecord;
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::history::Item;
 use crate::models::{NewModelVersion, version};
 use crate::store::Store;
@@ -112,14 +113,14 @@ impl From<FunctionVersion> for NewFunctionVersion {
 pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
     LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
 
-impl Store {
+impl Changes<'_> {
     /// Keeps a deploy as a new version, and makes it live.
     ///
     /// # Errors
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], [`StoreError::NoModel`], or the metadata cannot be written. Then
     /// nothing has changed.
     pub fn put_function(&self, new: &NewFunctionVersion) -> Result<FunctionVersion, StoreError> {
-        self.db.write(|tx| self.put(tx, new, None))
+        self.write(|tx| self.put(tx, new, None))
     }
 
     /// Keeps a deploy and the versions of models that come with it, all of it or nothing. `aside`: the new version is not live; the
@@ -134,7 +135,7 @@ impl Store {
         new: &NewFunctionVersion,
         aside: Option<&str>,
     ) -> Result<FunctionVersion, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             for (expected, model) in models {
                 let kept = self.put_model_in(tx, model)?;
                 if kept.version != *expected {
@@ -150,9 +151,34 @@ impl Store {
     /// # Errors
     /// Those of [`Store::put_function`], of the first that fails. Then nothing has changed.
     pub fn put_functions(&self, new: &[NewFunctionVersion]) -> Result<Vec<FunctionVersion>, StoreError> {
-        self.db.write(|tx| new.iter().map(|new| self.put(tx, new, None)).collect())
+        self.write(|tx| new.iter().map(|new| self.put(tx, new, None)).collect())
     }
 
+    fn put(
+        &self,
+        tx: &Changing<'_>,
+        new: &NewFunctionVersion,
+        aside: Option<&str>,
+    ) -> Result<FunctionVersion, StoreError> {
+        tenants::require(tx, &new.tenant)?;
+        tenants::room_for_function(tx, &new.tenant, &new.name)?;
+        let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
+        if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
+            return Err(StoreError::NoBlob(new.component));
+        }
+        let number = next(tx, &new.tenant, &new.name)?;
+        let before = serving::told(tx, &new.tenant, &new.name)?;
+        let event = insert(tx, new, number, before.as_deref())?;
+        uploads::settle(tx, &new.tenant, &new.component)?;
+        match aside {
+            None => serving::set_live(tx, &new.tenant, &new.name, number, event)?,
+            Some(traffic) => serving::set_traffic(tx, &new.tenant, &new.name, Some(traffic), event)?,
+        }
+        require(tx, &new.tenant, &new.name, number)
+    }
+}
+
+impl Store {
     /// The live version of each function, of one tenant or of all, sorted by tenant and name.
     ///
     /// # Errors
@@ -219,28 +245,6 @@ impl Store {
     pub fn next_function_version(&self, tenant: &TenantName, name: &FunctionName) -> Result<Version, StoreError> {
         self.db.read(|tx| next(tx, tenant, name))
     }
-
-    fn put(
-        &self,
-        tx: &Transaction<'_>,
-        new: &NewFunctionVersion,
-        aside: Option<&str>,
-    ) -> Result<FunctionVersion, StoreError> {
-        tenants::require(tx, &new.tenant)?;
-        tenants::room_for_function(tx, &new.tenant, &new.name)?;
-        let is_there = self.blob_bytes(&new.tenant, &new.component).is_some();
-        if !is_there || !uploads::holds(tx, &new.tenant, &new.component)? {
-            return Err(StoreError::NoBlob(new.component));
-        }
-        let number = next(tx, &new.tenant, &new.name)?;
-        let event = insert(tx, new, number)?;
-        uploads::settle(tx, &new.tenant, &new.component)?;
-        match aside {
-            None => serving::set_live(tx, &new.tenant, &new.name, number, event)?,
-            Some(traffic) => serving::set_traffic(tx, &new.tenant, &new.name, Some(traffic), event)?,
-        }
-        require(tx, &new.tenant, &new.name, number)
-    }
 }
 
 /// One more than the highest number, those of removed versions among them.
@@ -274,9 +278,16 @@ pub(crate) fn find(
 }
 
 /// Returns the event.
-pub(crate) fn insert(tx: &Transaction<'_>, new: &NewFunctionVersion, number: Version) -> Result<i64, StoreError> {
-    let subject = format!("{}@{number}", new.name);
-    let event = noted(tx, "function.deploy", &new.tenant, &subject, &new.component.to_string())?;
+pub(crate) fn insert(
+    tx: &Changing<'_>,
+    new: &NewFunctionVersion,
+    number: Version,
+    before: Option<&str>,
+) -> Result<i64, StoreError> {
+    let (subject, component) = (format!("{}@{number}", new.name), new.component.to_string());
+    let after = format!("{number} {component}");
+    let note = Note::new("function.deploy", &new.tenant, &subject).detail(&component);
+    let event = note.values(before, Some(&after)).write(tx)?;
     Item::function(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
     tx.execute(
         "INSERT INTO function_version

@@ -2,9 +2,10 @@
 //!
 //! A grant is for a model with all its versions, and goes with the last of them.
 
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::Note;
 use crate::models::{ModelVersion, find, require};
 use crate::store::Store;
 use modelet_spec::{ModelName, Pick, TenantName, Version};
@@ -25,7 +26,7 @@ pub struct Grant {
     pub granted_ms: u64,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Grants a model, or changes how it is granted. Whether there is a tenant of that name is not asked. Returns the grant.
     ///
     /// # Errors
@@ -37,7 +38,7 @@ impl Store {
         to: &TenantName,
         share_batch: bool,
     ) -> Result<Grant, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             put(tx, owner, model, to, share_batch)?;
             one(tx, owner, model, to)?.ok_or_else(|| StoreError::NoGrant(to.clone()))
         })
@@ -48,16 +49,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::ModelMissing`], [`StoreError::NoGrant`], or the metadata cannot be written.
     pub fn revoke_model(&self, owner: &TenantName, model: &ModelName, to: &TenantName) -> Result<Grant, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             require(tx, owner, model, &Pick::Latest)?;
             let grant = one(tx, owner, model, to)?.ok_or_else(|| StoreError::NoGrant(to.clone()))?;
-            note(tx, "model.revoke", owner, model.as_str(), to.as_str())?;
+            let note = Note::new("model.revoke", owner, model.as_str()).detail(to.as_str());
+            note.values(Some(told(grant.share_batch)), None).write(tx)?;
             let sql = "DELETE FROM model_grant WHERE tenant = ?1 AND model = ?2 AND grantee = ?3";
             tx.execute(sql, (owner.as_str(), model.as_str(), to.as_str()))?;
             Ok(grant)
         })
     }
+}
 
+impl Store {
     /// All grants, sorted by owner, model and grantee.
     ///
     /// # Errors
@@ -103,7 +107,7 @@ impl Store {
 
 /// Grants a model, or changes how it is granted.
 pub(crate) fn put(
-    tx: &Transaction<'_>,
+    tx: &Changing<'_>,
     owner: &TenantName,
     model: &ModelName,
     to: &TenantName,
@@ -111,7 +115,9 @@ pub(crate) fn put(
 ) -> Result<(), StoreError> {
     require(tx, owner, model, &Pick::Latest)?;
     let detail = if share_batch { format!("{to} share-batch") } else { to.to_string() };
-    let at_ms = note(tx, "model.grant", owner, model.as_str(), &detail)?;
+    let before = one(tx, owner, model, to)?.map(|grant| told(grant.share_batch));
+    let note = Note::new("model.grant", owner, model.as_str()).detail(&detail);
+    let at_ms = note.values(before, Some(told(share_batch))).write(tx)?.at_ms;
     tx.execute(
         "INSERT INTO model_grant (tenant, model, grantee, share_batch, granted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (tenant, model, grantee) DO UPDATE SET share_batch = ?4",
@@ -136,6 +142,11 @@ pub(crate) fn is_usable(
     version: Version,
 ) -> Result<bool, StoreError> {
     Ok(one(tx, owner, name, user)?.is_some() && find(tx, owner, name, &Pick::Version(version))?.is_some())
+}
+
+/// A grant as an audit tells it.
+fn told(share_batch: bool) -> &'static str {
+    if share_batch { "granted, share-batch" } else { "granted" }
 }
 
 /// Forgets the grants of a model that has no version any more.

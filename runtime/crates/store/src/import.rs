@@ -3,8 +3,9 @@
 //! Versions keep the numbers that they had, as far as those were never used here; who calls has chosen them, and a number that was
 //! taken meanwhile undoes everything.
 
+use crate::changes::{Changes, Changing};
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::functions::{self, NewFunctionVersion, Serving};
 use crate::models::{self, NewModelVersion, labels, put};
 use crate::pins::{self, Pin};
@@ -78,14 +79,14 @@ impl ImportedTenant {
     }
 }
 
-impl Store {
+impl Changes<'_> {
     /// Keeps what comes in. Its contents must be on the disk (`Store::keep_staged`).
     ///
     /// # Errors
     /// [`StoreError::Taken`]: a number is used already. [`StoreError::NoBlob`], [`StoreError::Quota`], [`StoreError::Count`],
     /// [`StoreError::NoModel`], those of tenants, or the metadata cannot be written. Then nothing has changed.
     pub fn import(&self, import: &Import) -> Result<(), StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             for tenant in &import.tenants {
                 begin(tx, tenant, &import.detail)?;
             }
@@ -97,7 +98,7 @@ impl Store {
         })
     }
 
-    fn models_in(&self, tx: &Transaction<'_>, tenant: &ImportedTenant) -> Result<(), StoreError> {
+    fn models_in(&self, tx: &Changing<'_>, tenant: &ImportedTenant) -> Result<(), StoreError> {
         let used_bytes = uploads::used(tx, &tenant.name)?;
         for (number, new) in &tenant.models {
             free(tx, "model_version", &tenant.name, new.name.as_str(), *number)?;
@@ -128,18 +129,22 @@ impl Store {
         }
     }
 
-    fn functions_in(&self, tx: &Transaction<'_>, tenant: &ImportedTenant) -> Result<(), StoreError> {
+    fn functions_in(&self, tx: &Changing<'_>, tenant: &ImportedTenant) -> Result<(), StoreError> {
         for (number, new) in &tenant.functions {
             free(tx, "function_version", &tenant.name, new.name.as_str(), *number)?;
             tenants::room_for_function(tx, &tenant.name, &new.name)?;
             self.there(&tenant.name, &new.component, None)?;
-            functions::insert(tx, new, *number)?;
+            functions::insert(tx, new, *number, None)?;
             uploads::settle(tx, &tenant.name, &new.component)?;
         }
         for serving in &tenant.serving {
             let Serving { tenant, name, live, traffic_json } = serving;
             let detail = traffic_json.as_deref().unwrap_or_default();
-            let event = noted(tx, "function.import", tenant, &format!("{name}@{live}"), detail)?.id;
+            let before = functions::serving::told(tx, tenant, name)?;
+            let after = functions::serving::told_of(tx, serving)?;
+            let subject = format!("{name}@{live}");
+            let note = Note::new("function.import", tenant, &subject).detail(detail);
+            let event = note.values(before.as_deref(), Some(&after)).write(tx)?.id;
             functions::serving::set(tx, serving, event)?;
         }
         tenant.scales.iter().try_for_each(|(name, min)| scale::set(tx, &tenant.name, name, *min))
@@ -151,7 +156,9 @@ impl Store {
             _ => Err(StoreError::NoBlob(*digest)),
         }
     }
+}
 
+impl Store {
     /// All numbers that versions of a model have or had here, with those that are there.
     ///
     /// # Errors
@@ -178,14 +185,14 @@ impl Store {
     }
 }
 
-fn begin(tx: &Transaction<'_>, tenant: &ImportedTenant, detail: &str) -> Result<(), StoreError> {
+fn begin(tx: &Changing<'_>, tenant: &ImportedTenant, detail: &str) -> Result<(), StoreError> {
     if tenant.is_new {
         tenants::create(tx, &tenant.name, &tenant.claims.clone().unwrap_or_default())?;
     } else if let Some(claims) = &tenant.claims {
         tenants::set_claims(tx, &tenant.name, claims)?;
     }
     tenants::require(tx, &tenant.name)?;
-    noted(tx, "tenant.import", &tenant.name, tenant.name.as_str(), detail)?;
+    Note::new("tenant.import", &tenant.name, tenant.name.as_str()).detail(detail).write(tx)?;
     tenant.limits.iter().try_for_each(|limits| tenants::set_limits(tx, &tenant.name, limits))
 }
 

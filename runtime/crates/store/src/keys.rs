@@ -1,8 +1,9 @@
 //! Keys, and hashes of their secrets.
 
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, to_i64, unsigned};
 use crate::error::StoreError;
-use crate::events::{note, now_ms};
+use crate::events::{Note, now_ms};
 use crate::store::Store;
 use crate::tenants;
 use modelet_spec::{FunctionName, ModelName, TenantName};
@@ -61,22 +62,13 @@ impl HashKind {
     }
 }
 
-impl Store {
-    /// All keys by id, of one tenant or of all.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn keys(&self, tenant: Option<&TenantName>) -> Result<Vec<StoredKey>, StoreError> {
-        let sql = "SELECT * FROM key WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id";
-        self.db.read(|tx| list(tx, sql, [tenant.map(TenantName::as_str)]))
-    }
-
+impl Changes<'_> {
     /// Keeps a new key.
     ///
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written (also: there is a key of this id, or with this secret).
     pub fn create_key(&self, key: &StoredKey) -> Result<(), StoreError> {
-        self.db.write(|tx| insert(tx, key))
+        self.write(|tx| insert(tx, key, None))
     }
 
     /// Keeps a key in the place of the one with its id, if there is one.
@@ -84,9 +76,10 @@ impl Store {
     /// # Errors
     /// Those of [`Store::create_key`].
     pub fn put_key(&self, key: &StoredKey) -> Result<(), StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
+            let before = list(tx, "SELECT * FROM key WHERE id = ?1", [&key.id])?;
             tx.execute("DELETE FROM key WHERE id = ?1", [&key.id])?;
-            insert(tx, key)
+            insert(tx, key, before.first())
         })
     }
 
@@ -103,9 +96,10 @@ impl Store {
         old_until_ms: Option<u64>,
     ) -> Result<StoredKey, StoreError> {
         let until_ms = old_until_ms.map(|until| to_i64(until, "a time")).transpose()?;
-        self.db.write(|tx| {
+        self.write(|tx| {
             find(tx, tenant, id)?;
-            note(tx, "key.rotate", tenant, id, "")?;
+            let old = old_until_ms.map(|until| format!("the secret before holds until {until}"));
+            Note::new("key.rotate", tenant, id).detail(old.as_deref().unwrap_or_default()).write(tx)?;
             tx.execute(
                 "DELETE FROM key_secret WHERE key = ?1 AND (?2 IS NULL OR until_ms <= ?3)",
                 params![id, until_ms, now_ms()],
@@ -122,12 +116,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoKey`], or the metadata cannot be written.
     pub fn revoke_key(&self, tenant: &TenantName, id: &str) -> Result<StoredKey, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             let key = find(tx, tenant, id)?;
-            note(tx, "key.revoke", tenant, id, "")?;
+            Note::new("key.revoke", tenant, id).values(Some(&told(&key)), None).write(tx)?;
             tx.execute("DELETE FROM key WHERE id = ?1", [id])?;
             Ok(key)
         })
+    }
+}
+
+impl Store {
+    /// All keys by id, of one tenant or of all.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn keys(&self, tenant: Option<&TenantName>) -> Result<Vec<StoredKey>, StoreError> {
+        let sql = "SELECT * FROM key WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id";
+        self.db.read(|tx| list(tx, sql, [tenant.map(TenantName::as_str)]))
     }
 
     /// Writes down when keys were last used, in milliseconds since 1970. Keys that are gone are passed over.
@@ -145,10 +150,12 @@ impl Store {
     }
 }
 
-fn insert(tx: &Transaction<'_>, key: &StoredKey) -> Result<(), StoreError> {
+fn insert(tx: &Changing<'_>, key: &StoredKey, before: Option<&StoredKey>) -> Result<(), StoreError> {
     tenants::require(tx, &key.tenant)?;
     let scopes = key.scopes.join(" ");
-    let at_ms = note(tx, "key.put", &key.tenant, &key.id, &scopes)?;
+    let (before, after) = (before.map(told), told(key));
+    let note = Note::new("key.put", &key.tenant, &key.id).detail(&scopes);
+    let at_ms = note.values(before.as_deref(), Some(&after)).write(tx)?.at_ms;
     let (functions, models) = match &key.bound {
         Some((functions, models)) => (Some(words(functions)), Some(words(models))),
         None => (None, None),
@@ -159,6 +166,18 @@ fn insert(tx: &Transaction<'_>, key: &StoredKey) -> Result<(), StoreError> {
         params![key.id, key.tenant.as_str(), scopes, functions, models, at_ms, expires_ms],
     )?;
     key.secrets.iter().try_for_each(|secret| insert_secret(tx, &key.id, secret))
+}
+
+/// A key as an audit tells it: what it may do, with what, until when. Nothing of its secrets.
+fn told(key: &StoredKey) -> String {
+    let mut told = key.scopes.join(" ");
+    if let Some((functions, models)) = &key.bound {
+        told.push_str(&format!("; functions: {}; models: {}", words(functions), words(models)));
+    }
+    if let Some(end) = key.expires_ms {
+        told.push_str(&format!("; until {end}"));
+    }
+    told
 }
 
 fn insert_secret(tx: &Transaction<'_>, key: &str, secret: &StoredSecret) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Where artifacts and desired state live: one data directory of one server.
 //!
 //! Bytes (components, models) are files named by their digest; what should serve is in SQLite beside them. Every change
-//! is one transaction with a row in `event`, so that a later reader can follow what happened; `history` says what stood at any
+//! is one transaction with a row in `event`, made by somebody ([`Store::by`]) and chained to the row before; `history` says what stood at any
 //! moment of the last weeks. All calls block: call them from a thread that may.
 //!
 //! It does not know what a manifest, a model's description or compiled code mean: to it they are text and bytes. It keeps
@@ -11,7 +11,10 @@
 //!
 //! Begin with [`Store::open`]; `db/schema/` is the picture of the metadata.
 
+mod actor;
 mod blobs;
+mod chain;
+mod changes;
 mod collect;
 mod compiled;
 mod data_dir;
@@ -40,11 +43,14 @@ mod uploads;
 mod usage;
 mod verify;
 
+pub use actor::Actor;
 pub use blobs::Dedupe;
+pub use chain::{Anchor, ChainFault, ChainVerified};
+pub use changes::Changes;
 pub use collect::Collected;
 pub use compiled::CompiledRecord;
 pub use error::StoreError;
-pub use events::Event;
+pub use events::{AuditQuery, Event};
 pub use export::Exported;
 pub use functions::{
     FunctionVersion, ModelBinding, NewFunctionVersion, NewModelBinding, NewServing, RemovedFunction, Serving,

@@ -1,8 +1,9 @@
 //! Versions of models that are to stay in memory.
 
+use crate::changes::{Changes, Changing};
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::Note;
 use crate::models::version;
 use crate::store::Store;
 use modelet_spec::{ModelName, TenantName, Version};
@@ -19,15 +20,17 @@ pub struct Pin {
     pub version: Version,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Pins a version, or takes that back. `false`: it was so already.
     ///
     /// # Errors
     /// When there is no such version, or the metadata cannot be written.
     pub fn set_pin(&self, pin: &Pin, wanted: bool) -> Result<bool, StoreError> {
-        self.db.write(|tx| set(tx, pin, wanted))
+        self.write(|tx| set(tx, pin, wanted))
     }
+}
 
+impl Store {
     /// All pins, sorted.
     ///
     /// # Errors
@@ -38,7 +41,7 @@ impl Store {
 }
 
 /// Pins a version, or takes that back. `false`: it was so already.
-pub(crate) fn set(tx: &Transaction<'_>, pin: &Pin, wanted: bool) -> Result<bool, StoreError> {
+pub(crate) fn set(tx: &Changing<'_>, pin: &Pin, wanted: bool) -> Result<bool, StoreError> {
     let sql = if wanted {
         "INSERT INTO model_pin (tenant, name, version) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
     } else {
@@ -46,8 +49,10 @@ pub(crate) fn set(tx: &Transaction<'_>, pin: &Pin, wanted: bool) -> Result<bool,
     };
     let changed = tx.execute(sql, params![pin.tenant.as_str(), pin.name.as_str(), pin.version.get()])? > 0;
     if changed {
-        let kind = if wanted { "model.pin" } else { "model.unpin" };
-        note(tx, kind, &pin.tenant, &format!("{}@{}", pin.name, pin.version), "")?;
+        let (kind, before, after) =
+            if wanted { ("model.pin", None, Some("pinned")) } else { ("model.unpin", Some("pinned"), None) };
+        let subject = format!("{}@{}", pin.name, pin.version);
+        Note::new(kind, &pin.tenant, &subject).values(before, after).write(tx)?;
     }
     Ok(changed)
 }

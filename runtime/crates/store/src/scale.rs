@@ -1,21 +1,24 @@
 //! How many instances of a function are kept warm, where somebody has said so.
 
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::Note;
 use crate::store::Store;
 use modelet_spec::{FunctionName, TenantName};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-impl Store {
+impl Changes<'_> {
     /// Keeps what was said. It holds for all versions of the function, those to come too.
     ///
     /// # Errors
     /// When the metadata cannot be written.
     pub fn set_scale(&self, tenant: &TenantName, name: &FunctionName, min: u32) -> Result<(), StoreError> {
-        self.db.write(|tx| set(tx, tenant, name, min))
+        self.write(|tx| set(tx, tenant, name, min))
     }
+}
 
+impl Store {
     /// What was said of a function; `None`: nothing.
     ///
     /// # Errors
@@ -37,13 +40,18 @@ impl Store {
 }
 
 /// Keeps what was said of a function.
-pub(crate) fn set(tx: &Transaction<'_>, tenant: &TenantName, name: &FunctionName, min: u32) -> Result<(), StoreError> {
+pub(crate) fn set(tx: &Changing<'_>, tenant: &TenantName, name: &FunctionName, min: u32) -> Result<(), StoreError> {
+    let said = "SELECT CAST(min AS TEXT) FROM function_scale WHERE tenant = ?1 AND name = ?2";
+    let of = (tenant.as_str(), name.as_str());
+    let before: Option<String> = tx.prepare_cached(said)?.query_row(of, |row| row.get(0)).optional()?;
     tx.execute(
         "INSERT INTO function_scale (tenant, name, min) VALUES (?1, ?2, ?3)
          ON CONFLICT (tenant, name) DO UPDATE SET min = ?3",
         params![tenant.as_str(), name.as_str(), min],
     )?;
-    note(tx, "function.scale", tenant, name.as_str(), &min.to_string())?;
+    let after = min.to_string();
+    let note = Note::new("function.scale", tenant, name.as_str()).detail(&after);
+    note.values(before.as_deref(), Some(&after)).write(tx)?;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Secrets, sealed by whoever keeps them here: this crate has no key and opens none.
 
+use crate::changes::Changes;
 use crate::db::{parsed, to_i64, unsigned};
 use crate::error::StoreError;
-use crate::events::{note, noted};
+use crate::events::Note;
 use crate::store::Store;
 use crate::tenants;
 use modelet_spec::{SecretName, TenantName};
@@ -47,7 +48,7 @@ impl fmt::Debug for StoredSealed {
     }
 }
 
-impl Store {
+impl Changes<'_> {
     /// Keeps a secret, in the place of the one of that name. `seal` is told the version that the value gets, to bind it to it;
     /// `max` is how many secrets the tenant may have by the server's word. Returns it, and whether it is new.
     ///
@@ -60,11 +61,13 @@ impl Store {
         max: u32,
         seal: impl FnOnce(u64) -> Option<Seal>,
     ) -> Result<(StoredSealed, bool), StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             tenants::require(tx, tenant)?;
-            let is_new = find(tx, tenant, name)?.is_none();
+            let before = find(tx, tenant, name)?.map(|before| told(&before));
+            let is_new = before.is_none();
             tenants::room_for_secret(tx, tenant, is_new, max)?;
-            let event = noted(tx, "secret.set", tenant, name.as_str(), "")?;
+            let note = Note::new("secret.set", tenant, name.as_str());
+            let event = note.values(before.as_deref(), Some("another value")).write(tx)?;
             let version = u64::try_from(event.id).unwrap_or_default();
             let seal = seal(version).ok_or(StoreError::NotSealed)?;
             tx.execute(
@@ -76,6 +79,40 @@ impl Store {
         })
     }
 
+    /// Takes a secret away.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSecret`], or the metadata cannot be written.
+    pub fn remove_secret(&self, tenant: &TenantName, name: &SecretName) -> Result<StoredSealed, StoreError> {
+        self.write(|tx| {
+            let secret = require(tx, tenant, name)?;
+            let before = told(&secret);
+            Note::new("secret.remove", tenant, name.as_str()).values(Some(&before), None).write(tx)?;
+            tx.execute("DELETE FROM secret WHERE tenant = ?1 AND name = ?2", (tenant.as_str(), name.as_str()))?;
+            Ok(secret)
+        })
+    }
+
+    /// Has the same values under other seals: all of them or none. One that was set meanwhile stays as it is.
+    ///
+    /// # Errors
+    /// When the metadata cannot be written.
+    pub fn reseal_secrets(&self, resealed: &[StoredSealed]) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let count = resealed.len().to_string();
+            Note::new("secret.reseal", &TenantName::default_tenant(), "secrets").detail(&count).write(tx)?;
+            let update = "UPDATE secret SET key_id = ?4, sealed = ?5 WHERE tenant = ?1 AND name = ?2 AND version = ?3";
+            let mut update = tx.prepare_cached(update)?;
+            resealed.iter().try_for_each(|StoredSealed { tenant, name, version, seal, .. }| {
+                let version = to_i64(*version, "a version")?;
+                update.execute(params![tenant.as_str(), name.as_str(), version, seal.key_id, seal.bytes])?;
+                Ok(())
+            })
+        })
+    }
+}
+
+impl Store {
     /// A secret of a tenant, if there is one of that name.
     ///
     /// # Errors
@@ -92,36 +129,11 @@ impl Store {
         let sql = "SELECT * FROM secret WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, name";
         self.db.read(|tx| list(tx, sql, [tenant.map(TenantName::as_str)]))
     }
+}
 
-    /// Takes a secret away.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSecret`], or the metadata cannot be written.
-    pub fn remove_secret(&self, tenant: &TenantName, name: &SecretName) -> Result<StoredSealed, StoreError> {
-        self.db.write(|tx| {
-            let secret = require(tx, tenant, name)?;
-            note(tx, "secret.remove", tenant, name.as_str(), "")?;
-            tx.execute("DELETE FROM secret WHERE tenant = ?1 AND name = ?2", (tenant.as_str(), name.as_str()))?;
-            Ok(secret)
-        })
-    }
-
-    /// Has the same values under other seals: all of them or none. One that was set meanwhile stays as it is.
-    ///
-    /// # Errors
-    /// When the metadata cannot be written.
-    pub fn reseal_secrets(&self, resealed: &[StoredSealed]) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            note(tx, "secret.reseal", &TenantName::default_tenant(), "", &resealed.len().to_string())?;
-            let update = "UPDATE secret SET key_id = ?4, sealed = ?5 WHERE tenant = ?1 AND name = ?2 AND version = ?3";
-            let mut update = tx.prepare_cached(update)?;
-            resealed.iter().try_for_each(|StoredSealed { tenant, name, version, seal, .. }| {
-                let version = to_i64(*version, "a version")?;
-                update.execute(params![tenant.as_str(), name.as_str(), version, seal.key_id, seal.bytes])?;
-                Ok(())
-            })
-        })
-    }
+/// A secret as an audit tells it: when its value was set, and nothing of it.
+fn told(secret: &StoredSealed) -> String {
+    format!("set by row {}", secret.version)
 }
 
 /// One secret of a tenant. Another tenant's is looked for in the same way, and not found.

@@ -1,6 +1,7 @@
 //! The store as a whole.
 
 use crate::blobs::Dedupe;
+use crate::chain::{self, ChainKey};
 use crate::data_dir::DataDir;
 use crate::db::{Db, Durability, KEY_VALUE, METADATA, USAGE};
 use crate::error::StoreError;
@@ -18,6 +19,8 @@ pub struct Store {
     pub(crate) books: Db,
     pub(crate) dedupe: Dedupe,
     pub(crate) in_flight: InFlight,
+    /// What events are chained with.
+    pub(crate) chain: ChainKey,
     dir: DataDir,
 }
 
@@ -31,7 +34,9 @@ impl Store {
         let db = Db::open(&dir.path().join("modelet.db"), METADATA, Durability::Power)?;
         let pairs = Db::open(&dir.path().join("keyvalue.db"), KEY_VALUE, Durability::Process)?;
         let books = Db::open(&dir.path().join("usage.db"), USAGE, Durability::Process)?;
-        Ok(Self { db, pairs, books, dedupe: Dedupe::All, in_flight: InFlight::default(), dir })
+        let chain = ChainKey::open(dir.path())?;
+        chain::begin(&db, &chain)?;
+        Ok(Self { db, pairs, books, dedupe: Dedupe::All, in_flight: InFlight::default(), chain, dir })
     }
 
     /// The same store, which keeps new contents apart as said. Those that are there stay where they are.

@@ -12,9 +12,10 @@ pub use usage::TenantUse;
 
 pub(crate) use quota::{room_for_function, room_for_model, room_for_secret};
 
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::Note;
 use crate::store::Store;
 use modelet_spec::{Claims, TenantLimits, TenantName};
 use rusqlite::types::Type;
@@ -33,14 +34,14 @@ pub struct Tenant {
     pub created_ms: u64,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Makes a tenant. That no other has a part of its claims is for the caller to see to.
     ///
     /// # Errors
     /// [`StoreError::TenantExists`], [`StoreError::TenantRemoved`], or the metadata cannot be written (also: a claim is
     /// another's).
     pub fn create_tenant(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.db.write(|tx| create(tx, name, claims))
+        self.write(|tx| create(tx, name, claims))
     }
 
     /// Gives a tenant these claims in the place of those that it has. That no other has a part of them, and that its functions need no
@@ -49,7 +50,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written (also: a claim is another's).
     pub fn set_claims(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.db.write(|tx| set_claims(tx, name, claims))
+        self.write(|tx| set_claims(tx, name, claims))
     }
 
     /// Sets what a tenant may have.
@@ -57,9 +58,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written.
     pub fn set_tenant_limits(&self, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
-        self.db.write(|tx| set_limits(tx, name, limits))
+        self.write(|tx| set_limits(tx, name, limits))
     }
+}
 
+impl Store {
     /// Whether there is a tenant of this name.
     ///
     /// # Errors
@@ -106,21 +109,25 @@ pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Tenant>, StoreError> {
 }
 
 /// Makes a tenant.
-pub(crate) fn create(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+pub(crate) fn create(tx: &Changing<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
     match state(tx, name)? {
         State::There => return Err(StoreError::TenantExists(name.clone())),
         State::Removed => return Err(StoreError::TenantRemoved(name.clone())),
         State::Never => {}
     }
-    let at_ms = note(tx, "tenant.create", name, name.as_str(), &claims.to_string())?;
+    let told = claims.to_string();
+    let note = Note::new("tenant.create", name, name.as_str()).detail(&told);
+    let at_ms = note.values(None, Some(&told)).write(tx)?.at_ms;
     tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
     insert_claims(tx, name, claims)
 }
 
 /// Gives a tenant these claims, and no others.
-pub(crate) fn set_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+pub(crate) fn set_claims(tx: &Changing<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
     require(tx, name)?;
-    note(tx, "tenant.claims", name, name.as_str(), &claims.to_string())?;
+    let (before, after) = (self::claims(tx, name)?.to_string(), claims.to_string());
+    let note = Note::new("tenant.claims", name, name.as_str()).detail(&after);
+    note.values(Some(&before), Some(&after)).write(tx)?;
     tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
     insert_claims(tx, name, claims)
 }
@@ -137,10 +144,13 @@ fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Re
 }
 
 /// Says what a tenant may have.
-pub(crate) fn set_limits(tx: &Transaction<'_>, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
+pub(crate) fn set_limits(tx: &Changing<'_>, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
     let json = serde_json::to_string(limits).map_err(|error| StoreError::Json("limits", error))?;
     require(tx, name)?;
-    note(tx, "tenant.limits", name, name.as_str(), &json)?;
+    let stood = "SELECT limits FROM tenant WHERE name = ?1";
+    let before: String = tx.prepare_cached(stood)?.query_row([name.as_str()], |row| row.get(0))?;
+    let note = Note::new("tenant.limits", name, name.as_str()).detail(&json);
+    note.values(Some(&before), Some(&json)).write(tx)?;
     tx.execute("UPDATE tenant SET limits = ?2 WHERE name = ?1", (name.as_str(), &json))?;
     Ok(())
 }

@@ -33,6 +33,9 @@ impl Store {
         for (name, db) in [("modelet.db", &self.db), ("keyvalue.db", &self.pairs), ("usage.db", &self.books)] {
             verified.faults.extend(database_faults(db)?.into_iter().map(|fault| format!("{name}: {fault}")));
         }
+        if let Some(fault) = self.verify_audit(None)?.fault {
+            verified.faults.push(format!("modelet.db: audit: {fault}"));
+        }
         for (tenant, digest) in self.db.read(named)? {
             self.verify_content(&tenant, &digest, &mut verified)?;
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use modelet_spec::TenantName;
-use modelet_store::{Store, StoreError};
+use modelet_store::{Actor, Store, StoreError};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
@@ -117,7 +117,7 @@ fn the_database_is_opened_to_survive_a_power_failure() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
     let store = Store::open(&data).unwrap();
-    store.create_tenant(&"acme".parse().unwrap(), &modelet_spec::Claims::default()).unwrap();
+    store.by(&Actor::Server).create_tenant(&"acme".parse().unwrap(), &modelet_spec::Claims::default()).unwrap();
     let database = rusqlite::Connection::open(data.join("modelet.db")).unwrap();
     let mode: String = database.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");

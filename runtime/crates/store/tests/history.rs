@@ -10,8 +10,8 @@
 
 use modelet_spec::{Digest, FunctionName, ModelName, Pick, TenantName, Version};
 use modelet_store::{
-    CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, Moment, NewFunctionVersion, NewModelVersion,
-    NewServing, Serving, Store,
+    Actor, CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, Moment, NewFunctionVersion,
+    NewModelVersion, NewServing, Serving, Store,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn deploy(store: &Store, name: &str) -> Version {
         models: Vec::new(),
         not_reused: None,
     };
-    store.put_function(&new).unwrap().version
+    store.by(&Actor::Server).put_function(&new).unwrap().version
 }
 
 fn push(store: &Store, name: &str, content: &[u8]) {
@@ -75,12 +75,12 @@ fn push(store: &Store, name: &str, content: &[u8]) {
         description_json: "{}".to_owned(),
         label: None,
     };
-    store.put_model(&new).unwrap();
+    store.by(&Actor::Server).put_model(&new).unwrap();
 }
 
 fn serve(store: &Store, name: &FunctionName, live: Version, traffic: Option<String>) {
     let serving = Serving { tenant: tenant(), name: name.clone(), live, traffic_json: traffic };
-    store.serve(&NewServing { serving: &serving, kind: "function.traffic", detail: "" }).unwrap();
+    store.by(&Actor::Server).serve(&NewServing { serving: &serving, kind: "function.traffic", detail: "" }).unwrap();
 }
 
 /// Numbers as good as random, and the same in every run.
@@ -118,22 +118,24 @@ fn change(store: &Store, dice: &mut Dice) {
             // What shares a function's requests is the control plane's to know: here nothing does.
             live.iter().for_each(|live| serve(store, &name, *live, None));
             let others: Vec<Version> = versions.into_iter().filter(|version| Some(*version) != live).collect();
-            dice.one_of(&others).iter().for_each(|version| drop(store.remove_function(&owner, &name, Some(**version))));
+            dice.one_of(&others)
+                .iter()
+                .for_each(|version| drop(store.by(&Actor::Server).remove_function(&owner, &name, Some(**version))));
         }
-        5 if dice.roll(3) == 0 => drop(store.remove_function(&owner, &name, None)),
+        5 if dice.roll(3) == 0 => drop(store.by(&Actor::Server).remove_function(&owner, &name, None)),
         6 | 7 => push(store, model.as_str(), &dice.roll(5).to_le_bytes()),
         8 => {
             let label = ["stable", "next"][usize::try_from(dice.roll(2)).unwrap()].parse().unwrap();
             let Some(version) = dice.one_of(&pushed) else { return };
             if dice.roll(4) == 0 {
-                drop(store.unlabel_model(&owner, &model, None, &label));
+                drop(store.by(&Actor::Server).unlabel_model(&owner, &model, None, &label));
             } else {
-                store.label_model(&owner, &model, &Pick::Version(*version), &label).unwrap();
+                store.by(&Actor::Server).label_model(&owner, &model, &Pick::Version(*version), &label).unwrap();
             }
         }
         9 => {
             let Some(version) = dice.one_of(&pushed) else { return };
-            store.remove_model(&owner, &model, Some(&Pick::Version(*version)), true).unwrap();
+            store.by(&Actor::Server).remove_model(&owner, &model, Some(&Pick::Version(*version)), true).unwrap();
         }
         _ => {}
     }
@@ -155,7 +157,7 @@ fn every_moment_is_as_it_was_and_can_be_gone_back_to() {
             if dice.roll(20) == 0 {
                 let (moment, state) = dice.one_of(&moments).unwrap().clone();
                 let would = store.would_restore(&tenant(), moment).unwrap();
-                let restored = store.restore(&tenant(), moment, "").unwrap();
+                let restored = store.by(&Actor::Server).restore(&tenant(), moment, "").unwrap();
                 assert_eq!(would, restored, "seed {seed}, change {number}");
                 assert_eq!(
                     (restored.missing.as_slice(), now(&store)),
@@ -193,12 +195,15 @@ fn a_database_of_before_has_its_history_from_its_events() {
     for content in [b"1", b"2", b"3"] {
         push(&store, "m", content);
         deploy(&store, "f");
-        store.label_model(&owner, &model, &Pick::Latest, &"stable".parse().unwrap()).unwrap();
+        store.by(&Actor::Server).label_model(&owner, &model, &Pick::Latest, &"stable".parse().unwrap()).unwrap();
     }
     deploy(&store, "g");
-    store.unlabel_model(&owner, &model, None, &"stable".parse().unwrap()).unwrap();
-    store.label_model(&owner, &model, &Pick::Version(Version::FIRST), &"next".parse().unwrap()).unwrap();
-    store.remove_model(&owner, &model, Some(&Pick::Version(Version::FIRST.next())), false).unwrap();
+    store.by(&Actor::Server).unlabel_model(&owner, &model, None, &"stable".parse().unwrap()).unwrap();
+    store
+        .by(&Actor::Server)
+        .label_model(&owner, &model, &Pick::Version(Version::FIRST), &"next".parse().unwrap())
+        .unwrap();
+    store.by(&Actor::Server).remove_model(&owner, &model, Some(&Pick::Version(Version::FIRST.next())), false).unwrap();
     drop(store);
     let before = periods(&data);
     assert_eq!(before.len(), 3 + 4 + 4 + 4, "models, functions, what was live, labels: {before:#?}");
@@ -220,18 +225,18 @@ fn what_was_removed_stays_as_long_as_the_history_and_then_goes() {
     let file = store.compiled_file(&Digest::of(b"f"), "engine");
     let moment = last(&store);
     let state = now(&store);
-    store.remove_function(&owner, &name, None).unwrap();
-    store.remove_model(&owner, &model, None, false).unwrap();
+    store.by(&Actor::Server).remove_function(&owner, &name, None).unwrap();
+    store.by(&Actor::Server).remove_model(&owner, &model, None, false).unwrap();
     assert_eq!(store.used_bytes(&owner).unwrap(), 0, "it counts no longer");
     assert!(!store.holds(&owner, &Digest::of(b"weights")).unwrap(), "and nobody can name it");
     let kept = store.collect(Duration::ZERO, Duration::from_secs(3600)).unwrap();
     assert_eq!((kept.files, file.is_file()), (0, true));
-    store.restore(&owner, moment, "").unwrap();
+    store.by(&Actor::Server).restore(&owner, moment, "").unwrap();
     assert_eq!(now(&store), state);
     assert_eq!(store.blob(&owner, &Digest::of(b"weights")).unwrap(), b"weights");
 
-    store.remove_function(&owner, &name, None).unwrap();
-    store.remove_model(&owner, &model, None, false).unwrap();
+    store.by(&Actor::Server).remove_function(&owner, &name, None).unwrap();
+    store.by(&Actor::Server).remove_model(&owner, &model, None, false).unwrap();
     let gone = store.collect(Duration::ZERO, Duration::ZERO).unwrap();
     assert_eq!((gone.files, file.is_file()), (2, false));
     assert_eq!(store.verify().unwrap().faults, [""; 0], "what is not named is not missed");

@@ -9,7 +9,7 @@
 
 use modelet_spec::{Claims, Digest, Pick, TenantName, Version};
 use modelet_store::{
-    Dedupe, FileEntry, FileRole, Import, ImportedTenant, NewFunctionVersion, NewModelVersion, Serving, Store,
+    Actor, Dedupe, FileEntry, FileRole, Import, ImportedTenant, NewFunctionVersion, NewModelVersion, Serving, Store,
     StoreError,
 };
 
@@ -69,7 +69,7 @@ fn imported(store: &Store, name: &str) -> ImportedTenant {
 }
 
 fn import(store: &Store, tenants: Vec<ImportedTenant>) -> Result<(), StoreError> {
-    store.import(&Import { tenants, detail: "a test".to_owned() })
+    store.by(&Actor::Server).import(&Import { tenants, detail: "a test".to_owned() })
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 use modelet_spec::{TenantName, Version};
-use modelet_store::{FileEntry, FileRole, NewModelVersion, Pin, Store, StoreError};
+use modelet_store::{Actor, FileEntry, FileRole, NewModelVersion, Pin, Store, StoreError};
 
 #[test]
 fn a_pin_stays_until_it_is_taken_back() {
@@ -12,13 +12,28 @@ fn a_pin_stays_until_it_is_taken_back() {
     let pin = Pin { tenant: TenantName::default_tenant(), name: "m".parse().unwrap(), version: Version::FIRST };
     {
         let store = Store::open(&dir).unwrap();
-        assert!(matches!(store.set_pin(&pin, true), Err(StoreError::Database(_))), "there is no such version");
+        assert!(
+            matches!(store.by(&Actor::Server).set_pin(&pin, true), Err(StoreError::Database(_))),
+            "there is no such version"
+        );
         push(&store, &pin);
-        assert_eq!((store.set_pin(&pin, true).unwrap(), store.set_pin(&pin, true).unwrap()), (true, false));
+        assert_eq!(
+            (
+                store.by(&Actor::Server).set_pin(&pin, true).unwrap(),
+                store.by(&Actor::Server).set_pin(&pin, true).unwrap()
+            ),
+            (true, false)
+        );
     }
     let store = Store::open(&dir).unwrap();
     assert_eq!(store.pins().unwrap(), std::slice::from_ref(&pin));
-    assert_eq!((store.set_pin(&pin, false).unwrap(), store.set_pin(&pin, false).unwrap()), (true, false));
+    assert_eq!(
+        (
+            store.by(&Actor::Server).set_pin(&pin, false).unwrap(),
+            store.by(&Actor::Server).set_pin(&pin, false).unwrap()
+        ),
+        (true, false)
+    );
     assert!(store.pins().unwrap().is_empty());
 }
 
@@ -29,5 +44,5 @@ fn push(store: &Store, pin: &Pin) {
     let (tenant, name) = (pin.tenant.clone(), pin.name.clone());
     let new =
         NewModelVersion { tenant, name, digest, files, card_json, description_json: "{}".to_owned(), label: None };
-    store.put_model(&new).unwrap();
+    store.by(&Actor::Server).put_model(&new).unwrap();
 }

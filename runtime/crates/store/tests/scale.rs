@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 use modelet_spec::{FunctionName, TenantName};
-use modelet_store::{NewFunctionVersion, Store};
+use modelet_store::{Actor, NewFunctionVersion, Store};
 
 const WHY: &str = "it answers once";
 
@@ -24,14 +24,17 @@ fn how_many_are_kept_warm_and_why_one_is_not_reused_survive_a_restart() {
             models: Vec::new(),
             not_reused: Some(WHY.to_owned()),
         };
-        store.put_function(&new).unwrap();
+        store.by(&Actor::Server).put_function(&new).unwrap();
         assert_eq!(store.scale(&tenant, &name).unwrap(), None);
-        store.set_scale(&tenant, &name, 3).unwrap();
-        store.set_scale(&tenant, &name, 2).unwrap();
+        store.by(&Actor::Server).set_scale(&tenant, &name, 3).unwrap();
+        store.by(&Actor::Server).set_scale(&tenant, &name, 2).unwrap();
     }
     let store = Store::open(&dir).unwrap();
     assert_eq!(store.scale(&tenant, &name).unwrap(), Some(2));
     assert_eq!(store.scales().unwrap(), [(tenant.clone(), name.clone(), 2)]);
     assert_eq!(store.function(&tenant, &name).unwrap().unwrap().not_reused.as_deref(), Some(WHY));
-    assert!(store.set_scale(&"nobody".parse().unwrap(), &name, 1).is_err(), "there is no such tenant");
+    assert!(
+        store.by(&Actor::Server).set_scale(&"nobody".parse().unwrap(), &name, 1).is_err(),
+        "there is no such tenant"
+    );
 }

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
 use modelet_spec::{Claims, SecretName, TenantLimits, TenantName};
-use modelet_store::{Seal, Store, StoreError, StoredSealed};
+use modelet_store::{Actor, Seal, Store, StoreError, StoredSealed};
 
 fn open() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("data")).unwrap();
     for tenant in ["acme", "beta"] {
-        store.create_tenant(&tenant.parse().unwrap(), &Claims::default()).unwrap();
+        store.by(&Actor::Server).create_tenant(&tenant.parse().unwrap(), &Claims::default()).unwrap();
     }
     (dir, store)
 }
@@ -20,7 +20,9 @@ fn seal(text: &str) -> Seal {
 
 fn put(store: &Store, tenant: &str, name: &str, text: &str) -> Result<(StoredSealed, bool), StoreError> {
     let (tenant, name): (TenantName, SecretName) = (tenant.parse().unwrap(), name.parse().unwrap());
-    store.put_secret((&tenant, &name), Some("key-1"), 2, |version| Some(seal(&format!("{text}@{version}"))))
+    store
+        .by(&Actor::Server)
+        .put_secret((&tenant, &name), Some("key-1"), 2, |version| Some(seal(&format!("{text}@{version}"))))
 }
 
 #[test]
@@ -34,8 +36,8 @@ fn a_value_has_a_version_of_its_own_and_another_tenants_is_not_found() {
     assert!(!is_new && second.version > first.version);
     assert_eq!(store.secret(&acme, &name).unwrap(), Some(second.clone()));
     assert_eq!(store.secret(&beta, &name).unwrap(), None);
-    assert!(matches!(store.remove_secret(&beta, &name), Err(StoreError::NoSecret(_))));
-    assert_eq!(store.remove_secret(&acme, &name).unwrap(), second);
+    assert!(matches!(store.by(&Actor::Server).remove_secret(&beta, &name), Err(StoreError::NoSecret(_))));
+    assert_eq!(store.by(&Actor::Server).remove_secret(&acme, &name).unwrap(), second);
     let (third, is_new) = put(&store, "acme", "api-key", "two").unwrap();
     assert!(is_new && third.version > second.version, "also after it was removed");
     let kinds: Vec<String> = store.events(0, 100).unwrap().into_iter().map(|event| event.kind).collect();
@@ -51,11 +53,14 @@ fn secrets_are_counted_and_go_with_their_tenant() {
     let refused = put(&store, "acme", "c", "x").unwrap_err();
     assert!(matches!(refused, StoreError::Count { what: "secrets", max: 2, used: 2 }), "{refused}");
     put(&store, "acme", "b", "y").unwrap();
-    store.set_tenant_limits(&acme, &TenantLimits { secrets: Some(1), ..TenantLimits::default() }).unwrap();
+    store
+        .by(&Actor::Server)
+        .set_tenant_limits(&acme, &TenantLimits { secrets: Some(1), ..TenantLimits::default() })
+        .unwrap();
     assert!(matches!(put(&store, "acme", "c", "x"), Err(StoreError::Count { max: 1, .. })));
     assert_eq!(store.tenant_use(&acme).unwrap().secrets, 2);
     put(&store, "beta", "c", "x").unwrap();
-    store.remove_tenant(&acme, false).unwrap();
+    store.by(&Actor::Server).remove_tenant(&acme, false).unwrap();
     let left: Vec<String> = store.secrets(None).unwrap().iter().map(|secret| secret.tenant.to_string()).collect();
     assert_eq!(left, ["beta"]);
     assert!(matches!(put(&store, "acme", "c", "x"), Err(StoreError::NoTenant(_))));
@@ -66,14 +71,17 @@ fn what_cannot_be_sealed_leaves_nothing_and_other_seals_are_for_the_values_they_
     let (_dir, store) = open();
     let (acme, name): (TenantName, SecretName) = ("acme".parse().unwrap(), "a".parse().unwrap());
     let events = store.events(0, 100).unwrap().len();
-    assert!(matches!(store.put_secret((&acme, &name), None, 9, |_| None), Err(StoreError::NotSealed)));
+    assert!(matches!(
+        store.by(&Actor::Server).put_secret((&acme, &name), None, 9, |_| None),
+        Err(StoreError::NotSealed)
+    ));
     assert_eq!((store.secrets(None).unwrap().len(), store.events(0, 100).unwrap().len()), (0, events));
     let (first, _) = put(&store, "acme", "a", "one").unwrap();
     let (second, _) = put(&store, "acme", "a", "two").unwrap();
     let other = Seal { key_id: "k2".to_owned(), bytes: b"other".to_vec() };
-    store.reseal_secrets(&[StoredSealed { seal: other.clone(), ..first }]).unwrap();
+    store.by(&Actor::Server).reseal_secrets(&[StoredSealed { seal: other.clone(), ..first }]).unwrap();
     assert_eq!(store.secret(&acme, &name).unwrap().unwrap().seal, second.seal, "it was set meanwhile");
-    store.reseal_secrets(&[StoredSealed { seal: other.clone(), ..second.clone() }]).unwrap();
+    store.by(&Actor::Server).reseal_secrets(&[StoredSealed { seal: other.clone(), ..second.clone() }]).unwrap();
     assert_eq!(store.secret(&acme, &name).unwrap(), Some(StoredSealed { seal: other, ..second }));
     assert!(!format!("{:?}", store.secrets(None).unwrap()).contains("111"), "bytes are not printed");
 }

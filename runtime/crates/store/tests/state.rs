@@ -4,7 +4,7 @@
 
 use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName, Version};
 use modelet_store::{
-    CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding,
+    Actor, CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, NewFunctionVersion, NewModelBinding,
     NewModelVersion, Store, StoreError,
 };
 use std::fs;
@@ -38,7 +38,7 @@ fn pushed(store: &Store, owner: &str, name: &str, content: &[u8], label: Option<
         description_json: r#"{"inputs":[]}"#.to_owned(),
         label: label.map(|label| label.parse().expect("a label")),
     };
-    store.put_model(&new).expect("a push")
+    store.by(&Actor::Server).put_model(&new).expect("a push")
 }
 
 fn deploy(store: &Store, owner: &str, name: &str, models: &[(&str, &ModelVersion)]) -> NewFunctionVersion {
@@ -107,17 +107,20 @@ fn a_version_is_picked_by_number_by_label_and_as_the_newest() {
 #[test]
 fn tenants_do_not_see_each_others_models_and_functions() {
     let Host { store, _dir } = &host();
-    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
-    assert!(matches!(store.create_tenant(&tenant("acme"), &Claims::default()), Err(StoreError::TenantExists(_))));
+    store.by(&Actor::Server).create_tenant(&tenant("acme"), &Claims::default()).unwrap();
+    assert!(matches!(
+        store.by(&Actor::Server).create_tenant(&tenant("acme"), &Claims::default()),
+        Err(StoreError::TenantExists(_))
+    ));
     let names = store.tenants().unwrap().into_iter().map(|tenant| tenant.name);
     assert_eq!(names.collect::<Vec<_>>(), [tenant("acme"), tenant("default")]);
     let theirs = pushed(store, "acme", "m", b"one", None);
     assert_eq!(pick(store, &theirs.name, "latest"), None);
     assert!(store.models(Some(&tenant("default"))).unwrap().is_empty());
     assert_eq!(store.models(None).unwrap().len(), 1);
-    let refused = store.put_function(&deploy(store, "default", "f", &[("m", &theirs)]));
+    let refused = store.by(&Actor::Server).put_function(&deploy(store, "default", "f", &[("m", &theirs)]));
     assert!(matches!(refused, Err(StoreError::NoModel { .. })));
-    let accepted = store.put_function(&deploy(store, "acme", "f", &[("m", &theirs)])).unwrap();
+    let accepted = store.by(&Actor::Server).put_function(&deploy(store, "acme", "f", &[("m", &theirs)])).unwrap();
     assert_eq!(accepted.models[0].owner, tenant("acme"));
     assert!(store.functions(Some(&tenant("default"))).unwrap().is_empty());
 }
@@ -137,15 +140,15 @@ fn what_belongs_to_nobody_or_is_not_there_is_refused_and_changes_nothing() {
         description_json: String::new(),
         label: None,
     };
-    assert!(matches!(store.put_model(&new), Err(StoreError::NoTenant(_))));
+    assert!(matches!(store.by(&Actor::Server).put_model(&new), Err(StoreError::NoTenant(_))));
     new.tenant = tenant("default");
     new.files[0].digest = Digest::of(b"absent");
-    assert!(matches!(store.put_model(&new), Err(StoreError::NoBlob(_))));
+    assert!(matches!(store.by(&Actor::Server).put_model(&new), Err(StoreError::NoBlob(_))));
     let mut function = deploy(store, "ghost", "f", &[]);
-    assert!(matches!(store.put_function(&function), Err(StoreError::NoTenant(_))));
+    assert!(matches!(store.by(&Actor::Server).put_function(&function), Err(StoreError::NoTenant(_))));
     function.tenant = tenant("default");
     function.component = Digest::of(b"absent");
-    assert!(matches!(store.put_function(&function), Err(StoreError::NoBlob(_))));
+    assert!(matches!(store.by(&Actor::Server).put_function(&function), Err(StoreError::NoBlob(_))));
     assert_eq!(store.events(0, 100).unwrap(), before);
     assert!(store.functions(None).unwrap().is_empty() && store.models(None).unwrap().is_empty());
 }
@@ -154,10 +157,11 @@ fn what_belongs_to_nobody_or_is_not_there_is_refused_and_changes_nothing() {
 fn a_deploy_makes_a_new_version_live_and_keeps_the_old_one() {
     let Host { store, _dir } = &host();
     let model = pushed(store, "default", "m", b"one", None);
-    let first = store.put_function(&deploy(store, "default", "f", &[("b", &model), ("a", &model)])).unwrap();
+    let first =
+        store.by(&Actor::Server).put_function(&deploy(store, "default", "f", &[("b", &model), ("a", &model)])).unwrap();
     assert!(first.is_live);
     assert_eq!(first.models.iter().map(|bound| bound.alias.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    let second = store.put_function(&deploy(store, "default", "f", &[])).unwrap();
+    let second = store.by(&Actor::Server).put_function(&deploy(store, "default", "f", &[])).unwrap();
     assert_eq!((first.version.get(), second.version.get()), (1, 2));
     assert_eq!(store.functions(None).unwrap(), std::slice::from_ref(&second));
     assert_eq!(store.function(&second.tenant, &second.name).unwrap(), Some(second.clone()));
@@ -169,10 +173,10 @@ fn a_deploy_makes_a_new_version_live_and_keeps_the_old_one() {
 fn a_failed_deploy_leaves_the_live_version_as_it_was() {
     let Host { store, _dir } = &host();
     let model = pushed(store, "default", "m", b"one", None);
-    let live = store.put_function(&deploy(store, "default", "f", &[("m", &model)])).unwrap();
+    let live = store.by(&Actor::Server).put_function(&deploy(store, "default", "f", &[("m", &model)])).unwrap();
     let events = store.events(0, 100).unwrap();
     let wrong = ModelVersion { digest: Digest::of(b"other"), ..model };
-    let refused = store.put_function(&deploy(store, "default", "f", &[("m", &wrong)]));
+    let refused = store.by(&Actor::Server).put_function(&deploy(store, "default", "f", &[("m", &wrong)]));
     assert!(matches!(refused, Err(StoreError::NoModel { .. })));
     assert_eq!(store.function_versions(&live.tenant, &live.name).unwrap(), [live]);
     assert_eq!(store.events(0, 100).unwrap(), events);
@@ -184,7 +188,7 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
     let new = deploy(store, "default", "f", &[]);
     let component = new.component;
     assert_eq!(store.compiled(&component, ENGINE).unwrap(), None);
-    let version = store.put_function(&new).unwrap();
+    let version = store.by(&Actor::Server).put_function(&new).unwrap();
     assert_eq!(digest(store.compiled(&component, ENGINE).unwrap()), Some(Digest::of(b"code")));
     assert_eq!(store.compiled(&component, "another engine").unwrap(), None);
 
@@ -197,7 +201,7 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
 
     let record = store.write_compiled(&component, "newer", b"newer code").unwrap();
     assert_eq!(record, CompiledRecord { digest: Digest::of(b"newer code"), engine: "newer".to_owned(), image: None });
-    store.set_compiled(&version.tenant, &version.name, version.version, &record).unwrap();
+    store.by(&Actor::Server).set_compiled(&version.tenant, &version.name, version.version, &record).unwrap();
     assert_eq!(digest(store.compiled(&component, "newer").unwrap()), Some(Digest::of(b"newer code")));
     assert_eq!(store.function(&version.tenant, &version.name).unwrap().unwrap().compiled, record);
 }
@@ -205,11 +209,14 @@ fn compiled_code_counts_only_if_it_is_what_was_recorded() {
 #[test]
 fn every_change_is_an_event_and_listings_are_none() {
     let Host { store, _dir } = &host();
-    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
+    store.by(&Actor::Server).create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     let model = pushed(store, "acme", "m", b"one", Some("stable"));
     pushed(store, "acme", "m", b"one", Some("stable"));
-    let function = store.put_function(&deploy(store, "acme", "f", &[("m", &model)])).unwrap();
-    store.set_compiled(&function.tenant, &function.name, function.version, &function.compiled).unwrap();
+    let function = store.by(&Actor::Server).put_function(&deploy(store, "acme", "f", &[("m", &model)])).unwrap();
+    store
+        .by(&Actor::Server)
+        .set_compiled(&function.tenant, &function.name, function.version, &function.compiled)
+        .unwrap();
     let events = store.events(0, 100).unwrap();
     let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.subject.as_str())).collect();
     let expected = [
@@ -230,7 +237,7 @@ fn all_of_it_is_there_after_a_restart() {
     let data = dir.path().join("data");
     let store = Store::open(&data).unwrap();
     let model = pushed(&store, "default", "m", b"one", Some("stable"));
-    store.put_function(&deploy(&store, "default", "f", &[("m", &model)])).unwrap();
+    store.by(&Actor::Server).put_function(&deploy(&store, "default", "f", &[("m", &model)])).unwrap();
     let before = (store.models(None).unwrap(), store.functions(None).unwrap(), store.events(0, 100).unwrap());
     drop(store);
     let store = Store::open(&data).unwrap();
@@ -253,10 +260,10 @@ fn threads_that_push_at_once_get_numbers_of_their_own() {
 #[test]
 fn many_deploys_in_one_transaction_are_kept_all_or_none() {
     let Host { store, _dir } = &host();
-    let first = store.put_function(&deploy(store, "default", "f", &[])).unwrap();
+    let first = store.by(&Actor::Server).put_function(&deploy(store, "default", "f", &[])).unwrap();
     let again = |name: &str| NewFunctionVersion { name: name.parse().unwrap(), ..first.clone().into() };
     let many: Vec<_> = ["a", "b", "f", "a"].map(again).into();
-    let kept = store.put_functions(&many).unwrap();
+    let kept = store.by(&Actor::Server).put_functions(&many).unwrap();
     let numbers: Vec<_> = kept.iter().map(|kept| (kept.name.as_str(), kept.version.get(), kept.is_live)).collect();
     assert_eq!(numbers, [("a", 1, true), ("b", 1, true), ("f", 2, true), ("a", 2, true)]);
     assert_eq!(kept[1].component, first.component);
@@ -264,7 +271,7 @@ fn many_deploys_in_one_transaction_are_kept_all_or_none() {
     assert_eq!(live().collect::<Vec<_>>(), [("a".into(), 2), ("b".into(), 1), ("f".into(), 2)]);
 
     let stray = NewFunctionVersion { component: Digest::of(b"never sent"), ..again("c") };
-    let refused = store.put_functions(&[again("c"), stray]);
+    let refused = store.by(&Actor::Server).put_functions(&[again("c"), stray]);
     assert!(matches!(refused, Err(StoreError::NoBlob(_))), "{refused:?}");
     assert_eq!(live().count(), 3, "the first of the two has gone with the second");
 }

@@ -4,7 +4,8 @@
 
 use modelet_spec::{Claims, Digest, Pick, TenantLimits, TenantName};
 use modelet_store::{
-    Bucket, FileEntry, FileRole, KeyValueLimits, NewFunctionVersion, NewModelVersion, Store, StoreError, TenantUse,
+    Actor, Bucket, FileEntry, FileRole, KeyValueLimits, NewFunctionVersion, NewModelVersion, Store, StoreError,
+    TenantUse,
 };
 use std::time::Duration;
 use tempfile::{TempDir, tempdir};
@@ -29,7 +30,7 @@ fn push(store: &Store, name: &str) -> Result<(), StoreError> {
     let (card_json, description_json) = ("{}".to_owned(), "{}".to_owned());
     let name = name.parse().unwrap();
     let new = NewModelVersion { tenant: acme(), name, digest, files, card_json, description_json, label: None };
-    store.put_model(&new).map(drop)
+    store.by(&Actor::Server).put_model(&new).map(drop)
 }
 
 fn deploy(store: &Store, name: &str) -> Result<Digest, StoreError> {
@@ -44,7 +45,7 @@ fn deploy(store: &Store, name: &str) -> Result<Digest, StoreError> {
         models: Vec::new(),
         not_reused: None,
     };
-    store.put_function(&new)?;
+    store.by(&Actor::Server).put_function(&new)?;
     Ok(component)
 }
 
@@ -54,9 +55,9 @@ fn a_tenant_has_its_claims_and_limits_after_a_restart() {
     let data = dir.path().join("data");
     let store = Store::open(&data).unwrap();
     let limits = TenantLimits { concurrency: Some(3), ..TenantLimits::default() };
-    store.create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();
-    store.set_tenant_limits(&acme(), &limits).unwrap();
-    let refused = store.set_tenant_limits(&"ghost".parse().unwrap(), &limits);
+    store.by(&Actor::Server).create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();
+    store.by(&Actor::Server).set_tenant_limits(&acme(), &limits).unwrap();
+    let refused = store.by(&Actor::Server).set_tenant_limits(&"ghost".parse().unwrap(), &limits);
     assert!(matches!(refused, Err(StoreError::NoTenant(_))));
     drop(store);
     let tenants = Store::open(&data).unwrap().tenants().unwrap();
@@ -68,21 +69,21 @@ fn a_tenant_has_its_claims_and_limits_after_a_restart() {
 #[test]
 fn a_claim_has_one_owner_whatever_the_caller_forgot_to_compare() {
     let (store, _dir) = store();
-    store.create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();
+    store.by(&Actor::Server).create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();
     let beta: TenantName = "beta".parse().unwrap();
     for taken in [claims("acme.example", "/b"), claims("b.example", "/acme")] {
-        assert!(matches!(store.create_tenant(&beta, &taken), Err(StoreError::Database(_))));
+        assert!(matches!(store.by(&Actor::Server).create_tenant(&beta, &taken), Err(StoreError::Database(_))));
         assert!(!store.has_tenant(&beta).unwrap(), "nothing is left of it");
     }
-    store.create_tenant(&beta, &claims("b.example", "/b")).unwrap();
+    store.by(&Actor::Server).create_tenant(&beta, &claims("b.example", "/b")).unwrap();
 }
 
 #[test]
 fn functions_and_models_are_counted_where_one_more_comes_in() {
     let (store, _dir) = store();
-    store.create_tenant(&acme(), &Claims::default()).unwrap();
+    store.by(&Actor::Server).create_tenant(&acme(), &Claims::default()).unwrap();
     let limits = TenantLimits { functions: Some(1), models: Some(2), ..TenantLimits::default() };
-    store.set_tenant_limits(&acme(), &limits).unwrap();
+    store.by(&Actor::Server).set_tenant_limits(&acme(), &limits).unwrap();
     deploy(&store, "f").unwrap();
     deploy(&store, "f").unwrap();
     let refused = deploy(&store, "g").unwrap_err();
@@ -92,7 +93,7 @@ fn functions_and_models_are_counted_where_one_more_comes_in() {
     push(&store, "m").unwrap();
     let refused = push(&store, "o").unwrap_err();
     assert!(matches!(refused, StoreError::Count { what: "models", max: 2, used: 2 }), "{refused}");
-    store.remove_model(&acme(), &"n".parse().unwrap(), None, false).unwrap();
+    store.by(&Actor::Server).remove_model(&acme(), &"n".parse().unwrap(), None, false).unwrap();
     push(&store, "o").unwrap();
     let used = store.tenant_use(&acme()).unwrap();
     // "o" was sent twice, and is counted once.
@@ -102,18 +103,19 @@ fn functions_and_models_are_counted_where_one_more_comes_in() {
 #[test]
 fn all_that_a_tenant_had_goes_with_it_and_its_name_is_never_anothers() {
     let (store, _dir) = store();
-    store.create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();
+    store.by(&Actor::Server).create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();
     let component = deploy(&store, "f").unwrap();
     push(&store, "m").unwrap();
     let bucket = Bucket { tenant: acme(), name: "b".to_owned() };
     let limits = KeyValueLimits { keys: 9, bytes: 99 };
     store.pairs_set(&bucket, &[("k".to_owned(), b"v".to_vec())], limits).unwrap();
 
-    let Err(StoreError::TenantInUse { functions, models, .. }) = store.remove_tenant(&acme(), false) else {
+    let Err(StoreError::TenantInUse { functions, models, .. }) = store.by(&Actor::Server).remove_tenant(&acme(), false)
+    else {
         panic!("it has something");
     };
     assert_eq!((functions[0].as_str(), models[0].as_str()), ("f", "m"));
-    let removed = store.remove_tenant(&acme(), true).unwrap();
+    let removed = store.by(&Actor::Server).remove_tenant(&acme(), true).unwrap();
     assert_eq!((removed.functions.len(), removed.models.len()), (1, 1));
     assert!(store.functions(None).unwrap().is_empty() && store.models(None).unwrap().is_empty());
     assert!(store.model(&acme(), &"m".parse().unwrap(), &Pick::Latest).unwrap().is_none());
@@ -126,9 +128,12 @@ fn all_that_a_tenant_had_goes_with_it_and_its_name_is_never_anothers() {
     assert!(store.pairs_use().unwrap().is_empty());
     assert!(store.verify().unwrap().faults.is_empty(), "and nothing that is gone is missed");
 
-    assert!(matches!(store.create_tenant(&acme(), &Claims::default()), Err(StoreError::TenantRemoved(_))));
+    assert!(matches!(
+        store.by(&Actor::Server).create_tenant(&acme(), &Claims::default()),
+        Err(StoreError::TenantRemoved(_))
+    ));
     let beta: TenantName = "beta".parse().unwrap();
-    store.create_tenant(&beta, &claims("acme.example", "/acme")).unwrap();
+    store.by(&Actor::Server).create_tenant(&beta, &claims("acme.example", "/acme")).unwrap();
     assert_eq!(store.tenant_use(&beta).unwrap(), TenantUse::default());
     let last: Vec<_> = store.events(0, 100).unwrap().into_iter().map(|event| event.kind).collect();
     assert!(last.contains(&"tenant.remove".to_owned()) && last.contains(&"model.remove".to_owned()));
@@ -137,5 +142,8 @@ fn all_that_a_tenant_had_goes_with_it_and_its_name_is_never_anothers() {
 #[test]
 fn the_default_tenant_stays() {
     let (store, _dir) = store();
-    assert!(matches!(store.remove_tenant(&TenantName::default_tenant(), true), Err(StoreError::DefaultTenant)));
+    assert!(matches!(
+        store.by(&Actor::Server).remove_tenant(&TenantName::default_tenant(), true),
+        Err(StoreError::DefaultTenant)
+    ));
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says so by a panic")]
 
 use modelet_spec::{Claims, TenantName, UsageCounts, Used, UsedKind};
-use modelet_store::{Store, UsagePlace, UsageQuery, UsageSpan};
+use modelet_store::{Actor, Store, UsagePlace, UsageQuery, UsageSpan};
 use tempfile::TempDir;
 
 const DAY: u64 = 86400;
@@ -117,9 +117,9 @@ fn a_listing_is_of_what_was_asked_for_and_its_pages_make_the_whole() {
 fn a_removed_tenant_stays_in_the_books_until_their_time_is_over() {
     let (_scratch, store) = store();
     let acme = tenant("acme");
-    store.create_tenant(&acme, &Claims::default()).unwrap();
+    store.by(&Actor::Server).create_tenant(&acme, &Claims::default()).unwrap();
     store.book_usage(NEW_YEAR, &[(function("acme", "f", "1"), requests(3))]).unwrap();
-    store.remove_tenant(&acme, true).unwrap();
+    store.by(&Actor::Server).remove_tenant(&acme, true).unwrap();
     assert!(!store.has_tenant(&acme).unwrap() && store.had_tenant(&acme).unwrap());
     assert!(!store.had_tenant(&tenant("ghost")).unwrap());
     let today = store.usage_of_day(NEW_YEAR + 5000).unwrap();

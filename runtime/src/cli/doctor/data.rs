@@ -10,6 +10,9 @@ use crate::cli::output;
 /// What is said of one fault of many.
 const FIX: &str = "restore a backup, or deploy and push again what is named";
 
+/// The same of the audit, which cannot be made whole again.
+const AUDIT_FIX: &str = "find out who could write modelet.db; a backup has the rows of then (docs/audit.md)";
+
 /// A line for the whole, and one for each fault.
 pub(super) fn findings(data_dir: &Path) -> Vec<Finding> {
     let found = |state, detail, fix| Finding { what: "data directory".to_owned(), state, detail, fix };
@@ -24,7 +27,8 @@ pub(super) fn findings(data_dir: &Path) -> Vec<Finding> {
             vec![found(State::Ok, detail, None)]
         }
         Ok(Verified { faults, .. }) => {
-            faults.into_iter().map(|fault| found(State::Missing, fault, Some(FIX))).collect()
+            let fix = |fault: &str| if fault.contains(": audit: ") { AUDIT_FIX } else { FIX };
+            faults.into_iter().map(|fault| found(State::Missing, fault.clone(), Some(fix(&fault)))).collect()
         }
     }
 }

@@ -10,9 +10,12 @@ use http::request::Parts;
 use modelet_catalog::{KeyRecord, Scope};
 use modelet_spec::manifest::ModelSource;
 use modelet_spec::{FunctionName, ModelName, TenantName};
+use modelet_store::Actor;
 
 use super::Api;
+use crate::acting::Acting;
 use crate::error::ControlError;
+use crate::listener::Remote;
 use crate::usage::Whose;
 use crate::wire::{Deploy, GivenModel};
 
@@ -22,12 +25,26 @@ pub(crate) struct Caller {
     key: Arc<KeyRecord>,
     /// May speak for every tenant.
     is_operator: bool,
+    /// The address at the other end of the connection.
+    remote: Option<Remote>,
 }
 
 impl Caller {
-    pub(super) fn of(key: Arc<KeyRecord>) -> Self {
+    pub(super) fn of(key: Arc<KeyRecord>, remote: Option<Remote>) -> Self {
         let is_operator = key.scopes.contains(&Scope::Admin) && key.tenant == TenantName::default_tenant();
-        Self { key, is_operator }
+        Self { key, is_operator, remote }
+    }
+
+    /// The control plane in the caller's hands: for what changes something.
+    pub(super) fn acting(&self, api: &Api) -> Acting {
+        let scopes: Vec<String> = self.key.scopes.iter().map(ToString::to_string).collect();
+        let by = Actor::Key {
+            id: self.key.id.clone(),
+            tenant: self.key.tenant.clone(),
+            scopes: scopes.join(" "),
+            remote: self.remote.map(|Remote(address)| address.to_string()),
+        };
+        Acting::new(&api.control, by)
     }
 
     /// The tenant that is meant: the named one, or the caller's own. Another tenant does not exist for who may not speak

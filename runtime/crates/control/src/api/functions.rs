@@ -47,7 +47,8 @@ pub(super) async fn deploy(
         secrets::check_bound(&api.control, &tenant, &request.manifest).await?;
     }
     // A task of its own: a client that goes away must not stop a deploy between the store and the swap.
-    let task = tokio::spawn(async move { deploy::deploy(&api.control, tenant, request).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { deploy::deploy(&control, tenant, request).await });
     Ok((respond::CREATED, axum::Json(task.await??)))
 }
 
@@ -134,7 +135,7 @@ pub(super) async fn scale(
     Json(scale): Json<Scale>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = Arc::clone(&api.control);
+    let control = caller.acting(&api);
     // A task of its own: a client that goes away must not stop it between the instances and the word that is kept.
     let task = tokio::spawn(async move {
         crate::scale::scale(&control, tenant.clone(), name.clone(), scale.min).await?;

@@ -41,7 +41,7 @@ pub(super) async fn grant(
         // Who may not see other tenants is not told by this which there are; who may is spared a typing error.
         api.control.tenant(&to)?;
     }
-    Ok(axum::Json(grants::grant(&api.control, tenant, name, to, new.share_batch).await?))
+    Ok(axum::Json(grants::grant(&caller.acting(&api), tenant, name, to, new.share_batch).await?))
 }
 
 /// Take a grant back: from the next time on that a function loads the model by its name, it finds none
@@ -66,7 +66,7 @@ pub(super) async fn revoke(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Grant>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(grants::revoke(&api.control, tenant, name, to).await?))
+    Ok(axum::Json(grants::revoke(&caller.acting(&api), tenant, name, to).await?))
 }
 
 /// List to whom a model is granted

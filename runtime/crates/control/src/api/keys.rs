@@ -30,7 +30,7 @@ pub(super) async fn create(
     Json(mut new): Json<NewKey>,
 ) -> Result<(StatusCode, axum::Json<KeyWithSecret>), ControlError> {
     let tenant = caller.tenant(&api, new.tenant.take()).await?;
-    Ok((respond::CREATED, axum::Json(keys::create(&api.control, tenant, new).await?)))
+    Ok((respond::CREATED, axum::Json(keys::create(&caller.acting(&api), tenant, new).await?)))
 }
 
 /// List the keys of a tenant, without their secrets
@@ -75,7 +75,7 @@ pub(super) async fn rotate(
     Json(rotate): Json<Rotate>,
 ) -> Result<axum::Json<KeyWithSecret>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(keys::rotate(&api.control, tenant, id, rotate.overlap).await?))
+    Ok(axum::Json(keys::rotate(&caller.acting(&api), tenant, id, rotate.overlap).await?))
 }
 
 /// Revoke a key: the next request with it is refused
@@ -96,5 +96,5 @@ pub(super) async fn revoke(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Key>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(keys::revoke(&api.control, tenant, id).await?))
+    Ok(axum::Json(keys::revoke(&caller.acting(&api), tenant, id).await?))
 }

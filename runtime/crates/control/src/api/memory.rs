@@ -24,8 +24,12 @@ use crate::wire::{MemoryQuery, Model, Problem};
         (status = 503, body = Problem, content_type = "application/problem+json", description = "There is no memory for it"),
     )
 )]
-pub(super) async fn pin(State(api): State<Api>, named: Named) -> Result<axum::Json<Model>, ControlError> {
-    Ok(axum::Json(memory::pin(&api.control, named, true).await?))
+pub(super) async fn pin(
+    State(api): State<Api>,
+    caller: Caller,
+    named: Named,
+) -> Result<axum::Json<Model>, ControlError> {
+    Ok(axum::Json(memory::pin(&caller.acting(&api), named, true).await?))
 }
 
 /// Let a model go from memory when nobody uses it, as others do
@@ -38,8 +42,12 @@ pub(super) async fn pin(State(api): State<Api>, named: Named) -> Result<axum::Js
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
     )
 )]
-pub(super) async fn unpin(State(api): State<Api>, named: Named) -> Result<axum::Json<Model>, ControlError> {
-    Ok(axum::Json(memory::pin(&api.control, named, false).await?))
+pub(super) async fn unpin(
+    State(api): State<Api>,
+    caller: Caller,
+    named: Named,
+) -> Result<axum::Json<Model>, ControlError> {
+    Ok(axum::Json(memory::pin(&caller.acting(&api), named, false).await?))
 }
 
 /// Let a model go from memory now

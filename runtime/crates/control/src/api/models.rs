@@ -48,7 +48,7 @@ pub(super) async fn push(
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Model>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = api.control;
+    let control = caller.acting(&api);
     // Before gigabytes are sent in vain.
     control.inference.ready()?;
     let mut push = if is_json(&request) {
@@ -161,7 +161,7 @@ pub(super) async fn remove(
     Params(query): Params<RemoveQuery>,
 ) -> Result<axum::Json<Removed>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(remove::remove(&api.control, tenant, name, query.version, query.force).await?))
+    Ok(axum::Json(remove::remove(&caller.acting(&api), tenant, name, query.version, query.force).await?))
 }
 
 /// Put a label at a version; where it stood before, it stands no longer
@@ -187,8 +187,9 @@ pub(super) async fn label(
     Json(at): Json<LabelAt>,
 ) -> Result<axum::Json<Model>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let control = caller.acting(&api);
     let labelled =
-        blocking(move || views::model(api.control.store.label_model(&tenant, &name, &at.version, &label)?));
+        blocking(move || views::model(control.changes().label_model(&tenant, &name, &at.version, &label)?));
     Ok(axum::Json(labelled.await?))
 }
 
@@ -213,8 +214,9 @@ pub(super) async fn unlabel(
     Params(query): Params<VersionQuery>,
 ) -> Result<axum::Json<Model>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let control = caller.acting(&api);
     let stood = blocking(move || {
-        views::model(api.control.store.unlabel_model(&tenant, &name, query.version.as_ref(), &label)?)
+        views::model(control.changes().unlabel_model(&tenant, &name, query.version.as_ref(), &label)?)
     });
     Ok(axum::Json(stood.await?))
 }

@@ -39,7 +39,7 @@ pub(super) async fn optimise(
     Json(wish): Json<Optimise>,
 ) -> Result<(StatusCode, axum::Json<Model>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = api.control;
+    let control = caller.acting(&api);
     let (made, report) = optimise::optimise(&control, &tenant, &name, wish).await?;
     let created = made.created;
     let model = Model { created: Some(created), optimised: Some(report), ..views::model(made)? };

@@ -34,8 +34,12 @@ pub(crate) fn readiness(readiness: Readiness) -> Response {
     (status, axum::Json(readiness)).into_response()
 }
 
+/// The code of a problem, beside its answer: for who counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
+
 /// The answer to a request that was refused: RFC 9457.
-fn problem(status: StatusCode, code: &str, detail: String) -> Response {
+fn problem(status: StatusCode, code: &'static str, detail: String) -> Response {
     let problem = Problem {
         kind: "about:blank".to_owned(),
         title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -45,6 +49,7 @@ fn problem(status: StatusCode, code: &str, detail: String) -> Response {
         invocation: None,
     };
     let mut response = (status, axum::Json(problem)).into_response();
+    response.extensions_mut().insert(Code(code));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     if status == StatusCode::UNAUTHORIZED {

@@ -84,7 +84,8 @@ pub(super) async fn set(
     let value = SecretValue::new(body.into()).map_err(|e| ControlError::BadRequest(e.to_string()))?;
     let by = caller.id().to_owned();
     // A task of its own: a client that goes away must not stop it between the store and the functions.
-    let task = tokio::spawn(async move { secrets::set(&api.control, (tenant, name), value, by).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { secrets::set(&control, (tenant, name), value, by).await });
     let (set, is_new) = task.await??;
     Ok((if is_new { respond::CREATED } else { respond::OK }, axum::Json(set)))
 }
@@ -109,7 +110,8 @@ pub(super) async fn remove(
     Params(query): Params<RemoveSecretQuery>,
 ) -> Result<axum::Json<RemovedSecret>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let task = tokio::spawn(async move { secrets::remove(&api.control, (tenant, name), query.force).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { secrets::remove(&control, (tenant, name), query.force).await });
     Ok(axum::Json(task.await??))
 }
 
@@ -127,6 +129,7 @@ pub(super) async fn remove(
 )]
 pub(super) async fn rekey(State(api): State<Api>, caller: Caller) -> Result<axum::Json<Rekeyed>, ControlError> {
     caller.operator()?;
-    let task = tokio::spawn(async move { secrets::rekey(&api.control).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { secrets::rekey(&control).await });
     Ok(axum::Json(task.await??))
 }

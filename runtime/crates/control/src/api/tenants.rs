@@ -34,7 +34,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, axum::Json<Tenant>), ControlError> {
     caller.operator()?;
     let claims = Claims { hosts: new.hosts, paths: new.paths };
-    let task = tokio::spawn(async move { tenants::create(&api.control, new.name, claims).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { tenants::create(&control, new.name, claims).await });
     Ok((respond::CREATED, axum::Json(view(task.await??))))
 }
 
@@ -96,7 +97,8 @@ pub(super) async fn limits(
     Json(patch): Json<serde_json::Map<String, serde_json::Value>>,
 ) -> Result<axum::Json<Tenant>, ControlError> {
     let name = caller.operated(&api, name).await?;
-    let task = tokio::spawn(async move { tenants::limit(&api.control, name, patch).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { tenants::limit(&control, name, patch).await });
     Ok(axum::Json(view(task.await??)))
 }
 
@@ -126,7 +128,8 @@ pub(super) async fn claims(
     let name = caller.operated(&api, name).await?;
     let add = Claims { hosts: change.add_hosts, paths: change.add_paths };
     let remove = Claims { hosts: change.remove_hosts, paths: change.remove_paths };
-    let task = tokio::spawn(async move { tenants::change_claims(&api.control, name, add, remove).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { tenants::change_claims(&control, name, add, remove).await });
     Ok(axum::Json(view(task.await??)))
 }
 
@@ -153,7 +156,8 @@ pub(super) async fn remove(
     Params(query): Params<ForceQuery>,
 ) -> Result<axum::Json<RemovedTenant>, ControlError> {
     let name = caller.operated(&api, name).await?;
-    let task = tokio::spawn(async move { tenants::remove(&api.control, name, query.force).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { tenants::remove(&control, name, query.force).await });
     Ok(axum::Json(task.await??))
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn rollback(
     Json(rollback): Json<Rollback>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = Arc::clone(&api.control);
+    let control = caller.acting(&api);
     // A task of its own: a client that goes away must not stop it between the store and the swap.
     let task = tokio::spawn(async move {
         let (entry, note) = rollback::rollback(&control, tenant, name, rollback.to).await?;
@@ -112,7 +112,7 @@ pub(super) async fn remove(
     Params(query): Params<RemoveFunctionQuery>,
 ) -> Result<axum::Json<RemovedFunction>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = Arc::clone(&api.control);
+    let control = caller.acting(&api);
     let task = tokio::spawn(async move {
         match query.version {
             Some(version) => retire::remove_version(&control, tenant, name, version).await,
@@ -168,7 +168,8 @@ pub(super) async fn share(
 ) -> Result<axum::Json<TrafficReport>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let wanted = modelet_spec::Traffic::try_from(wanted)?;
-    let task = tokio::spawn(async move { traffic::share(&api.control, tenant, name, Some(wanted)).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { traffic::share(&control, tenant, name, Some(wanted)).await });
     let (live, note) = task.await??;
     Ok(axum::Json(views::traffic(&live, note.into_iter().collect())))
 }
@@ -190,7 +191,8 @@ pub(super) async fn unshare(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<TrafficReport>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let task = tokio::spawn(async move { traffic::share(&api.control, tenant, name, None).await });
+    let control = caller.acting(&api);
+    let task = tokio::spawn(async move { traffic::share(&control, tenant, name, None).await });
     let (live, note) = task.await??;
     Ok(axum::Json(views::traffic(&live, note.into_iter().collect())))
 }

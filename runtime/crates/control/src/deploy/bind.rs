@@ -6,6 +6,7 @@ use std::sync::Arc;
 use modelet_spec::manifest::{Manifest, ModelSource};
 use modelet_spec::{ModelCard, ModelRef, TenantName};
 
+use crate::acting::Acting;
 use crate::artifact::Given;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -19,7 +20,7 @@ pub(crate) type Bound = BTreeMap<String, Pinned>;
 /// Resolves every model of the manifest. Files become versions of the model that is named like the alias, in the transaction of the
 /// deploy: one that fails, or a server that dies meanwhile, leaves none.
 pub(crate) async fn bind(
-    control: &Arc<Control>,
+    control: &Acting,
     tenant: &TenantName,
     manifest: &Manifest,
     given: &BTreeMap<String, GivenModel>,

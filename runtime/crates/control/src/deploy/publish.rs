@@ -11,6 +11,7 @@ use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantName
 use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding, NewModelVersion};
 
 use super::Bound;
+use crate::acting::Acting;
 use crate::code::Coded;
 use crate::compile::Image;
 use crate::control::{Control, FunctionEntry, blocking};
@@ -179,13 +180,13 @@ pub(super) struct Published {
 /// Makes a version of a draft. It goes live, unless the function's requests are shared out: then it gets none until somebody says
 /// so. One at a time: each sees the catalog that the one before made.
 pub(super) async fn publish(
-    control: &Arc<Control>,
+    control: &Acting,
     mut draft: Draft,
     compiled: CompiledRecord,
 ) -> Result<Published, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let control = Arc::clone(control);
+    let control = control.clone();
     draft.tried_with = None;
     blocking(move || {
         let models = draft.settle();
@@ -203,7 +204,7 @@ pub(super) async fn publish(
         let new = stored_form(&draft, &compiled)?;
         let aside = plan.traffic.as_ref().map(traffic_json).transpose()?;
         let models: Vec<_> = models.into_iter().map(|(pinned, new)| (pinned.version, new)).collect();
-        let stored = control.store.put_deploy(&models, &new, aside.as_deref())?;
+        let stored = control.changes().put_deploy(&models, &new, aside.as_deref())?;
         unmade.are_made();
         if stored.version != expected {
             // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use modelet_catalog::KeyHasher;
 use modelet_spec::{Digest, TenantName};
-use modelet_store::{HashKind, Store, StoredKey, StoredSecret};
+use modelet_store::{Actor, HashKind, Store, StoredKey, StoredSecret};
 
 use super::secret::{self, new_secret};
 use crate::clock::now_ms;
@@ -54,7 +54,7 @@ fn opened(key: &StoredKey, secret: &str) -> bool {
 
 fn keep(store: &Store, hasher: &KeyHasher, secret: &str) -> Result<(), ControlError> {
     let secret = StoredSecret { hash: hasher.hash(secret), kind: HashKind::Blake3, until_ms: None };
-    store.put_key(&StoredKey {
+    store.by(&Actor::Server).put_key(&StoredKey {
         id: ADMIN_KEY_ID.to_owned(),
         tenant: TenantName::default_tenant(),
         scopes: vec!["admin".to_owned()],
@@ -131,7 +131,7 @@ mod tests {
         let (id, tenant) = (ADMIN_KEY_ID.to_owned(), TenantName::default_tenant());
         let key =
             StoredKey { id, tenant, scopes, bound: None, created_ms: 0, expires_ms: None, last_use_ms: None, secrets };
-        place.store.put_key(&key).unwrap();
+        place.store.by(&Actor::Server).put_key(&key).unwrap();
         assert_eq!(place.start(), old);
         assert_eq!(place.hashes(), [place.hasher.hash(&old)]);
         assert_eq!(place.start(), old);

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use modelet_catalog::{Bound, KeyHasher, KeyRecord, KeyRing, Keys, LastUse, Secret};
-use modelet_store::{HashKind, Store, StoredKey};
+use modelet_store::{Changes, HashKind, Store, StoredKey};
 
+use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 
@@ -15,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Held while keys change: a ring is read from the store after each change, and the last one read must be the one that stays.
 #[derive(Debug, Default)]
-pub(crate) struct Changes(Mutex<HashMap<String, u64>>);
+pub(crate) struct Changing(Mutex<HashMap<String, u64>>);
 
 /// Reads all keys. Uses that `before` knows of are kept. Blocks.
 fn read_ring(store: &Store, hasher: &KeyHasher, before: &Keys) -> Result<Keys, ControlError> {
@@ -43,18 +44,20 @@ fn record(key: StoredKey, last_use: LastUse) -> KeyRecord {
     }
 }
 
-impl Control {
+impl Acting {
     /// Changes keys in the store, and then those that hold. Blocks.
     pub(crate) fn change_keys<T>(
         &self,
-        change: impl FnOnce(&Store) -> Result<T, ControlError>,
+        change: impl FnOnce(&Changes<'_>) -> Result<T, ControlError>,
     ) -> Result<T, ControlError> {
         let _changing = self.key_changes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = change(&self.store)?;
+        let done = change(&self.changes())?;
         self.keys.replace(read_ring(&self.store, &self.hasher, &self.keys.keys())?);
         Ok(done)
     }
+}
 
+impl Control {
     /// Writes down the uses that are not yet. Blocks.
     fn write_uses(&self) -> Result<(), ControlError> {
         let mut written = self.key_changes.0.lock().unwrap_or_else(PoisonError::into_inner);

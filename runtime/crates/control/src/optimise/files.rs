@@ -5,8 +5,9 @@ use std::sync::Arc;
 use modelet_spec::Label;
 use modelet_store::{FileRole, ModelVersion, OutputFile};
 
+use crate::acting::Acting;
 use crate::artifact::Given;
-use crate::control::{Control, blocking};
+use crate::control::blocking;
 use crate::error::ControlError;
 use crate::pinned::card;
 use crate::push::{self, Push};
@@ -14,7 +15,7 @@ use crate::wire::PushFiles;
 
 /// Pushes the new file, which lies at `place`, in the old one's place: with its other files, its samples and its card.
 pub(super) async fn push(
-    control: &Arc<Control>,
+    control: &Acting,
     from: &ModelVersion,
     place: OutputFile,
     label: Option<Label>,

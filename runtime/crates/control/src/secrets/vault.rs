@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use modelet_spec::{SecretName, SecretValue, TenantName};
-use modelet_store::{Seal, Store, StoreError, StoredSealed};
+use modelet_store::{Changes, Seal, Store, StoreError, StoredSealed};
 
 use super::keys::{Closed, Keys};
 use super::seal::Of;
@@ -82,7 +82,7 @@ impl Vault {
     }
 
     /// Gives all secrets another key; none where one cannot be opened. Returns how many there are.
-    pub(super) fn rekey(&self) -> Result<u64, ControlError> {
+    pub(super) fn rekey(&self, changes: &Changes<'_>) -> Result<u64, ControlError> {
         let both = self.keys()?.followed().map_err(|why| self.failed(&why))?;
         let reseal = |one: StoredSealed| {
             let value = self.opened(&one)?;
@@ -93,7 +93,7 @@ impl Vault {
         let both = Arc::new(both);
         // In the file before anything is sealed with it: a server that is killed in between opens what either has sealed.
         self.write(&both)?;
-        self.store.reseal_secrets(&resealed)?;
+        changes.reseal_secrets(&resealed)?;
         let alone = both.alone().map_err(|why| self.failed(&why))?;
         self.write(&Arc::new(alone))?;
         Ok(resealed.len() as u64)
@@ -144,6 +144,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use modelet_spec::Claims;
+    use modelet_store::Actor;
 
     struct Place {
         dir: tempfile::TempDir,
@@ -154,7 +155,7 @@ mod tests {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let store = Arc::new(Store::open(&dir.path().join("data")).unwrap());
-            store.create_tenant(&"beta".parse().unwrap(), &Claims::default()).unwrap();
+            store.by(&Actor::Server).create_tenant(&"beta".parse().unwrap(), &Claims::default()).unwrap();
             Self { dir, store }
         }
 
@@ -171,7 +172,7 @@ mod tests {
         let (tenant, name) = (tenant.parse().unwrap(), name.parse().unwrap());
         let value = SecretValue::new(value.as_bytes().to_vec()).unwrap();
         let sealer = vault.sealer((&tenant, &name), &value).unwrap();
-        vault.store.put_secret((&tenant, &name), None, 9, sealer).unwrap();
+        vault.store.by(&Actor::Server).put_secret((&tenant, &name), None, 9, sealer).unwrap();
     }
 
     fn value(vault: &Vault, tenant: &str, name: &str) -> Result<Option<Arc<SecretValue>>, ControlError> {
@@ -211,11 +212,15 @@ mod tests {
         };
         let theirs = stored("beta", "a").seal;
         for other in [stored("default", "a").seal, stored("default", "b").seal] {
-            place.store.reseal_secrets(&[StoredSealed { seal: other, ..stored("beta", "a") }]).unwrap();
+            place
+                .store
+                .by(&Actor::Server)
+                .reseal_secrets(&[StoredSealed { seal: other, ..stored("beta", "a") }])
+                .unwrap();
             let refused = value(&place.start(), "beta", "a").unwrap_err();
             assert!(matches!(&refused, ControlError::SealedSecret(name) if name.as_str() == "a"), "{refused}");
         }
-        place.store.reseal_secrets(&[StoredSealed { seal: theirs, ..stored("beta", "a") }]).unwrap();
+        place.store.by(&Actor::Server).reseal_secrets(&[StoredSealed { seal: theirs, ..stored("beta", "a") }]).unwrap();
         assert_eq!(text(&place.start(), "beta", "a"), "theirs");
     }
 
@@ -235,12 +240,12 @@ mod tests {
         Keys::new().unwrap().write(&place.file()).unwrap();
         assert!(matches!(value(&vault, "default", "a"), Err(ControlError::SealedSecret(_))), "another key");
         assert!(
-            matches!(vault.rekey(), Err(ControlError::SealedSecret(_))),
+            matches!(vault.rekey(&vault.store.by(&Actor::Server)), Err(ControlError::SealedSecret(_))),
             "and what it cannot open it does not change"
         );
         std::fs::write(place.file(), &before).unwrap();
         assert_eq!(text(&place.start(), "default", "a"), "one");
-        place.store.remove_secret(&tenant, &"a".parse().unwrap()).unwrap();
+        place.store.by(&Actor::Server).remove_secret(&tenant, &"a".parse().unwrap()).unwrap();
         std::fs::remove_file(place.file()).unwrap();
         set(&place.start(), "default", "b", "two");
         assert_ne!(std::fs::read_to_string(place.file()).unwrap(), before);
@@ -256,7 +261,7 @@ mod tests {
         assert_eq!(text(&place.start(), "default", "a"), "one");
         let vault = place.start();
         set(&vault, "default", "b", "two");
-        assert_eq!(vault.rekey().unwrap(), 2);
+        assert_eq!(vault.rekey(&vault.store.by(&Actor::Server)).unwrap(), 2);
         assert_eq!(std::fs::read_to_string(place.file()).unwrap().lines().count(), 1);
         let vault = place.start();
         assert_eq!((text(&vault, "default", "a"), text(&vault, "default", "b")), ("one".to_owned(), "two".to_owned()));

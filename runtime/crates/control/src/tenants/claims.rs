@@ -12,6 +12,7 @@ use modelet_spec::{Auth, Claims, FunctionName, PathPattern, TenantName};
 use modelet_store::Tenant;
 
 use super::Book;
+use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::switch;
@@ -25,7 +26,7 @@ struct Live {
 
 /// Gives a tenant further claims and takes others back.
 pub(crate) async fn change(
-    control: &Arc<Control>,
+    control: &Acting,
     name: TenantName,
     add: Claims,
     remove: Claims,
@@ -37,13 +38,13 @@ pub(crate) async fn change(
     }
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
         let claims = changed(control.tenant(&name)?.claims, &add, &remove)?;
         let live = live(&control)?;
         check(&control, &add, &live, Some(&name))?;
         check_needed(&name, &claims, &live)?;
-        control.store.set_claims(&name, &claims)?;
+        control.changes().set_claims(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "changed what a tenant may claim");
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));

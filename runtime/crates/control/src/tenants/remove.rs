@@ -4,20 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use modelet_spec::{ModelName, TenantName};
-use modelet_store::{Store, TenantRemoval};
+use modelet_store::{Changes, TenantRemoval};
 
 use super::{Book, Entries, of, reload, replace};
+use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::wire::RemovedTenant;
 use crate::{retire, sweep, switch};
 
 /// Removes a tenant. Requests that run when its routes go are waited for, as long as a server's stop would.
-pub(crate) async fn remove(
-    control: &Arc<Control>,
-    name: TenantName,
-    force: bool,
-) -> Result<RemovedTenant, ControlError> {
+pub(crate) async fn remove(control: &Acting, name: TenantName, force: bool) -> Result<RemovedTenant, ControlError> {
     let leaving = withdraw(control, name.clone(), force).await?;
     // Whoever runs or waits for its turn holds the entry of its version; a guest that still writes its answer is busy.
     let is_free = |entry: &Arc<FunctionEntry>| entry.all().all(|version| Arc::strong_count(version) == 1);
@@ -56,12 +53,12 @@ async fn withdraw(control: &Arc<Control>, name: TenantName, force: bool) -> Resu
 }
 
 /// Removes all that the tenant had, also what has come in since its routes went.
-async fn finish(control: &Arc<Control>, name: TenantName, force: bool) -> Result<TenantRemoval, ControlError> {
+async fn finish(control: &Acting, name: TenantName, force: bool) -> Result<TenantRemoval, ControlError> {
     let _publishing = control.publishing.lock().await;
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
-        let remove = |store: &Store| Ok(store.remove_tenant(&name, force)?);
-        let removal = control.models.grants.change(&control.store, |_| control.change_keys(remove))?;
+        let remove = |changes: &Changes<'_>| Ok(changes.remove_tenant(&name, force)?);
+        let removal = control.models.grants.change(&control.changes(), |_| control.change_keys(remove))?;
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
         control.models.forget(&removal.models);

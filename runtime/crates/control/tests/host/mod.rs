@@ -22,7 +22,7 @@ use modelet_control::{
 };
 use modelet_engine::{Engine, EngineConfig};
 use modelet_spec::{ByteSize, ServerLimits, TenantName};
-use modelet_store::{FileEntry, FileRole, NewFunctionVersion, NewModelVersion, Store};
+use modelet_store::{Actor, FileEntry, FileRole, NewFunctionVersion, NewModelVersion, Store};
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
 
@@ -155,7 +155,7 @@ impl Host {
             models: Vec::new(),
             not_reused: None,
         };
-        self.store.put_function(&function).unwrap();
+        self.store.by(&Actor::Server).put_function(&function).unwrap();
     }
 
     /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
@@ -172,7 +172,7 @@ impl Host {
             description_json: r#"{"inputs":[],"outputs":[]}"#.to_owned(),
             label: None,
         };
-        self.store.put_model(&model).unwrap();
+        self.store.by(&Actor::Server).put_model(&model).unwrap();
         self.stores_function(&owner, "their-function", r#"{"name":"their-function"}"#);
         self.make_key(tenant, &["read"]).await;
         let (_, keys) = self.ask("GET", &format!("/v1/keys?tenant={tenant}"), "").await;

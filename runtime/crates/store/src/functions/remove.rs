@@ -1,12 +1,12 @@
 //! Versions of functions go: out of every listing at once; their numbers are never used again.
 
 use super::{FunctionVersion, SELECT, list, require, serving};
+use crate::changes::{Changes, Changing};
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::history::Item;
-use crate::store::Store;
 use modelet_spec::{FunctionName, TenantName, Version};
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
 /// What was removed of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct RemovedFunction {
     pub versions: Vec<Version>,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Removes one version of a function that is not live, or the function with all its versions and with what was said of it
     /// (`scale`, traffic).
     ///
@@ -28,7 +28,7 @@ impl Store {
         name: &FunctionName,
         version: Option<Version>,
     ) -> Result<RemovedFunction, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             let versions = match version {
                 Some(version) => vec![require(tx, tenant, name, version)?],
                 None => {
@@ -61,9 +61,11 @@ impl Store {
 }
 
 /// Returns the event.
-fn remove(tx: &Transaction<'_>, function: &FunctionVersion) -> Result<i64, StoreError> {
+fn remove(tx: &Changing<'_>, function: &FunctionVersion) -> Result<i64, StoreError> {
     let FunctionVersion { tenant, name, version, component, .. } = function;
-    let event = noted(tx, "function.remove", tenant, &format!("{name}@{version}"), &component.to_string())?;
+    let (subject, component) = (format!("{name}@{version}"), component.to_string());
+    let note = Note::new("function.remove", tenant, &subject).detail(&component);
+    let event = note.values(Some(&component), None).write(tx)?;
     Item::function(tenant, name.as_str(), &version.to_string()).ends(tx, event.id)?;
     tx.execute(
         "UPDATE function_version SET removed_ms = ?4 WHERE tenant = ?1 AND name = ?2 AND version = ?3",

@@ -1,9 +1,10 @@
 //! What serves of a function: the version that is live, and how requests are shared out where somebody has said so.
 
 use super::require;
+use crate::changes::Changes;
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::history::Item;
 use crate::models::version;
 use crate::store::Store;
@@ -34,7 +35,7 @@ pub struct NewServing<'a> {
     pub detail: &'a str,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Has a function served as said; in one transaction, with an event.
     ///
     /// # Errors
@@ -42,13 +43,18 @@ impl Store {
     /// changed.
     pub fn serve(&self, new: &NewServing<'_>) -> Result<(), StoreError> {
         let Serving { tenant, name, live, .. } = new.serving;
-        self.db.write(|tx| {
+        self.write(|tx| {
             require(tx, tenant, name, *live)?;
-            let event = noted(tx, new.kind, tenant, &format!("{name}@{live}"), new.detail)?.id;
-            set(tx, new.serving, event)
+            let (before, after) = (told(tx, tenant, name)?, told_of(tx, new.serving)?);
+            let subject = format!("{name}@{live}");
+            let note = Note::new(new.kind, tenant, &subject).detail(new.detail);
+            let event = note.values(before.as_deref(), Some(&after)).write(tx)?;
+            set(tx, new.serving, event.id)
         })
     }
+}
 
+impl Store {
     /// What serves of a function; `None` when nothing does.
     ///
     /// # Errors
@@ -88,6 +94,26 @@ pub(crate) fn everything(tx: &Transaction<'_>, tenant: Option<&TenantName>) -> R
     let mut query = tx.prepare_cached(&sql)?;
     let rows = query.query_map([tenant.map(TenantName::as_str)], serving)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What serves of a function, as an audit tells it; `None`: nothing.
+pub(crate) fn told(
+    tx: &Transaction<'_>,
+    tenant: &TenantName,
+    name: &FunctionName,
+) -> Result<Option<String>, StoreError> {
+    let mut query = tx.prepare_cached(&format!("{SERVING} AND a.tenant = ?1 AND a.name = ?2"))?;
+    let now = query.query_row((tenant.as_str(), name.as_str()), serving).optional()?;
+    now.map(|now| told_of(tx, &now)).transpose()
+}
+
+/// What is to serve, as an audit tells it: the live version, its component, and how requests are shared out.
+pub(crate) fn told_of(tx: &Transaction<'_>, serving: &Serving) -> Result<String, StoreError> {
+    let sql = "SELECT component FROM function_version WHERE tenant = ?1 AND name = ?2 AND version = ?3";
+    let of = params![serving.tenant.as_str(), serving.name.as_str(), serving.live.get()];
+    let component: Option<String> = tx.prepare_cached(sql)?.query_row(of, |row| row.get(0)).optional()?;
+    let parts = [Some(serving.live.to_string()), component, serving.traffic_json.clone()];
+    Ok(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 /// What serves of a tenant's functions, sorted by name.

@@ -3,9 +3,10 @@
 
 use super::then::serving_at;
 use super::{Item, Moment, then};
+use crate::changes::{Changes, Changing};
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::functions::{self, Serving};
 use crate::grants;
 use crate::models::{self, ModelVersion};
@@ -55,6 +56,23 @@ pub enum Change {
     },
 }
 
+impl Changes<'_> {
+    /// Goes back to a moment, in one transaction with an event for each change.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read or written. Then nothing has changed.
+    pub fn restore(&self, tenant: &TenantName, moment: Moment, detail: &str) -> Result<Restored, StoreError> {
+        self.write(|tx| {
+            let restored = self.difference(tx, tenant, moment)?;
+            if !restored.changes.is_empty() {
+                Note::new("tenant.restore", tenant, tenant.as_str()).detail(detail).write(tx)?;
+            }
+            restored.changes.iter().try_for_each(|change| apply(tx, tenant, change))?;
+            Ok(restored)
+        })
+    }
+}
+
 impl Store {
     /// What going back to a moment would change of a tenant.
     ///
@@ -62,21 +80,6 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn would_restore(&self, tenant: &TenantName, moment: Moment) -> Result<Restored, StoreError> {
         self.db.read(|tx| self.difference(tx, tenant, moment))
-    }
-
-    /// Goes back to a moment, in one transaction with an event for each change.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read or written. Then nothing has changed.
-    pub fn restore(&self, tenant: &TenantName, moment: Moment, detail: &str) -> Result<Restored, StoreError> {
-        self.db.write(|tx| {
-            let restored = self.difference(tx, tenant, moment)?;
-            if !restored.changes.is_empty() {
-                noted(tx, "tenant.restore", tenant, tenant.as_str(), detail)?;
-            }
-            restored.changes.iter().try_for_each(|change| apply(tx, tenant, change))?;
-            Ok(restored)
-        })
     }
 
     fn difference(&self, tx: &Transaction<'_>, tenant: &TenantName, moment: Moment) -> Result<Restored, StoreError> {
@@ -238,11 +241,13 @@ fn labels_between(
     Ok(())
 }
 
-fn apply(tx: &Transaction<'_>, tenant: &TenantName, change: &Change) -> Result<(), StoreError> {
+fn apply(tx: &Changing<'_>, tenant: &TenantName, change: &Change) -> Result<(), StoreError> {
     match change {
         Change::Function { after: Some(after), .. } => serve_again(tx, after),
         Change::Function { name, after: None, .. } => {
-            let event = noted(tx, "function.stop", tenant, name.as_str(), "")?.id;
+            let before = functions::serving::told(tx, tenant, name)?;
+            let note = Note::new("function.stop", tenant, name.as_str());
+            let event = note.values(before.as_deref(), None).write(tx)?.id;
             functions::serving::stop(tx, tenant, name, event)
         }
         Change::Model { model, comes: true } => come_back(tx, model),
@@ -261,10 +266,13 @@ fn apply(tx: &Transaction<'_>, tenant: &TenantName, change: &Change) -> Result<(
     }
 }
 
-fn serve_again(tx: &Transaction<'_>, serving: &Serving) -> Result<(), StoreError> {
+fn serve_again(tx: &Changing<'_>, serving: &Serving) -> Result<(), StoreError> {
     let Serving { tenant, name, live, traffic_json } = serving;
     let detail = traffic_json.as_deref().unwrap_or_default();
-    let event = noted(tx, "function.restore", tenant, &format!("{name}@{live}"), detail)?.id;
+    let (before, after) = (functions::serving::told(tx, tenant, name)?, functions::serving::told_of(tx, serving)?);
+    let subject = format!("{name}@{live}");
+    let note = Note::new("function.restore", tenant, &subject).detail(detail);
+    let event = note.values(before.as_deref(), Some(&after)).write(tx)?.id;
     for version in versions_of(tx, serving)? {
         let number = version.to_string();
         tx.execute(
@@ -276,10 +284,12 @@ fn serve_again(tx: &Transaction<'_>, serving: &Serving) -> Result<(), StoreError
     functions::serving::set(tx, serving, event)
 }
 
-fn come_back(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), StoreError> {
+fn come_back(tx: &Changing<'_>, model: &ModelVersion) -> Result<(), StoreError> {
     let number = model.version.to_string();
     let subject = format!("{}@{number}", model.name);
-    let event = noted(tx, "model.restore", &model.tenant, &subject, &model.digest.to_string())?.id;
+    let digest = model.digest.to_string();
+    let note = Note::new("model.restore", &model.tenant, &subject).detail(&digest);
+    let event = note.values(None, Some(&digest)).write(tx)?.id;
     tx.execute(
         "UPDATE model_version SET removed_ms = NULL WHERE tenant = ?1 AND name = ?2 AND version = ?3",
         params![model.tenant.as_str(), model.name.as_str(), model.version.get()],

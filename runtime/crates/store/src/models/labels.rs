@@ -1,14 +1,14 @@
 //! Movable names of versions.
 
 use super::{ModelVersion, require, written};
+use crate::changes::{Changes, Changing};
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::history::Item;
-use crate::store::Store;
 use modelet_spec::{Label, ModelName, Pick, TenantName};
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
-impl Store {
+impl Changes<'_> {
     /// Puts a label at a version; where it stood before, it stands no longer. Returns the version.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Store {
         pick: &Pick,
         label: &Label,
     ) -> Result<ModelVersion, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             put(tx, &require(tx, tenant, name, pick)?, label)?;
             require(tx, tenant, name, &Pick::Label(label.clone()))
         })
@@ -37,7 +37,7 @@ impl Store {
         pick: Option<&Pick>,
         label: &Label,
     ) -> Result<ModelVersion, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             let meant = require(tx, tenant, name, pick.unwrap_or(&Pick::Latest))?;
             let labelled = super::find(tx, tenant, name, &Pick::Label(label.clone()))?;
             let labelled = labelled.filter(|found| pick.is_none() || found.version == meant.version);
@@ -50,8 +50,9 @@ impl Store {
 }
 
 /// Puts a label at a version.
-pub(crate) fn put(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
+pub(crate) fn put(tx: &Changing<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
     let number = model.version;
+    let before = super::find(tx, &model.tenant, &model.name, &Pick::Label(label.clone()))?;
     let moved = tx.execute(
         "INSERT INTO model_label (tenant, name, label, version) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (tenant, name, label) DO UPDATE SET version = ?4 WHERE version <> ?4",
@@ -59,19 +60,23 @@ pub(crate) fn put(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> 
     )?;
     if moved > 0 {
         let subject = format!("{}@{number}", model.name);
-        let event = noted(tx, "model.label", &model.tenant, &subject, label.as_str())?.id;
-        Item::label(&model.tenant, model.name.as_str(), label.as_str()).begins(tx, &number.to_string(), event)?;
+        let (before, after) = (before.map(|before| before.version.to_string()), number.to_string());
+        let note = Note::new("model.label", &model.tenant, &subject).detail(label.as_str());
+        let event = note.values(before.as_deref(), Some(&after)).write(tx)?.id;
+        Item::label(&model.tenant, model.name.as_str(), label.as_str()).begins(tx, &after, event)?;
     }
     Ok(())
 }
 
 /// Takes a label away from the version at which it stands.
-pub(crate) fn take(tx: &Transaction<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
+pub(crate) fn take(tx: &Changing<'_>, model: &ModelVersion, label: &Label) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM model_label WHERE tenant = ?1 AND name = ?2 AND label = ?3",
         params![model.tenant.as_str(), model.name.as_str(), label.as_str()],
     )?;
     let subject = format!("{}@{}", model.name, model.version);
-    let event = noted(tx, "model.unlabel", &model.tenant, &subject, label.as_str())?.id;
+    let before = model.version.to_string();
+    let note = Note::new("model.unlabel", &model.tenant, &subject).detail(label.as_str());
+    let event = note.values(Some(&before), None).write(tx)?.id;
     Item::label(&model.tenant, model.name.as_str(), label.as_str()).ends(tx, event)
 }

@@ -1,9 +1,10 @@
 //! A push becomes a version.
 
 use super::{FileEntry, FileRole, ModelVersion, find, id, labels, require, version};
+use crate::changes::{Changes, Changing};
 use crate::db::to_i64;
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::history::Item;
 use crate::store::Store;
 use crate::{tenants, uploads};
@@ -29,27 +30,18 @@ pub struct NewModelVersion {
     pub label: Option<Label>,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Keeps a push as a new version. The files and the card of the newest version make no new one: that one is returned,
     /// with `created` false (the label moves nevertheless).
     ///
     /// # Errors
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], or the metadata cannot be written. Then nothing has changed.
     pub fn put_model(&self, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
-        self.db.write(|tx| self.put_model_in(tx, new))
-    }
-
-    /// The number that a push would have: that of the newest version, where it is the same, else the next. The latter is told apart
-    /// by `true`.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn expected_version(&self, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
-        self.db.read(|tx| expected(tx, new))
+        self.write(|tx| self.put_model_in(tx, new))
     }
 
     /// A push, in a transaction with what else is to be true then.
-    pub(crate) fn put_model_in(&self, tx: &Transaction<'_>, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
+    pub(crate) fn put_model_in(&self, tx: &Changing<'_>, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
         tenants::require(tx, &new.tenant)?;
         tenants::room_for_model(tx, &new.tenant, &new.name)?;
         let mut files = new.files.clone();
@@ -76,6 +68,17 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The number that a push would have: that of the newest version, where it is the same, else the next. The latter is told apart
+    /// by `true`.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn expected_version(&self, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
+        self.db.read(|tx| expected(tx, new))
+    }
+}
+
 fn expected(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
     let mut files = new.files.clone();
     files.sort();
@@ -95,13 +98,18 @@ fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreErr
 
 /// Keeps a version under a number that no other has had; `files` are sorted.
 pub(crate) fn insert(
-    tx: &Transaction<'_>,
+    tx: &Changing<'_>,
     new: &NewModelVersion,
     number: Version,
     files: &[FileEntry],
 ) -> Result<(), StoreError> {
     let subject = format!("{}@{number}", new.name);
-    let event = noted(tx, "model.push", &new.tenant, &subject, &new.digest.to_string())?;
+    let digest = new.digest.to_string();
+    let before = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
+    let before = before.map(|newest| format!("{} {}", newest.version, newest.digest));
+    let after = format!("{number} {digest}");
+    let note = Note::new("model.push", &new.tenant, &subject).detail(&digest);
+    let event = note.values(before.as_deref(), Some(&after)).write(tx)?;
     Item::model(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
     let content = files.iter().filter(|file| file.role != FileRole::Sample);
     let bytes = content.fold(0u64, |sum, file| sum.saturating_add(file.bytes));

@@ -1,9 +1,10 @@
 //! Versions go: out of every listing at once, their files when nothing else holds them ([`Store::collect`]).
 
 use super::{ModelVersion, id, labels, list, require, written};
+use crate::changes::{Changes, Changing};
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::noted;
+use crate::events::Note;
 use crate::grants;
 use crate::history::Item;
 use crate::store::Store;
@@ -20,7 +21,7 @@ pub struct Removal {
     pub functions: Vec<FunctionName>,
 }
 
-impl Store {
+impl Changes<'_> {
     /// Removes one version of a model, or all (`pick` is `None`). What live functions use is removed only if forced.
     ///
     /// # Errors
@@ -32,7 +33,7 @@ impl Store {
         pick: Option<&Pick>,
         force: bool,
     ) -> Result<Removal, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             let versions = match pick {
                 Some(pick) => vec![require(tx, tenant, name, pick)?],
                 None => {
@@ -55,7 +56,9 @@ impl Store {
             Ok(Removal { versions, functions })
         })
     }
+}
 
+impl Store {
     /// The removed versions that versions of functions still name, whether or not those serve: whoever asks for one gets none.
     ///
     /// # Errors
@@ -74,7 +77,7 @@ impl Store {
 }
 
 /// Removes all models of a tenant, whoever uses them.
-pub(crate) fn remove_all(tx: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<ModelVersion>, StoreError> {
+pub(crate) fn remove_all(tx: &Changing<'_>, tenant: &TenantName) -> Result<Vec<ModelVersion>, StoreError> {
     let sql = format!("{} AND v.tenant = ?1 ORDER BY v.name, v.version DESC", super::SELECT);
     let versions = list(tx, &sql, params![tenant.as_str()])?;
     versions.iter().try_for_each(|version| remove(tx, version))?;
@@ -95,11 +98,13 @@ fn users(tx: &Transaction<'_>, model: &ModelVersion) -> Result<Vec<FunctionName>
 }
 
 /// Its files stay named as long as it can be gone back to ([`crate::history`]).
-pub(crate) fn remove(tx: &Transaction<'_>, model: &ModelVersion) -> Result<(), StoreError> {
+pub(crate) fn remove(tx: &Changing<'_>, model: &ModelVersion) -> Result<(), StoreError> {
     let row = id(tx, model)?;
     model.labels.iter().try_for_each(|label| labels::take(tx, model, label))?;
     let subject = format!("{}@{}", model.name, model.version);
-    let event = noted(tx, "model.remove", &model.tenant, &subject, &model.digest.to_string())?;
+    let digest = model.digest.to_string();
+    let note = Note::new("model.remove", &model.tenant, &subject).detail(&digest);
+    let event = note.values(Some(&digest), None).write(tx)?;
     Item::model(&model.tenant, model.name.as_str(), &model.version.to_string()).ends(tx, event.id)?;
     let of = params![model.tenant.as_str(), model.name.as_str(), model.version.get()];
     tx.execute("DELETE FROM model_pin WHERE tenant = ?1 AND name = ?2 AND version = ?3", of)?;

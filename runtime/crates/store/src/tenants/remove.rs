@@ -1,9 +1,10 @@
 //! A tenant goes, with all that it has.
 
-use super::require;
+use super::{claims, require};
+use crate::changes::Changes;
 use crate::db::parsed;
 use crate::error::StoreError;
-use crate::events::note;
+use crate::events::Note;
 use crate::models::{ModelVersion, remove_all};
 use crate::store::Store;
 use modelet_spec::{FunctionName, ModelName, TenantName};
@@ -18,26 +19,19 @@ pub struct TenantRemoval {
     pub models: Vec<ModelVersion>,
 }
 
-impl Store {
-    /// Whether a tenant may be removed: it is there, is not the default one, and has no function and no model unless forced.
-    ///
-    /// # Errors
-    /// [`StoreError::NoTenant`], [`StoreError::DefaultTenant`], [`StoreError::TenantInUse`], or the metadata cannot be read.
-    pub fn check_tenant_removal(&self, name: &TenantName, force: bool) -> Result<(), StoreError> {
-        self.db.read(|tx| check(tx, name, force))
-    }
-
+impl Changes<'_> {
     /// Removes a tenant: its functions are live no longer, its models are removed, and what else it had is forgotten. Its name
     /// is never used again. What its functions keep goes with the next [`Store::collect`].
     ///
     /// # Errors
     /// Those of [`Store::check_tenant_removal`]. Then nothing has changed.
     pub fn remove_tenant(&self, name: &TenantName, force: bool) -> Result<TenantRemoval, StoreError> {
-        self.db.write(|tx| {
+        self.write(|tx| {
             check(tx, name, force)?;
             let functions = functions(tx, name)?;
             let models = remove_all(tx, name)?;
-            let at_ms = note(tx, "tenant.remove", name, name.as_str(), "")?;
+            let before = claims(tx, name)?.to_string();
+            let at_ms = Note::new("tenant.remove", name, name.as_str()).values(Some(&before), None).write(tx)?.at_ms;
             for table in ["function_alias", "function_scale", "upload", "tenant_claim", "key", "secret"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE tenant = ?1"), [name.as_str()])?;
             }
@@ -45,6 +39,16 @@ impl Store {
             tx.execute("UPDATE tenant SET removed_ms = ?2 WHERE name = ?1", (name.as_str(), at_ms))?;
             Ok(TenantRemoval { functions, models })
         })
+    }
+}
+
+impl Store {
+    /// Whether a tenant may be removed: it is there, is not the default one, and has no function and no model unless forced.
+    ///
+    /// # Errors
+    /// [`StoreError::NoTenant`], [`StoreError::DefaultTenant`], [`StoreError::TenantInUse`], or the metadata cannot be read.
+    pub fn check_tenant_removal(&self, name: &TenantName, force: bool) -> Result<(), StoreError> {
+        self.db.read(|tx| check(tx, name, force))
     }
 
     /// Forgets what functions of tenants keep that are no more. Safe to repeat: the two databases have no transaction in common.

@@ -14,7 +14,7 @@ const REMOVES: &str = "MODELET_STORE_TEST_REMOVES";
 fn push_labelled(store: &Store, number: u32) -> ModelVersion {
     let file = sent(store, "default", "model.onnx", FileRole::Model, &number.to_le_bytes());
     let label = Some("stable".parse().unwrap());
-    store.put_model(&NewModelVersion { label, ..new("default", "m", vec![file]) }).unwrap()
+    store.by(&Actor::Server).put_model(&NewModelVersion { label, ..new("default", "m", vec![file]) }).unwrap()
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn child() {
         if std::env::var_os(REMOVES).is_some() && pushed.version.get() > 3 {
             let old = pick(&(pushed.version.get() - 3).to_string());
             // Gone already, if the child before was killed between this and its word.
-            let _ = store.remove_model(&pushed.tenant, &pushed.name, Some(&old), false);
+            let _ = store.by(&Actor::Server).remove_model(&pushed.tenant, &pushed.name, Some(&old), false);
             store.collect(Duration::ZERO, Duration::ZERO).unwrap();
         }
         writeln!(out, "acked {}", pushed.version).unwrap();

@@ -9,7 +9,7 @@ mod versions;
 
 use modelet_spec::{Claims, Digest, ModelName, Pick, TenantName};
 use modelet_store::{
-    FileEntry, FileRole, ModelVersion, NewFunctionVersion, NewModelBinding, NewModelVersion, Store, StoreError,
+    Actor, FileEntry, FileRole, ModelVersion, NewFunctionVersion, NewModelBinding, NewModelVersion, Store, StoreError,
     content_digest,
 };
 use std::path::Path;
@@ -59,7 +59,7 @@ fn new(owner: &str, name: &str, files: Vec<FileEntry>) -> NewModelVersion {
 /// Pushes a model of one file.
 fn push(store: &Store, owner: &str, name: &str, content: &[u8]) -> ModelVersion {
     let file = sent(store, owner, "model.onnx", FileRole::Model, content);
-    store.put_model(&new(owner, name, vec![file])).unwrap()
+    store.by(&Actor::Server).put_model(&new(owner, name, vec![file])).unwrap()
 }
 
 /// Deploys a function that is bound to a model.
@@ -81,7 +81,7 @@ fn bind(store: &Store, owner: &str, function: &str, to: &ModelVersion) -> Result
         models: vec![binding],
         not_reused: None,
     };
-    store.put_function(&new).map(drop)
+    store.by(&Actor::Server).put_function(&new).map(drop)
 }
 
 /// The files below a folder, and their bytes, each inode once.

@@ -1,7 +1,7 @@
 //! The same bytes of many tenants: one file, and nothing that tells.
 
 use super::*;
-use modelet_store::Dedupe;
+use modelet_store::{Actor, Dedupe};
 
 #[test]
 fn a_hundred_tenants_with_the_same_model_have_one_file_and_each_is_counted_in_full() {
@@ -9,7 +9,7 @@ fn a_hundred_tenants_with_the_same_model_have_one_file_and_each_is_counted_in_fu
     let content = vec![7; 100_000];
     let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
     for name in &names {
-        store.create_tenant(&tenant(name), &Claims::default()).unwrap();
+        store.by(&Actor::Server).create_tenant(&tenant(name), &Claims::default()).unwrap();
         let pushed = push(store, name, "m", &content);
         assert_eq!((pushed.version.get(), pushed.created, pushed.bytes), (1, true, 100_000));
         assert_eq!(store.used_bytes(&tenant(name)).unwrap(), 100_000);
@@ -64,14 +64,14 @@ fn uploads_that_end_together_are_not_over_the_quota_together() {
 #[test]
 fn a_tenant_may_name_only_what_it_has_sent_itself() {
     let Host { store, dir: _dir } = &host();
-    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
+    store.by(&Actor::Server).create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     let theirs = push(store, "acme", "m", b"theirs");
     let (here, nowhere) = (digest(b"theirs"), digest(b"nowhere"));
     for content in [here, nowhere] {
         assert!(!store.holds(&tenant("default"), &content).unwrap());
         let mut files = theirs.files.clone();
         files[0].digest = content;
-        let refused = store.put_model(&new("default", "m", files)).unwrap_err();
+        let refused = store.by(&Actor::Server).put_model(&new("default", "m", files)).unwrap_err();
         assert!(matches!(refused, StoreError::NoBlob(named) if named == content), "{refused}");
     }
     assert!(store.holds(&tenant("acme"), &here).unwrap());
@@ -85,14 +85,14 @@ fn tenants_that_are_kept_apart_share_no_file_and_the_choice_may_change() {
     let data = dir.path().join("data");
     let apart = || Store::open(&data).unwrap().with_dedupe(Dedupe::Tenant);
     let store = apart();
-    store.create_tenant(&tenant("acme"), &Claims::default()).unwrap();
+    store.by(&Actor::Server).create_tenant(&tenant("acme"), &Claims::default()).unwrap();
     push(&store, "acme", "m", b"bytes");
     assert_eq!(blobs(&store), (2, 10));
     assert_eq!(store.blob(&tenant("default"), &digest(b"bytes")).unwrap(), b"bytes");
     let own = store.blob_path(&tenant("acme"), &digest(b"bytes"));
     assert!(own.strip_prefix(data.join("blobs/by-tenant/acme")).is_ok(), "{}", own.display());
     // Each goes with its own tenant.
-    store.remove_model(&tenant("acme"), &model("m"), None, false).unwrap();
+    store.by(&Actor::Server).remove_model(&tenant("acme"), &model("m"), None, false).unwrap();
     store.collect(std::time::Duration::ZERO, std::time::Duration::ZERO).unwrap();
     assert_eq!(blobs(&store), (1, 5));
     assert_eq!(store.blob(&tenant("default"), &digest(b"bytes")).unwrap(), b"bytes");
