@@ -27,7 +27,7 @@ use crate::cli::library;
 use crate::config::{Config, Threads, devices};
 use crate::keyvalue::StorePairs;
 use crate::memory::SystemMemory;
-use crate::outbound::{HttpClient, OutboundConfig, tls};
+use crate::outbound::{Fetcher, HttpClient, OutboundConfig, tls};
 use crate::process;
 use crate::utilisation::Utilisation;
 
@@ -92,6 +92,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     let control_config = ControlConfig {
         data_dir: config.data_dir.clone(),
         secret_key_file: secret_key_file(config),
+        jwt: config.jwt.clone(),
         data_url: listening.data_url.clone(),
         data_is_loopback: data_listener.local_addr()?.ip().is_loopback(),
         admin_is_loopback: admin_listener.local_addr()?.ip().is_loopback(),
@@ -102,7 +103,8 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let (trial, compile) = (trial_config(config), compile_config(config));
-    let parts = Parts { store, engine, inference, trial, compile, catalog, usage };
+    let jwks = Arc::new(Fetcher::new(outbound_config(config)?.roots)?);
+    let parts = Parts { store, engine, inference, trial, compile, jwks, catalog, usage };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, certificates, listening })

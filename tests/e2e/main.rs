@@ -68,6 +68,7 @@ mod systemd;
 mod tenancy;
 mod tenants;
 mod tls;
+mod tokens;
 mod top;
 mod traffic;
 mod trials;

@@ -129,6 +129,44 @@ fn claims_are_given_and_taken_back_later_but_not_what_a_function_needs() {
 }
 
 #[test]
+fn who_waits_for_a_place_on_the_server_has_its_turn_by_the_weight_of_its_tenant() {
+    let host = TestHost::configured("[limits]\nconcurrency_total = 4\n");
+    for tenant in ["light", "heavy"] {
+        create(&host, tenant, &[&format!("/{tenant}")]);
+        // Each has four at a time, so that the one that is to have more has some that wait at every turn.
+        for name in ["f", "g"] {
+            let route = format!("path = \"/{tenant}/{name}\"\nauth = \"none\"");
+            deploy(&host, tenant, &Function::guest("heavy").named(name).route(&route));
+        }
+    }
+    let said = host.modelet(["tenant", "limits", "heavy", "--weight", "4"]).done();
+    assert!(said.contains("weight = 4"), "{said}");
+    assert!(host.modelet(["tenant", "limits", "heavy", "weight=0"]).refused().contains("from 1 to 100"));
+    // Each asks for more than there is, all the time.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(4);
+    let answered = |tenant: &'static str| {
+        let ask = |number: usize| {
+            let name = if number.is_multiple_of(2) { "f" } else { "g" };
+            let route = format!("/{tenant}/{name}?ms=0&pause_ms=100");
+            let asked = std::iter::from_fn(|| (std::time::Instant::now() < until).then(|| host.get(&route).status));
+            asked.filter(|status| *status == 200).count()
+        };
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..12_usize).map(|number| scope.spawn(move || ask(number))).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>()
+        })
+    };
+    let (light, heavy) = std::thread::scope(|scope| {
+        let light = scope.spawn(|| answered("light"));
+        let heavy = answered("heavy");
+        (light.join().unwrap(), heavy)
+    });
+    // In order of arrival they would have the same.
+    assert!(light > 0 && heavy > light * 2, "{heavy} to {light}");
+    host.stop();
+}
+
+#[test]
 fn limits_hold_from_the_next_request_on_and_after_a_restart() {
     let mut host = TestHost::start();
     create(&host, "acme", &["/sleep"]);

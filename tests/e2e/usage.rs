@@ -36,12 +36,13 @@ fn requests_time_and_bytes_are_booked_for_each_tenant_and_function() {
     deploy(&host, "default", &open("trap", "/trap"));
     let locked = Function::guest("hello").named("locked").route("path = \"/locked\"\nauth = \"key\"");
     deploy(&host, "default", &locked);
-    let _ = host.get("/acme/heavy?ms=80").ok();
+    // By its own clock: on a busy machine it has the processor for a small part of that.
+    let _ = host.get("/acme/heavy?ms=400").ok();
     (0..3).for_each(|_| _ = host.post("/echo", &[b'x'; 1000]).ok());
     assert_eq!(host.get("/trap").status, 502);
     host.get("/locked").problem(401, "unauthorized");
 
-    let heavy = booked(&host, "heavy", |row| row["cpu_seconds"].as_f64().unwrap() > 0.05);
+    let heavy = booked(&host, "heavy", |row| row["cpu_seconds"].as_f64().unwrap() > 0.02);
     assert_eq!((&heavy["tenant"], &heavy["requests"], &heavy["failed"]), (&json!("acme"), &json!(1), &json!(0)));
     assert!(heavy["cpu_seconds"].as_f64().unwrap() < 1.0, "{heavy}");
     let echo = booked(&host, "echo", |row| row["requests"] == 3);

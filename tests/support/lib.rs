@@ -31,6 +31,7 @@ pub mod process;
 pub mod raw;
 pub mod sources;
 pub mod tenants;
+pub mod tokens;
 pub mod wait;
 
 pub use cli::Ran;

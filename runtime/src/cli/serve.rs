@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use modelet_control::Control;
 use tokio::sync::watch;
 
 use super::ConfigArgs;
@@ -70,7 +71,7 @@ async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Re
 
     let hangup = || {
         systemd::reloading();
-        reread(sources, &config, log, &certificates);
+        reread(sources, &config, log, (&certificates, &control));
         systemd::ready(&format!("functions on {}", listening.data_url));
     };
     let signal = tokio::select! {
@@ -106,8 +107,9 @@ async fn told(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// What SIGHUP does: of the whole configuration, the log filter and the certificates can change while the server runs.
-fn reread(sources: &Sources, running: &Config, log: &LogHandle, certificates: &Certificates) {
+/// What SIGHUP does: of the whole configuration, the log filter, the certificates and the keys of issuers of tokens can change while
+/// the server runs.
+fn reread(sources: &Sources, running: &Config, log: &LogHandle, (certificates, control): (&Certificates, &Control)) {
     let config = match Config::load(sources) {
         Ok(config) => config,
         Err(faults) => {
@@ -120,6 +122,7 @@ fn reread(sources: &Sources, running: &Config, log: &LogHandle, certificates: &C
     if let Err(why) = certificates.reload(&config.server.tls, &config.server.admin_tls) {
         return tracing::error!("SIGHUP: the server's certificate {why}; the running one stays");
     }
+    control.reload_issuers();
     let needs_restart = config.needs_restart(running);
     tracing::info!(log = %config.server.log, needs_restart, "SIGHUP: configuration read again");
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod devices;
 mod fault;
+mod jwt;
 mod keys;
 mod raw;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use modelet_control::JwtIssuer;
 use modelet_inference::Bind;
 use modelet_spec::{ByteSize, Device, DeviceWish, ServerLimits};
 use modelet_store::Dedupe;
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) dedupe: Dedupe,
     /// What functions may send.
     pub(crate) outbound: OutboundKeys,
+    /// Whose tokens are taken in the place of keys.
+    pub(crate) jwt: Vec<JwtIssuer>,
 }
 
 /// `[outbound]`
@@ -166,6 +170,9 @@ impl Config {
             }
         }
         let mut config = Self::defaults();
+        if let Some((path, text)) = file {
+            config.jwt = jwt::from_file(path, text, &mut faults);
+        }
         for setting in &settings {
             let Some(key) = keys.get(setting.key) else { continue };
             if let Err(what) = key.apply(&mut config, setting) {
@@ -226,6 +233,7 @@ impl Config {
             },
             dedupe: Dedupe::All,
             outbound: OutboundKeys { private: Private::Named, ca_file: None },
+            jwt: Vec::new(),
         }
     }
 
@@ -272,6 +280,7 @@ pub(crate) fn help() -> String {
         let what = if key.help.is_empty() { String::new() } else { format!("{}; ", key.help) };
         text.push_str(&format!("  {name:34} {:40} {what}default {}\n", keys::env_name(&key), key.default));
     }
+    text.push_str("Issuers whose tokens (JWT) are taken in the place of keys, in the file alone: [[auth.jwt]].\n");
     text
 }
 

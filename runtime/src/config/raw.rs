@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Origin, nearest};
+use super::jwt;
 use super::keys::{Key, env_name};
 
 /// A value, as its source has it. Environment variables and flags only have text.
@@ -46,6 +47,8 @@ pub(crate) fn from_file(path: &Path, text: &str, keys: &[Key], faults: &mut Vec<
         let origin = at(section.span().start);
         let name: &str = section.get_ref();
         match value.get_ref() {
+            // Read by itself: it is a list of tables.
+            _ if name == jwt::SECTION => {}
             DeValue::Table(entries) if keys.iter().any(|k| k.section == name) => {
                 for (key, value) in entries {
                     let origin = at(key.span().start);
@@ -102,7 +105,7 @@ fn unknown_section(keys: &[Key], name: &str) -> String {
     match at_top.as_slice() {
         [section] => format!("`{name}` belongs into [{section}]"),
         _ => format!(
-            "unknown section or key `{name}`{}; the sections are [server], [limits], [inference], [models] and [outbound]",
+            "unknown section or key `{name}`{}; the sections are [server], [limits], [inference], [models], [outbound] and [[auth.jwt]]",
             suggest(nearest(name, keys.iter().map(|k| k.section)))
         ),
     }

@@ -6,6 +6,7 @@
 
 mod body;
 mod connect;
+mod fetch;
 mod metrics;
 mod permits;
 mod resolve;
@@ -23,6 +24,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use modelet_engine::ports::{Outbound, OutboundBody, OutboundCall, OutboundError, OutboundFault, Pending};
 use prometheus_client::registry::Registry;
+
+pub(crate) use fetch::Fetcher;
 
 use body::{Answer, AnswerLimits, Driver};
 use connect::{Connector, Stream};

@@ -129,6 +129,12 @@ impl<F> Catalog<F> {
         self.keys.find(secret, now_ms)
     }
 
+    /// Whether a secret looks like one of this server's, whatever it is worth: no guest sees it.
+    #[must_use]
+    pub fn is_ours(&self, secret: &str) -> bool {
+        self.keys.is_ours(secret)
+    }
+
     fn all_belong_to(&self, tenant: &TenantName, methods: &Methods) -> bool {
         methods.targets().all(|target| self.entries.get(target.entry).is_some_and(|entry| entry.tenant == *tenant))
     }

@@ -207,30 +207,62 @@ impl Keys {
 /// The keys that hold now. All catalogs have the same ring, so a key that is revoked is refused from that moment on, whatever
 /// catalog is just being made.
 #[derive(Debug)]
-pub struct KeyRing(ArcSwap<Keys>);
+pub struct KeyRing {
+    keys: ArcSwap<Keys>,
+    tokens: Option<Arc<dyn Tokens>>,
+}
+
+/// Tokens that others sign and that are worth a key: each names its tenant and what it may do.
+pub trait Tokens: fmt::Debug + Send + Sync {
+    /// The key that a token is worth at `now_ms`; `None`: it is worth nothing.
+    fn find(&self, token: &str, now_ms: u64) -> Option<Arc<KeyRecord>>;
+
+    /// Whether it is meant for this server, whatever it is worth: then no guest sees it.
+    fn is_ours(&self, token: &str) -> bool;
+}
 
 impl KeyRing {
     /// With these keys.
     #[must_use]
     pub fn new(keys: Keys) -> Self {
-        Self(ArcSwap::from_pointee(keys))
+        Self { keys: ArcSwap::from_pointee(keys), tokens: None }
+    }
+
+    /// The same, which takes such tokens, too.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Arc<dyn Tokens>) -> Self {
+        Self { tokens: Some(tokens), ..self }
     }
 
     /// Puts these keys in the place of those before.
     pub fn replace(&self, keys: Keys) {
-        self.0.store(Arc::new(keys));
+        self.keys.store(Arc::new(keys));
     }
 
-    /// See [`Keys::find`].
+    /// See [`Keys::find`] and [`Tokens::find`].
     #[must_use]
     pub fn find(&self, secret: &str, now_ms: u64) -> Option<Arc<KeyRecord>> {
-        self.0.load().find(secret, now_ms)
+        match self.tokens_for(secret) {
+            Some(tokens) => tokens.find(secret, now_ms),
+            None => self.keys.load().find(secret, now_ms),
+        }
+    }
+
+    /// Whether a secret looks like one of ours, whatever it is worth: it may be one that has ended.
+    #[must_use]
+    pub fn is_ours(&self, secret: &str) -> bool {
+        secret.starts_with(SECRET_PREFIX) || self.tokens_for(secret).is_some_and(|tokens| tokens.is_ours(secret))
+    }
+
+    /// Who knows of a secret that looks like a signed token: those have three parts, and ours have one.
+    fn tokens_for(&self, secret: &str) -> Option<&Arc<dyn Tokens>> {
+        self.tokens.as_ref().filter(|_| secret.bytes().filter(|byte| *byte == b'.').count() == 2)
     }
 
     /// The keys of this moment.
     #[must_use]
     pub fn keys(&self) -> Arc<Keys> {
-        self.0.load_full()
+        self.keys.load_full()
     }
 }
 

@@ -26,6 +26,6 @@ pub use claims::Claimed;
 pub use error::CatalogError;
 pub use gate::{Gate, Spent};
 pub use host::normalise_host;
-pub use key::{Bound, KeyHasher, KeyRecord, KeyRing, Keys, LastUse, SECRET_PREFIX, Scope, Secret};
+pub use key::{Bound, KeyHasher, KeyRecord, KeyRing, Keys, LastUse, SECRET_PREFIX, Scope, Secret, Tokens};
 pub use tally::{Difference, Tally, Verdict};
 pub use usage::{FunctionUse, Opened, Usage};

@@ -16,6 +16,7 @@ use crate::code::Codes;
 use crate::compile::{CompileConfig, Compiles};
 use crate::error::ControlError;
 use crate::forms::Forms;
+use crate::jwt::{FetchJwks, Issuers, JwtIssuer};
 use crate::logs::LogShelf;
 use crate::models::{Inference, ModelShelf};
 use crate::refusals::Refusals;
@@ -37,6 +38,8 @@ pub struct ControlConfig {
     pub data_dir: PathBuf,
     /// The file with the key that secrets are sealed with.
     pub secret_key_file: PathBuf,
+    /// Whose tokens are taken in the place of keys.
+    pub jwt: Vec<JwtIssuer>,
     /// Where functions are served, for who asks.
     pub data_url: String,
     /// Whether the data plane can only be reached from this machine: then the default tenant's routes need no key,
@@ -68,6 +71,8 @@ pub struct Parts {
     pub trial: TrialConfig,
     /// How components are compiled.
     pub compile: CompileConfig,
+    /// Fetches the keys of issuers of tokens.
+    pub jwks: Arc<dyn FetchJwks>,
     /// What the gateway reads.
     pub catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// Where the gateway counts what functions use.
@@ -92,13 +97,14 @@ pub struct Control {
     pub(crate) publishing: Mutex<()>,
     pub(crate) state: ArcSwap<State>,
     /// Changed under `publishing` alone.
-    pub(crate) tenants: ArcSwap<Book>,
+    pub(crate) tenants: Arc<ArcSwap<Book>>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) key_changes: keys::Changing,
     pub(crate) hasher: KeyHasher,
     pub(crate) secrets: Vault,
     /// Requests to the admin API that had no right.
     pub(crate) refusals: Refusals,
+    issuers: Option<Arc<Issuers>>,
 }
 
 /// How far the start has come.
@@ -118,14 +124,15 @@ impl Control {
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
         let hasher = keys::open_hasher(&config.data_dir)?;
         keys::ensure_admin_key(&parts.store, &config.data_dir, &hasher)?;
-        let ring = keys::open_ring(&parts.store, &hasher)?;
         let secrets = Vault::start(Arc::clone(&parts.store), config.secret_key_file.clone())?;
-        let tenants = Book::read(&parts.store)?;
+        let tenants = Arc::new(ArcSwap::from_pointee(Book::read(&parts.store)?));
+        let issuers = Issuers::open(&config.jwt, &tenants, &hasher, parts.jwks, registry)?;
+        let ring = keys::open_ring(&parts.store, &hasher, issuers.as_ref())?;
         let trials = Trials::new(parts.trial);
         trials.register(registry);
         let forms = Arc::new(Forms::new(Arc::clone(&parts.store), trials));
         let idle = config.model_idle;
-        let books = Arc::new(Books::open(parts.usage, (&parts.store, &tenants), registry)?);
+        let books = Arc::new(Books::open(parts.usage, (&parts.store, &tenants.load()), registry)?);
         let (store, shared) = (Arc::clone(&parts.store), Arc::clone(&books));
         let models = ModelShelf::new(store, &parts.inference, Arc::clone(&forms), (idle, shared))?;
         let models = Arc::new(models);
@@ -151,17 +158,32 @@ impl Control {
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             state: ArcSwap::default(),
-            tenants: ArcSwap::from_pointee(tenants),
+            tenants,
             keys: ring,
             key_changes: keys::Changing::default(),
             hasher,
             secrets,
             refusals: Refusals::new(registry),
+            issuers,
         });
         let version = control.config.version;
         control.store.by(&Actor::Server).note("server.start", &TenantName::default_tenant(), "server", version)?;
         control.catalog.store(Arc::new(control.catalog_builder()?.build()));
         Ok(control)
+    }
+
+    /// Has the keys of issuers of tokens fetched that are in no file.
+    pub(crate) fn start_issuers(&self) {
+        if let Some(issuers) = &self.issuers {
+            issuers.start();
+        }
+    }
+
+    /// Reads the keys of issuers of tokens again. Blocks.
+    pub fn reload_issuers(&self) {
+        if let Some(issuers) = &self.issuers {
+            issuers.reload();
+        }
     }
 
     /// A builder with the keys, what tenants may claim, and no function.

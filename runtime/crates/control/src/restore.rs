@@ -28,6 +28,7 @@ impl Control {
         sweep::start(self);
         keys::start_writing_uses(self);
         usage::start(self);
+        self.start_issuers();
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
         memory::load_pinned(self)?;

@@ -22,7 +22,7 @@ pub(crate) fn authorise<F>(
     headers: &mut HeaderMap,
     now_ms: u64,
 ) -> Result<bool, Refusal> {
-    let key = headers::take_keys(headers, |secret| catalog.authorise(secret, now_ms));
+    let key = headers::take_keys(headers, |secret| catalog.authorise(secret, now_ms), |token| catalog.is_ours(token));
     let is_owner = key.as_ref().is_some_and(|key| owns(key, entry));
     let caller = decide(key, entry, auth)?;
     // The client's own `modelet-*` goes before ours comes.

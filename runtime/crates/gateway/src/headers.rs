@@ -3,7 +3,6 @@
 //! `modelet-*` belongs to the host both ways; hop-by-hop headers belong to one connection (RFC 9110, 7.6.1).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use modelet_catalog::SECRET_PREFIX;
 
 /// The id of the invocation, on every answer.
 pub(crate) const INVOCATION: HeaderName = HeaderName::from_static("modelet-invocation");
@@ -52,7 +51,11 @@ pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
 /// ours goes, too: it may be one that has ended, or another server's.
 ///
 /// Other `authorization` headers stay: they are between the client and the guest.
-pub(crate) fn take_keys<K>(headers: &mut HeaderMap, is_key: impl Fn(&str) -> Option<K>) -> Option<K> {
+pub(crate) fn take_keys<K>(
+    headers: &mut HeaderMap,
+    is_key: impl Fn(&str) -> Option<K>,
+    is_ours: impl Fn(&str) -> bool,
+) -> Option<K> {
     if !has(headers, &header::AUTHORIZATION) {
         return None;
     }
@@ -61,7 +64,7 @@ pub(crate) fn take_keys<K>(headers: &mut HeaderMap, is_key: impl Fn(&str) -> Opt
     for value in headers.get_all(header::AUTHORIZATION) {
         let token = bearer(value);
         let found = token.and_then(&is_key);
-        if found.is_some() || token.is_some_and(|token| token.starts_with(SECRET_PREFIX)) {
+        if found.is_some() || token.is_some_and(&is_ours) {
             (key, took_one) = (key.or(found), true);
         } else {
             others.push(value.clone());
@@ -153,6 +156,10 @@ mod tests {
         headers
     }
 
+    fn ours_by_looks(token: &str) -> bool {
+        token.starts_with(modelet_catalog::SECRET_PREFIX)
+    }
+
     fn names(headers: &HeaderMap) -> Vec<&str> {
         let mut names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -241,12 +248,12 @@ mod tests {
         let known = |token: &str| (token == "secret").then_some("key-1");
         for ours in ["Bearer secret", "bearer secret", "BEARER   secret "] {
             let mut headers = map(&[("authorization", ours), ("authorization", "Basic eA==")]);
-            assert_eq!(take_keys(&mut headers, known), Some("key-1"), "{ours}");
+            assert_eq!(take_keys(&mut headers, known, ours_by_looks), Some("key-1"), "{ours}");
             assert_eq!(headers.get_all("authorization").iter().collect::<Vec<_>>(), ["Basic eA=="]);
         }
         for theirs in ["Bearer other", "Basic secret", "secret", "Bearersecret", ""] {
             let mut headers = map(&[("authorization", theirs)]);
-            assert_eq!(take_keys(&mut headers, known), None, "{theirs}");
+            assert_eq!(take_keys(&mut headers, known, ours_by_looks), None, "{theirs}");
             assert_eq!(headers["authorization"], theirs);
         }
     }
@@ -254,7 +261,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_key_of_ours_goes_whether_or_not_it_is_one() {
         let mut headers = map(&[("authorization", "Bearer modelet_0123"), ("authorization", "Bearer theirs")]);
-        assert_eq!(take_keys(&mut headers, |_| None::<()>), None);
+        assert_eq!(take_keys(&mut headers, |_| None::<()>, ours_by_looks), None);
         assert_eq!(headers.get_all("authorization").iter().collect::<Vec<_>>(), ["Bearer theirs"]);
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Line<T> {
 #[derive(Debug)]
 struct Group<T> {
     at: u64,
-    stride: u64,
+    weight: u32,
     waiting: VecDeque<T>,
 }
 
@@ -40,10 +40,10 @@ impl<T> Line<T> {
 
     /// Puts somebody last in its group. The weight last given counts; 0 is taken for 1.
     pub(crate) fn push(&mut self, group: u64, weight: u32, item: T) {
-        let stride = STRIDE / u64::from(weight.max(1));
-        let at = self.reached.saturating_add(stride);
-        let found = self.groups.entry(group).or_insert_with(|| Group { at, stride, waiting: VecDeque::new() });
-        found.stride = stride;
+        let weight = weight.max(1);
+        let at = self.reached.saturating_add(stride(weight));
+        let found = self.groups.entry(group).or_insert_with(|| Group { at, weight, waiting: VecDeque::new() });
+        found.weight = weight;
         found.waiting.push_back(item);
         self.order.insert((found.at, group));
     }
@@ -57,10 +57,26 @@ impl<T> Line<T> {
         if group.waiting.is_empty() {
             self.groups.remove(&id);
         } else {
-            group.at = at.saturating_add(group.stride);
+            group.at = at.saturating_add(stride(group.weight));
             self.order.insert((group.at, id));
         }
         next
+    }
+
+    /// Makes room for one more of a group in a full line: takes out the newest of the group that has most of it by weight, if that is
+    /// clearly more than the newcomer's would have. Who floods the line is shed, the others are not.
+    pub(crate) fn evict_for(&mut self, group: u64, weight: u32) -> Option<T> {
+        let own = self.groups.get(&group).map_or(0, |own| own.waiting.len() as u128);
+        let share = |found: &Group<T>| found.waiting.len() as u128 * u128::from(stride(found.weight));
+        let others = self.groups.iter().filter(|(id, _)| **id != group);
+        let (&fattest, found) = others.max_by_key(|(id, found)| (share(found), **id))?;
+        let (theirs, their_weight) = (found.waiting.len() as u128, u128::from(found.weight));
+        if (own + 1) * their_weight > theirs.saturating_sub(1) * u128::from(weight.max(1)) {
+            return None;
+        }
+        let evicted = self.groups.get_mut(&fattest)?.waiting.pop_back();
+        self.leave_if_empty(fattest);
+        evicted
     }
 
     /// Takes somebody out who waits no longer.
@@ -69,11 +85,25 @@ impl<T> Line<T> {
         if let Some(at) = found.waiting.iter().position(is_it) {
             found.waiting.remove(at);
         }
-        if found.waiting.is_empty() {
-            self.order.remove(&(found.at, group));
-            self.groups.remove(&group);
-        }
+        self.leave_if_empty(group);
     }
+
+    #[cfg(test)]
+    pub(crate) fn has(&self, group: u64) -> bool {
+        self.groups.contains_key(&group)
+    }
+
+    fn leave_if_empty(&mut self, group: u64) {
+        let Some(at) = self.groups.get(&group).filter(|found| found.waiting.is_empty()).map(|found| found.at) else {
+            return;
+        };
+        self.order.remove(&(at, group));
+        self.groups.remove(&group);
+    }
+}
+
+fn stride(weight: u32) -> u64 {
+    STRIDE / u64::from(weight.max(1))
 }
 
 #[cfg(test)]
@@ -105,6 +135,27 @@ mod tests {
         let turns = take(&mut line, 20);
         assert_eq!(turns.matches('b').count(), 10, "{turns}");
         assert!(turns.get(..2).is_some_and(|two| two.contains('b')), "{turns}");
+    }
+
+    #[test]
+    fn a_full_line_sheds_who_fills_it_and_not_the_newcomer() {
+        let mut line = Line::default();
+        (0..8).for_each(|_| line.push(1, 1, 'a'));
+        let come = |line: &mut Line<char>, group: u64, weight: u32, name: char| {
+            let evicted = line.evict_for(group, weight);
+            if evicted.is_some() {
+                line.push(group, weight, name);
+            }
+            evicted
+        };
+        assert_eq!(come(&mut line, 1, 1, 'a'), None, "its own fill it");
+        let evicted: Vec<_> = (0..9).filter_map(|_| come(&mut line, 2, 3, 'b')).collect();
+        assert_eq!(evicted, ['a'; 6], "until both have their part");
+        assert_eq!(come(&mut line, 1, 1, 'a'), None);
+        assert!(come(&mut line, 3, 1, 'c').is_some(), "a third has its part, too");
+        assert!(come(&mut line, 3, 1, 'c').is_none());
+        assert_eq!(take(&mut line, 9).len(), 8);
+        assert!(line.is_empty() && line.order.is_empty());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Places {
         if self.waiting.load(Ordering::Relaxed) > 0 { None } else { self.take_free() }
     }
 
-    /// A place, waited for until then; `None`: as many wait as there are places, or none came.
+    /// A place, waited for until then; `None`: as many wait as there are places, and the tenant has its part of the line; or none came.
     pub(crate) async fn take(self: &Arc<Self>, flow: &Flow, until: Instant) -> Option<Place> {
         if let Some(place) = self.take_now() {
             return Some(place);
@@ -140,11 +140,16 @@ struct InLine<'a> {
 }
 
 impl<'a> InLine<'a> {
-    /// `None`: as many wait as there are places.
+    /// `None`: as many wait as there are places, and none of them has to leave for this one.
     fn enter(places: &'a Arc<Places>, flow: &Flow) -> Option<Self> {
         let entered = Self { places, flow: *flow, ticket: None };
         let before = places.waiting.fetch_add(1, Ordering::Relaxed);
-        (before < places.max).then_some(entered)
+        if before < places.max {
+            return Some(entered);
+        }
+        // Whoever has to leave hears of it when its end of the channel is dropped.
+        let evicted = places.lock().evict_for(flow.group, flow.weight);
+        evicted.map(|_| entered)
     }
 
     /// Goes to the end of the line, unless a place came free meanwhile and nobody is before.
@@ -212,7 +217,7 @@ mod tests {
         until_waiting(&places, 8).await;
         (0..8).for_each(|_| wait(&places, flow(2, 3), &sender));
         until_waiting(&places, 16).await;
-        assert!(places.take(&flow(3, 1), far()).await.is_none(), "as many wait as there are places");
+        assert!(places.take(&flow(1, 1), far()).await.is_none(), "as many wait as there are places");
         let mut kept = Vec::new();
         for place in held.into_iter().take(8) {
             drop(place);
@@ -225,6 +230,28 @@ mod tests {
             assert!(had.recv().await.is_some(), "and then all the others");
         }
         until_waiting(&places, 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_fills_the_line_keeps_nobody_out() {
+        let places = Places::new(4);
+        let held: Vec<Place> = (0..4).map_while(|_| places.take_now()).collect();
+        let (sender, mut had) = mpsc::unbounded_channel();
+        (0..4).for_each(|_| wait(&places, flow(1, 1), &sender));
+        until_waiting(&places, 4).await;
+        wait(&places, flow(2, 1), &sender);
+        while !places.lock().has(2) {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        let mut by = Vec::new();
+        drop(sender);
+        while let Some((group, _place)) = had.recv().await {
+            by.push(group);
+        }
+        by.sort_unstable();
+        assert_eq!(by, [1, 1, 1, 2], "the newest of the first had to leave");
+        assert_eq!((places.free.available_permits(), places.waiting()), (4, 0));
     }
 
     #[tokio::test]

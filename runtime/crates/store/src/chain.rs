@@ -88,8 +88,12 @@ impl Head {
 
 /// Adds the row with this id, which has everything but its hash, to the chain.
 pub(crate) fn add(tx: &Changing<'_>, id: i64) -> Result<(), StoreError> {
-    // A head that is missing now was taken away: the chain goes on, and never again verifies as whole.
-    let head = Head::read(tx, tx.key)?.map_or(Head { lost: true, ..Head::EMPTY }, |(head, _)| head);
+    // A head that is missing or has another's seal is somebody's work: the chain goes on, and never again verifies as whole. To seal
+    // it as if it were ours would make good what was done.
+    let head = match Head::read(tx, tx.key)? {
+        Some((head, is_sealed)) => Head { lost: head.lost || !is_sealed, ..head },
+        None => Head { lost: true, ..Head::EMPTY },
+    };
     link(tx, tx.key, head, id)?.write(tx, tx.key)
 }
 

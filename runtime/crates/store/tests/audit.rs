@@ -149,6 +149,9 @@ fn the_end_of_the_chain_cannot_be_moved_or_taken_away() {
         UPDATE event_head SET last = 4, rows = 4, hash = (SELECT hash FROM event WHERE id = 4);";
     place.tamper(to_four);
     assert_eq!(place.fault(), Some(ChainFault::Head), "without the key there is no seal for it");
+    place.tamper("UPDATE sqlite_sequence SET seq = 4 WHERE name = 'event'");
+    place.store().by(&acme()).create_tenant(&tenant("t9"), &Claims::default()).unwrap();
+    assert_eq!(place.fault(), Some(ChainFault::NoHead), "and the next change does not seal what was done");
 
     let mut place = Place::with_tenants(5);
     place.tamper("DELETE FROM event_head");

@@ -10,6 +10,7 @@ use modelet_store::{Changes, HashKind, Store, StoredKey};
 use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::jwt::Issuers;
 
 /// How often uses are written down: so much of them is lost at most.
 const EVERY: Duration = Duration::from_secs(60);
@@ -88,6 +89,14 @@ pub(crate) fn start(control: &Arc<Control>) {
 }
 
 /// The ring of the start.
-pub(crate) fn open(store: &Store, hasher: &KeyHasher) -> Result<Arc<KeyRing>, ControlError> {
-    Ok(Arc::new(KeyRing::new(read_ring(store, hasher, &Keys::new(hasher.clone()))?)))
+pub(crate) fn open(
+    store: &Store,
+    hasher: &KeyHasher,
+    issuers: Option<&Arc<Issuers>>,
+) -> Result<Arc<KeyRing>, ControlError> {
+    let ring = KeyRing::new(read_ring(store, hasher, &Keys::new(hasher.clone()))?);
+    Ok(Arc::new(match issuers {
+        Some(issuers) => ring.with_tokens(Arc::<Issuers>::clone(issuers)),
+        None => ring,
+    }))
 }

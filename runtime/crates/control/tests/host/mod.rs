@@ -18,7 +18,8 @@ use http_body_util::BodyExt;
 use modelet_catalog::Catalog;
 use modelet_control::wire::Problem;
 use modelet_control::{
-    ADMIN_KEY_FILE, ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, Parts, TrialConfig,
+    ADMIN_KEY_FILE, ChildConfig, ChildLimits, CompileConfig, Control, ControlConfig, Inference, NoJwks, Parts,
+    TrialConfig,
 };
 use modelet_engine::{Engine, EngineConfig};
 use modelet_spec::{ByteSize, ServerLimits, TenantName};
@@ -60,6 +61,7 @@ impl Host {
         };
         let config = ControlConfig {
             data_dir: data_dir.clone(),
+            jwt: Vec::new(),
             secret_key_file: data_dir.join("secret.key"),
             data_url: "http://127.0.0.1:1".to_owned(),
             data_is_loopback: true,
@@ -79,6 +81,7 @@ impl Host {
             store: Arc::clone(&store),
             engine: Engine::new(EngineConfig { limits, ..EngineConfig::default() }).unwrap(),
             inference: Inference::Missing("no ONNX Runtime in this test".to_owned()),
+            jwks: Arc::new(NoJwks),
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::empty())),
             usage: Arc::default(),
         };

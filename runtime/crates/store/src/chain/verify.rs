@@ -39,7 +39,7 @@ pub enum ChainFault {
     Missing(i64),
     /// There are rows after the one that was written last; this is the first.
     Added(i64),
-    /// What says where the chain ends is not there, or was not at some time.
+    /// What says where the chain ends is not there, or was not, or not what was written, at some time.
     NoHead,
     /// What says where the chain ends is not what was written.
     Head,
@@ -55,7 +55,9 @@ impl fmt::Display for ChainFault {
             }
             Self::Missing(row) => write!(f, "row {row} is missing"),
             Self::Added(row) => write!(f, "row {row} was put in after the last one"),
-            Self::NoHead => f.write_str("the record of the last row was taken away, so rows may be missing"),
+            Self::NoHead => {
+                f.write_str("the record of the last row was taken away or changed at some time, so rows may be missing")
+            }
             Self::Head => {
                 f.write_str("the record of the last row was changed, or audit.key is not the one it was written with")
             }
