@@ -9,6 +9,8 @@
 
 mod admin;
 mod admin_api;
+mod apply;
+mod archives;
 mod audit;
 #[path = "../../runtime/crates/inference/tests/admission/build.rs"]
 mod build;
@@ -19,6 +21,7 @@ mod cards;
 mod cases;
 mod cli;
 mod compiling;
+mod completions;
 mod computing;
 mod conformance;
 mod contained;
@@ -27,10 +30,12 @@ mod devices;
 mod faults;
 mod file_type;
 mod garbage;
+mod gone;
 mod grants;
 mod headers;
 mod history;
 mod hostile;
+mod hostile_archives;
 mod hostile_code;
 mod hostile_models;
 mod idle;
@@ -59,6 +64,7 @@ mod service;
 mod serving;
 mod several;
 mod sharing;
+mod statuses;
 mod streams;
 mod systemd;
 mod tenancy;

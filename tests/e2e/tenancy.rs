@@ -253,3 +253,37 @@ fn a_tenant_that_is_not_there_is_404_in_every_listing() {
     }
     assert!(host.modelet(["tenant", "show", "ghost"]).refused().contains("no tenant `ghost`"));
 }
+
+#[test]
+fn a_tenant_that_goes_waits_for_versions_beside_the_live_one() {
+    let host = TestHost::start();
+    create(&host, "acme", &["/split"]);
+    let split = |guest: &str| Function::guest(guest).named("split").route("path = \"/split\"\nauth = \"none\"");
+    deploy(&host, "acme", &split("sleep"));
+    deploy(&host, "acme", &split("hello"));
+    host.modelet(["traffic", "split", "1=40", "2=60", "--sticky", "x-user", "--tenant", "acme"]).done();
+    let shown = host.modelet(["function", "show", "split", "--tenant", "acme", "--json"]).json();
+    assert_eq!(shown["version"], 2, "the other one is asked: {shown}");
+    let asks_first = |user: &usize| {
+        let user = user.to_string();
+        host.send("GET", "/split?for=body", &[("x-user", &user)], b"").ok().text() == "awake\n"
+    };
+    let user = (0..100).find(asks_first).expect("somebody meets version 1");
+    let mut slow = Wire::connect(&host.data_url);
+    let head = format!("POST /split?for=body HTTP/1.1\r\nhost: x\r\nx-user: {user}\r\ncontent-length: 4\r\n\r\n");
+    slow.send(head.as_bytes());
+    until("the request runs", || {
+        let shown = host.modelet(["tenant", "show", "acme", "--json"]).json();
+        (shown["usage"]["running"] == 1).then_some(())
+    });
+    std::thread::scope(|scope| {
+        let removing = scope.spawn(|| host.modelet(["tenant", "remove", "acme", "--force"]).done());
+        until("its routes are gone", || (host.get("/split?for=body").status == 404).then_some(()));
+        assert_eq!(host.modelet(["tenant", "show", "acme"]).status, Some(0), "what runs is waited for");
+        slow.send(b"body");
+        assert_eq!(slow.answer().expect("an answer").status, 200);
+        removing.join().unwrap()
+    });
+    host.admin("GET", "/v1/tenants/acme", b"").problem(404, "no-tenant");
+    host.stop();
+}

@@ -27,8 +27,10 @@ pub(crate) struct Bundle {
     pub(crate) is_folder: bool,
     /// The files with weights that the ONNX file refers to, as far as they are there.
     pub(crate) data: BTreeMap<FilePath, PathBuf>,
-    samples: BTreeMap<FilePath, PathBuf>,
-    card: Option<ModelCard>,
+    /// Requests to try it with.
+    pub(crate) samples: BTreeMap<FilePath, PathBuf>,
+    /// Its card, if there is one.
+    pub(crate) card: Option<ModelCard>,
     /// What the folder has beside.
     pub(crate) ignored: Vec<String>,
 }

@@ -37,6 +37,11 @@ impl Client {
         Ok(Self { agent: agent(&found.trust)?, found, tenant: args.tenant.clone() })
     }
 
+    /// The same, sending what belongs to another tenant.
+    pub(crate) fn speaking_for(&self, tenant: &TenantName) -> Self {
+        Self { agent: self.agent.clone(), found: self.found.clone(), tenant: Some(tenant.clone()) }
+    }
+
     /// Whose certificates are believed.
     pub(crate) fn trust(&self) -> &Trust {
         &self.found.trust
@@ -111,6 +116,23 @@ impl Client {
     pub(crate) fn put_bytes<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> anyhow::Result<T> {
         let request = self.signed(self.agent.put(self.url(path)));
         self.answer(request.header("content-type", "application/octet-stream").send(bytes))
+    }
+
+    /// Sends a file to `path`, by POST.
+    pub(crate) fn post_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+        let (reader, bytes) = open(file)?;
+        let request = self.signed(self.agent.post(self.url(path)));
+        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
+    }
+
+    /// Reads a resource of any length, in pieces.
+    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<impl Read + 'static> {
+        let result = self.signed(self.agent.get(self.url(path))).call();
+        let response = result.map_err(|e| unreachable(&self.found.admin_url, &e))?;
+        if response.status().is_success() {
+            return Ok(response.into_body().into_with_config().limit(u64::MAX).reader());
+        }
+        Err(self.answered(Ok(response)).err().unwrap_or_else(|| anyhow!("the server gave no answer")))
     }
 
     fn url(&self, path: &str) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use modelet_control::wire::{Blob, Compile, Deploy, Function, GivenModel, Image};
 use modelet_spec::manifest::{Manifest, ModelSource, RouteSpec};
-use modelet_spec::{Digest, FunctionName, ModelRef};
+use modelet_spec::{Digest, FunctionName, ModelRef, TenantName};
 
 use super::bundle::Bundle;
 use super::client::Client;
@@ -18,24 +18,7 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
     let mut source = Source::of(args)?;
     apply_flags(&mut source.manifest, args)?;
     let client = Client::new(server)?;
-    let component: Blob = client.push_blob(&source.component)?;
-    let mut models = BTreeMap::new();
-    for (alias, model) in &source.manifest.models {
-        if let ModelSource::File(file) = model {
-            models.insert(alias.clone(), send(&client, &source.model_file(alias, file)?)?);
-        }
-    }
-    let files = source.case_files(&client)?;
-    output::step("compiling and linking");
-    let deploy = Deploy {
-        tenant: server.tenant.clone(),
-        manifest: source.manifest,
-        component: component.digest,
-        models,
-        files,
-        allow_new_capabilities: args.allow_new_capabilities,
-    };
-    let function: Function = client.post("/v1/functions", &deploy)?;
+    let function = deploy(&client, server.tenant.clone(), source, args.allow_new_capabilities)?;
     if args.json {
         return output::json(&function);
     }
@@ -53,6 +36,28 @@ pub(crate) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> 
         output::line("  it has no route: add [[route]] to function.toml, or deploy with --route /PATH");
     }
     Ok(())
+}
+
+/// Sends a component, its models and its manifest, and has them deployed.
+pub(crate) fn deploy(
+    client: &Client,
+    tenant: Option<TenantName>,
+    source: Source,
+    allow_new_capabilities: bool,
+) -> anyhow::Result<Function> {
+    let component: Blob = client.push_blob(&source.component)?;
+    let mut models = BTreeMap::new();
+    for (alias, model) in &source.manifest.models {
+        if let ModelSource::File(file) = model {
+            models.insert(alias.clone(), send(client, &source.model_file(alias, file)?)?);
+        }
+    }
+    let files = source.case_files(client)?;
+    output::step("compiling and linking");
+    let Source { manifest, component: _, dir: _ } = source;
+    let component = component.digest;
+    let deploy = Deploy { tenant, manifest, component, models, files, allow_new_capabilities };
+    client.post("/v1/functions", &deploy)
 }
 
 fn is_live(function: &Function) -> String {
@@ -96,11 +101,13 @@ fn send(client: &Client, path: &Path) -> anyhow::Result<GivenModel> {
 }
 
 /// What is deployed, before the flags.
-struct Source {
-    manifest: Manifest,
-    component: PathBuf,
+pub(crate) struct Source {
+    /// Its manifest.
+    pub(crate) manifest: Manifest,
+    /// Its component.
+    pub(crate) component: PathBuf,
     /// What model files are relative to.
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl Source {

@@ -1,5 +1,7 @@
 //! The command line: what may be typed, and which file does it.
 
+mod apply;
+mod archive;
 mod audit;
 mod build;
 mod bundle;
@@ -7,6 +9,7 @@ mod check;
 mod child;
 mod client;
 mod compile;
+mod completions;
 mod deploy;
 mod doctor;
 pub(crate) mod find;
@@ -91,6 +94,12 @@ pub(crate) enum Command {
     Traffic(traffic::TrafficArgs),
     /// Go back to what served at an earlier moment: functions, how their requests are shared out, models, labels
     Restore(restore::RestoreArgs),
+    /// Make the server have what files say: tenants, models, functions, traffic
+    Apply(apply::ApplyArgs),
+    /// Write all desired state of a server or a tenant into a file
+    Export(archive::ExportArgs),
+    /// Take the file of an export in, all of it or nothing
+    Import(archive::ImportArgs),
     /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
@@ -108,6 +117,10 @@ pub(crate) enum Command {
     Tenant(tenant::TenantCommand),
     /// Show what was used, by tenant, function and model
     Usage(usage::UsageArgs),
+    /// Print a script with which a shell completes commands and options
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(completions::ManArgs),
     /// Show who changed what, when, from where; or check that nothing of that was altered
     Audit(audit::AuditArgs),
     /// Try the model that stdin names: started by the server
@@ -300,8 +313,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Rollback(args) => versions::rollback(&args, &cli.server),
         Command::Traffic(args) => traffic::run(&args, &cli.server),
         Command::Restore(args) => restore::run(&args, &cli.server),
+        Command::Apply(args) => apply::run(&args, &cli.server),
+        Command::Export(args) => archive::export(&args, &cli.server),
+        Command::Import(args) => archive::import(&args, &cli.server),
         Command::Function(command) => function::run(&command, &cli.server),
         Command::Model(command) => model::run(&command, &cli.server),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Key(command) => key::run(&command, &cli.server),
         Command::Secret(command) => secret::run(&command, &cli.server),
         Command::Tenant(command) => tenant::run(&command, &cli.server),

@@ -80,7 +80,11 @@ impl<R: Read> Progress<R> {
         let due = self.shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) || self.done == self.total;
         if self.visible && due {
             self.shown = Some(Instant::now());
-            let _ = write!(std::io::stderr(), "\r{}: {} of {}", self.what, size(self.done), size(self.total));
+            // Nobody knows how much an answer without a length will be.
+            let of = if self.total == 0 { String::new() } else { format!(" of {}", size(self.total)) };
+            // What is sent is not done yet: the server checks, tries, compiles.
+            let then = if self.total > 0 && self.done == self.total { "; the server is at work" } else { "" };
+            let _ = write!(std::io::stderr(), "\r{}: {}{of}{then}", self.what, size(self.done));
         }
     }
 }

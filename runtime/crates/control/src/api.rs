@@ -1,5 +1,6 @@
 //! The admin API: its routes, who may ask, and the OpenAPI document that the handlers themselves make.
 
+mod archive;
 mod audit;
 mod bound;
 mod caller;
@@ -107,6 +108,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(versions::rollback))
         .routes(routes!(versions::traffic, versions::share, versions::unshare))
         .routes(routes!(history::restore))
+        .routes(routes!(archive::export))
+        .routes(routes!(archive::import))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
         .routes(routes!(logs::show))
@@ -196,6 +199,7 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
 fn needed(method: &Method, path: &str) -> Scope {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
+        "/v1/export" | "/v1/import" => Scope::Admin,
         _ if ["/v1/keys", "/v1/secret-key", "/v1/audit"].iter().any(|of| path.starts_with(of)) => Scope::Admin,
         _ if reads => Scope::Read,
         _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,

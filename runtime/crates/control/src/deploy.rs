@@ -6,6 +6,7 @@
 mod bind;
 mod cases;
 mod claims;
+mod examine;
 mod publish;
 mod trial;
 mod warmth;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use bind::{Bound, bind};
+pub(crate) use examine::examine;
 use modelet_engine::ports::Settings;
 use modelet_engine::{Inspection, World};
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
-pub(crate) use publish::{Draft, Shown};
+pub(crate) use publish::{Draft, Shown, routes};
 use publish::{Published, publish};
 use trial::Trial;
 

@@ -198,6 +198,18 @@ pub enum ControlError {
         /// Requests that it answers.
         busy: u64,
     },
+    /// A version was to serve that needs a model which is not there for it.
+    #[error(
+        "version {version} of `{function}` needs the model `{model}`, which was removed or is not granted any more: push that model and deploy the function again, or take another version (`modelet function versions {function}`)"
+    )]
+    ModelGone {
+        /// The function.
+        function: String,
+        /// The version.
+        version: Version,
+        /// The model, as the function's tenant writes it.
+        model: String,
+    },
     /// Requests cannot be shared out like that.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
@@ -220,6 +232,18 @@ pub enum ControlError {
         "there is no model `{0}`; `modelet model list` lists them, `modelet model push FILE.onnx --name NAME` adds one"
     )]
     NoModel(String),
+    /// A file that no export writes, or one that is damaged.
+    #[error("nothing has changed, because the archive is refused: {0}")]
+    Archive(String),
+    /// An import would change what is here.
+    #[error(
+        "nothing has changed, because these are here and are others in the archive: {}; with --replace, they are served as the archive has them, and their versions here stay",
+        .0.join(", ")
+    )]
+    ImportConflicts(Vec<String>),
+    /// What was planned with has changed.
+    #[error("nothing has changed, because what is here was changed meanwhile: do it again")]
+    ChangedMeanwhile,
     /// A blob that was not pushed.
     #[error("the bytes {0} are not here: push them first with POST /v1/blobs")]
     NoBlob(Digest),

@@ -10,6 +10,7 @@
 
 mod acting;
 mod api;
+mod archive;
 mod artifact;
 mod audit;
 mod child;
@@ -20,10 +21,12 @@ mod control;
 mod deploy;
 mod description;
 mod error;
+mod export;
 mod forms;
 mod grants;
 mod guest_log;
 mod history;
+mod import;
 mod jwt;
 mod keys;
 mod lineup;
@@ -57,6 +60,10 @@ mod usage;
 mod views;
 pub mod wire;
 
+pub use archive::{
+    ArchiveBinding, ArchiveFile, ArchiveFunction, ArchiveFunctionVersion, ArchiveGrant, ArchiveManifest, ArchiveModel,
+    ArchiveModelVersion, ArchiveTenant, read_manifest,
+};
 pub use child::{ChildConfig, ChildLimits, Death};
 pub use compile::{
     CompileAnswer, CompileConfig, CompileJob, Compiled, ImageAnswer, ImageJob, compile as compile_child,

@@ -9,7 +9,7 @@ use modelet_inference::{
     CallShape, LoadContext, LoadError, LoadStop, Loader, Model, ModelHandle, ModelKey, ModelUse, Residency,
     ResidencyConfig, Runtime,
 };
-use modelet_spec::{Device, ModelName, TenantName, Version};
+use modelet_spec::{Device, Digest, ModelName, TenantName, Version};
 use modelet_store::{ModelVersion, Store};
 use prometheus_client::registry::Registry;
 
@@ -44,13 +44,16 @@ pub(crate) struct ModelShelf {
     /// None: there is no ONNX Runtime.
     memory: Option<(Runtime, Residency)>,
     /// One for each version and each tenant that asked for it: that one's uses are counted in it.
-    handles: Mutex<HashMap<Used, ModelHandle>>,
+    handles: Mutex<HashMap<Used, Held>>,
     /// Versions that were removed and are still bound.
     gone: Arc<Gone>,
     /// Who may use whose.
     pub(crate) grants: Arc<Grants>,
     books: Arc<Books>,
 }
+
+/// A handle, and the content that it is for.
+type Held = (Digest, ModelHandle);
 
 /// A version of a tenant's model.
 pub(crate) type Owned = (TenantName, ModelName, Version);
@@ -96,7 +99,8 @@ impl ModelShelf {
         let (runtime, residency) = self.memory.as_ref()?;
         let mut handles = self.handles();
         let used = (user.clone(), pinned.owned());
-        if let Some(handle) = handles.get(&used) {
+        // A deploy that was not done may have left one for what then became no version.
+        if let Some((_, handle)) = handles.get(&used).filter(|(content, _)| *content == pinned.digest) {
             return Some(handle.clone());
         }
         let key = ModelKey::new(pinned.digest).wishing(pinned.card.run.device);
@@ -107,13 +111,28 @@ impl ModelShelf {
         let (store, forms) = (Arc::clone(&self.store), Arc::clone(&self.forms));
         let loader = StoredModel { store, forms, runtime: runtime.clone(), pinned: pinned.clone() };
         let handle = residency.handle(key, Arc::new(loader));
+        self.books.open_model(user, &used.1, &handle);
+        // What is no version yet is for the trial of its deploy alone: nobody else is to find it.
+        if pinned.fresh.is_some() {
+            return Some(handle);
+        }
         if pinned.card.record.unwrap_or(true) {
             handle.record(true);
             handle.recall(recorded_before(&handles, &used));
         }
-        self.books.open_model(user, &used.1, &handle);
-        handles.insert(used, handle.clone());
+        handles.insert(used, (pinned.digest, handle.clone()));
         Some(handle)
+    }
+
+    /// Lets go of versions that never came to be, because their deploy failed.
+    pub(crate) fn drop_unmade(&self, unmade: &[Pinned]) {
+        if unmade.is_empty() {
+            return;
+        }
+        let is_unmade = |(_, of): &Used, (content, _): &mut Held| {
+            unmade.iter().any(|pinned| pinned.owned() == *of && pinned.digest == *content)
+        };
+        self.handles().retain(|used, held| !is_unmade(used, held));
     }
 
     /// Lets removed versions go: no function finds them from now on, and what is in memory for them alone leaves it.
@@ -121,7 +140,7 @@ impl ModelShelf {
         self.gone.add(versions);
         let owned: HashSet<Owned> = versions.iter().map(|v| (v.tenant.clone(), v.name.clone(), v.version)).collect();
         let handles: Vec<ModelHandle> =
-            self.handles().extract_if(|(_, of), _| owned.contains(of)).map(|(_, handle)| handle).collect();
+            self.handles().extract_if(|(_, of), _| owned.contains(of)).map(|(_, (_, handle))| handle).collect();
         for handle in handles {
             // Pinned or not: what was removed has no claim any more.
             handle.pin(false);
@@ -138,28 +157,28 @@ impl ModelShelf {
     /// What each user has seen of the models that it uses so far, sorted by user.
     pub(crate) fn seen(&self) -> Vec<(Used, ModelUse)> {
         let handles = self.handles().clone();
-        let mut all: Vec<_> = handles.into_iter().map(|(used, handle)| (used, handle.seen())).collect();
+        let mut all: Vec<_> = handles.into_iter().map(|(used, (_, handle))| (used, handle.seen())).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
 
     /// What the owner of a version has seen of it; `None`: nothing.
     pub(crate) fn seen_of(&self, owned: &Owned) -> Option<ModelUse> {
-        Some(self.handles().get(&(owned.0.clone(), owned.clone()))?.seen())
+        Some(self.handles().get(&(owned.0.clone(), owned.clone()))?.1.seen())
     }
 
-    fn handles(&self) -> MutexGuard<'_, HashMap<Used, ModelHandle>> {
+    fn handles(&self) -> MutexGuard<'_, HashMap<Used, Held>> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is remembered of the same user's calls of a version's newest predecessor that has any: the same tenant's model of the same
 /// name.
-fn recorded_before(handles: &HashMap<Used, ModelHandle>, (user, (tenant, name, version)): &Used) -> Vec<CallShape> {
+fn recorded_before(handles: &HashMap<Used, Held>, (user, (tenant, name, version)): &Used) -> Vec<CallShape> {
     let is_earlier =
         |(by, (owner, of, earlier)): &Used| by == user && owner == tenant && of == name && earlier < version;
     let earlier = handles.iter().filter(|(used, _)| is_earlier(used));
-    let recorded = earlier.map(|((_, (.., earlier)), handle)| (*earlier, handle.seen().recorded));
+    let recorded = earlier.map(|((_, (.., earlier)), (_, handle))| (*earlier, handle.seen().recorded));
     let newest = recorded.filter(|(_, calls)| !calls.is_empty()).max_by_key(|(earlier, _)| *earlier);
     newest.map(|(_, calls)| calls).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use modelet_inference::LoadError;
 use modelet_spec::{Digest, ModelCard, ModelName, Pick, TenantName, Version};
-use modelet_store::{Dedupe, ModelBinding, ModelVersion, Store, StoreError};
+use modelet_store::{Dedupe, ModelBinding, ModelVersion, NewModelVersion, Store, StoreError};
 
 use crate::artifact::Artifact;
 use crate::error::ControlError;
@@ -22,19 +22,27 @@ pub(crate) struct Pinned {
     /// Its content.
     pub(crate) digest: Digest,
     pub(crate) card: Arc<ModelCard>,
+    /// What it will be, while it is none yet: it comes with a deploy that is not done.
+    pub(crate) fresh: Option<Arc<NewModelVersion>>,
 }
 
 impl Pinned {
     /// A version, as the store has it.
     pub(crate) fn of(version: ModelVersion) -> Result<Self, ControlError> {
         let ModelVersion { tenant: owner, name, version, digest, card_json, .. } = version;
-        Ok(Self { owner, name, version, digest, card: card(&card_json)?.into() })
+        Ok(Self { owner, name, version, digest, card: card(&card_json)?.into(), fresh: None })
+    }
+
+    /// What will be a version of this number once a deploy is done.
+    pub(crate) fn fresh(version: Version, new: NewModelVersion) -> Result<Self, ControlError> {
+        let (owner, name, digest) = (new.tenant.clone(), new.name.clone(), new.digest);
+        Ok(Self { owner, name, version, digest, card: card(&new.card_json)?.into(), fresh: Some(Arc::new(new)) })
     }
 
     /// What a stored function means by an alias.
     pub(crate) fn bound(binding: &ModelBinding) -> Result<Self, ControlError> {
         let ModelBinding { owner, name, version, digest, card_json, .. } = binding.clone();
-        Ok(Self { owner, name, version, digest, card: card(&card_json)?.into() })
+        Ok(Self { owner, name, version, digest, card: card(&card_json)?.into(), fresh: None })
     }
 
     /// Whose it is, and which.
@@ -63,10 +71,18 @@ impl Pinned {
 
     /// What it is loaded from, laid out on the disk. Blocks.
     pub(crate) fn source(&self, store: &Store) -> Result<Source, LoadError> {
+        let artifact = |new: &NewModelVersion| Artifact {
+            tenant: new.tenant.clone(),
+            content: new.digest,
+            files: new.files.clone(),
+        };
         let unreadable = |error: StoreError| {
             tracing::error!(model = %self.label(), %error, "the files of a model could not be read");
             LoadError::Unavailable("its files could not be read".to_owned())
         };
+        if let Some(new) = &self.fresh {
+            return artifact(new).source(store, self.label(), &self.card).map_err(unreadable);
+        }
         let version = store.model(&self.owner, &self.name, &Pick::Version(self.version)).map_err(unreadable)?;
         let version = version.ok_or_else(|| LoadError::Unavailable("it was removed".to_owned()))?;
         Artifact::of(&version).source(store, self.label(), &self.card).map_err(unreadable)
@@ -133,6 +149,7 @@ mod tests {
             version: Version::FIRST,
             digest: Digest::of(b"m"),
             card: ModelCard::parse(card, "card.toml").unwrap().into(),
+            fresh: None,
         }
     }
 

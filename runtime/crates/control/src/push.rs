@@ -41,21 +41,9 @@ impl Push {
 ///
 /// Nothing is skipped because the server has the same bytes already: the time would tell who else does.
 pub(crate) async fn push(control: &Acting, push: Push) -> Result<ModelVersion, ControlError> {
-    let runtime = control.inference.ready()?.clone();
-    let (artifact, source) = admit(control, push.clone()).await?;
-    let (facts, _) = control.forms.make(&runtime, &source).await?;
+    let new = tried(control, push).await?;
     let control = control.clone();
     blocking(move || {
-        let Push { tenant, name, card, label, .. } = push;
-        let new = NewModelVersion {
-            tenant,
-            name,
-            digest: artifact.content,
-            files: artifact.files,
-            card_json: json(&card, "a card")?,
-            description_json: json(&describe(&facts.description), "a description")?,
-            label,
-        };
         let stored = control.changes().put_model(&new)?;
         tracing::info!(
             tenant = %stored.tenant, model = %stored.name, version = %stored.version, created = stored.created, "model pushed"
@@ -63,6 +51,23 @@ pub(crate) async fn push(control: &Acting, push: Push) -> Result<ModelVersion, C
         Ok(stored)
     })
     .await
+}
+
+/// What a push would keep: its files are here and have stood their trial, and nothing names them yet.
+pub(crate) async fn tried(control: &Arc<Control>, push: Push) -> Result<NewModelVersion, ControlError> {
+    let runtime = control.inference.ready()?.clone();
+    let (artifact, source) = admit(control, push.clone()).await?;
+    let (facts, _) = control.forms.make(&runtime, &source).await?;
+    let Push { tenant, name, card, label, .. } = push;
+    Ok(NewModelVersion {
+        tenant,
+        name,
+        digest: artifact.content,
+        files: artifact.files,
+        card_json: json(&card, "a card")?,
+        description_json: json(&describe(&facts.description), "a description")?,
+        label,
+    })
 }
 
 /// Looks at the files without ONNX Runtime, and lays them out for the trial.
@@ -78,6 +83,6 @@ async fn admit(control: &Arc<Control>, push: Push) -> Result<(Artifact, Source),
     .await
 }
 
-fn json(value: &impl serde::Serialize, what: &str) -> Result<String, ControlError> {
+pub(crate) fn json(value: &impl serde::Serialize, what: &str) -> Result<String, ControlError> {
     serde_json::to_string(value).map_err(|e| ControlError::Internal(format!("{what} as JSON: {e}")))
 }

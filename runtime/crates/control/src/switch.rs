@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use modelet_catalog::CatalogBuilder;
 use modelet_engine::Function;
-use modelet_spec::{FunctionName, TenantName};
+use modelet_spec::{FunctionName, Pick, TenantName, Version};
 use modelet_store::NewServing;
 
 use crate::acting::Acting;
@@ -36,7 +36,12 @@ pub(crate) async fn switch(
     control.loaded()?;
     let before = control.serving(&plan.tenant, &plan.name);
     let (this, planned) = (Arc::clone(control), plan.clone());
-    let entry = blocking(move || planned.line_up(&this, None)).await?;
+    let serving = before.clone();
+    let entry = blocking(move || {
+        models_there(&this, &planned, serving.as_ref())?;
+        planned.line_up(&this, None)
+    });
+    let entry = entry.await?;
     for version in entry.all() {
         version.handle.wake(Instant::now() + WAKE_MAX).await?;
     }
@@ -58,6 +63,25 @@ pub(crate) async fn switch(
         "what serves of a function has changed"
     );
     Ok((entry, note))
+}
+
+/// Refuses a version that nobody reaches yet and that would find one of its models gone at the first request.
+fn models_there(control: &Control, plan: &Plan, serving: Option<&Arc<FunctionEntry>>) -> Result<(), ControlError> {
+    let Plan { tenant, name, live, traffic } = plan;
+    let wanted = traffic.iter().flat_map(|traffic| traffic.versions().collect::<Vec<_>>()).chain([*live]);
+    let is_reached = |version: &Version| serving.is_some_and(|serving| serving.at(*version).is_some());
+    for version in wanted.filter(|version| !is_reached(version)) {
+        for model in control.store.function_version_kept(tenant, name, version)?.models {
+            let pick = Pick::Version(model.version);
+            let found = control.store.usable_model(tenant, &model.owner, &model.name, &pick)?;
+            if found.is_none_or(|found| found.digest != model.digest) {
+                let owner = if model.owner == *tenant { String::new() } else { format!("{}/", model.owner) };
+                let model = format!("{owner}{}@{}", model.name, model.version);
+                return Err(ControlError::ModelGone { function: name.to_string(), version, model });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How many instances of the live version are kept warm.

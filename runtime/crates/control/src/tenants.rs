@@ -87,12 +87,12 @@ fn patched(
     }
 }
 
-type Entries = Vec<Arc<FunctionEntry>>;
-type Kept = Vec<(Arc<FunctionEntry>, u32)>;
+pub(crate) type Entries = Vec<Arc<FunctionEntry>>;
+pub(crate) type Kept = Vec<(Arc<FunctionEntry>, u32)>;
 
 /// Makes a tenant's functions anew from the store, and swaps them in. Returns those before, and the new ones with how many of
 /// their instances are to be kept warm. Blocks.
-fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), ControlError> {
+pub(crate) fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), ControlError> {
     let before = of(control, tenant);
     let mut builder = switch::those(control, |entry| entry.tenant != *tenant)?;
     // What could not be made is in the log.
@@ -120,7 +120,7 @@ fn of(control: &Control, tenant: &TenantName) -> Entries {
 }
 
 /// What was kept warm of the functions before is of the new ones from now on.
-async fn replace(before: Entries, kept: Kept) -> Result<(), ControlError> {
+pub(crate) async fn replace(before: Entries, kept: Kept) -> Result<(), ControlError> {
     for entry in before.iter().filter(|entry| entry.handle.kept() > 0) {
         entry.handle.scale(0).await?;
     }

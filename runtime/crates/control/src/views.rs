@@ -104,6 +104,7 @@ pub(crate) fn function_version(
     let entry = live.and_then(|live| live.at(number));
     let shadow = live.and_then(|live| live.arms.as_ref()?.shadow()).filter(|shadow| shadow.entry.version == number);
     let runs = entry.or(shadow.map(|shadow| &shadow.entry));
+    let draft = draft(stored)?;
     Ok(wire::FunctionVersion {
         version: number,
         digest: stored.component,
@@ -112,8 +113,9 @@ pub(crate) fn function_version(
         percent: live.map_or(0, |live| percent(live, number)),
         shadow: shadow.is_some(),
         reachable: entry.is_some(),
-        models: draft(stored)?.models(),
+        models: draft.models(),
         instances: runs.map(|entry| instances(&entry.handle)).unwrap_or_default(),
+        manifest: Some(draft.manifest),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the admin API reads and writes, as types: the handlers, the OpenAPI document and the command line share them.
 
+mod archive;
 mod audit;
 mod grants;
 mod history;
@@ -27,6 +28,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub use archive::{ImportQuery, Imported, ImportedItem};
 pub use audit::{Audit, AuditQuery, AuditVerified, AuditVerifyQuery, Audited, AuditedBy, AuditedKind};
 pub use grants::{Grant, GrantedModel, Grants, NewGrant};
 pub use history::{Changed, ListQuery, Restore, Restored};
@@ -53,7 +55,7 @@ pub struct TenantQuery {
 }
 
 /// Bytes that were stored, by their content.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Blob {
     /// `sha256:…` of the bytes.
     #[schema(value_type = String)]

@@ -111,6 +111,8 @@ const TABLE: &[Row] = &[
         r#"{"at":"1s","dry_run":true}"#,
         (422, "before-history"),
     ),
+    row(("GET", "/v1/export"), "admin", "/v1/export?tenant={t}", "", (200, "")),
+    row(("POST", "/v1/import"), "admin", "/v1/import?tenant={t}", "", (422, "bad-archive")),
     row(("GET", "/v1/models"), "read", "/v1/models?tenant={t}", "", (200, "")),
     row(("GET", MODEL), "read", "/v1/models/m?tenant={t}", "", (404, "no-model")),
     row(("PUT", MODEL), "deploy", "/v1/models/m?tenant={t}", "{}", (503, "unavailable")),

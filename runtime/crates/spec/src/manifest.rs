@@ -222,6 +222,18 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// Reads a manifest that is a part of another file: its faults go where that file's go. Where there are any, what is returned
+    /// is not to be used.
+    #[must_use]
+    pub fn read(section: document::Section<'_, '_>) -> Self {
+        let (faults, path) = (section.faults(), section.path().to_owned());
+        let manifest = read::manifest(section);
+        check::check(&manifest, &mut |inner, message| faults.add_path(&format!("{path}.{inner}"), message));
+        manifest
+    }
+}
+
 impl Serialize for Manifest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Self::serialize(self, serializer)

@@ -73,6 +73,11 @@ impl Store {
         metadata.is_file().then_some(metadata.len())
     }
 
+    /// Where a content of a tenant lies where tenants share none.
+    pub(crate) fn own_place(&self, tenant: &TenantName, digest: &Digest) -> PathBuf {
+        place(self.data_dir(), Some(tenant), digest)
+    }
+
     pub(crate) fn begin_blob(&self) -> Result<BlobWriter, StoreError> {
         Ok(BlobWriter { aside: Aside::begin(self.data_dir())?, hasher: Digest::hasher(), bytes: 0 })
     }
@@ -92,6 +97,11 @@ impl Store {
 }
 
 impl BlobWriter {
+    /// The digest of what was written.
+    pub(crate) fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
     pub(crate) fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
         self.aside.file.write_all(piece).map_err(io_at("write", self.aside.path()))?;
         self.hasher.update(piece);

@@ -115,6 +115,17 @@ pub enum StoreError {
         /// The digest of the bytes in it.
         found: Digest,
     },
+    /// A content is not the one that was announced.
+    #[error("the bytes that came for {expected} have the digest {found}")]
+    OtherDigest {
+        /// What was announced.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// A number that a version has or had was to be used for another.
+    #[error("the number of {0} is used already")]
+    Taken(String),
     /// A tenant that does not exist was named.
     #[error("there is no tenant {0}")]
     NoTenant(TenantName),

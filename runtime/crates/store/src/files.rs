@@ -68,6 +68,14 @@ pub(crate) fn link(data_dir: &Path, file: &Path, place: &Path) -> Result<(), Sto
     renamed
 }
 
+/// Copies a file to another place, to the disk before it has that name.
+pub(crate) fn copy(data_dir: &Path, file: &Path, place: &Path) -> Result<(), StoreError> {
+    let mut aside = Aside::begin(data_dir)?;
+    let mut from = File::open(file).map_err(io_at("read", file))?;
+    std::io::copy(&mut from, &mut aside.file).map_err(io_at("copy", file))?;
+    aside.keep(place)
+}
+
 fn aside_path(data_dir: &Path) -> PathBuf {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     data_dir.join("tmp").join(format!("{}-{number}", std::process::id()))

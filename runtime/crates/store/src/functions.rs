@@ -12,7 +12,7 @@ use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::history::Item;
-use crate::models::version;
+use crate::models::{NewModelVersion, version};
 use crate::store::Store;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, FunctionName, ModelName, TenantName, Version};
@@ -110,7 +110,7 @@ impl From<FunctionVersion> for NewFunctionVersion {
     }
 }
 
-const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
+pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
     LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
 
 impl Changes<'_> {
@@ -123,16 +123,27 @@ impl Changes<'_> {
         self.write(|tx| self.put(tx, new, None))
     }
 
-    /// Keeps a deploy as a new version that is not live: the function's requests are shared out as said, from now on with it.
+    /// Keeps a deploy and the versions of models that come with it, all of it or nothing. `aside`: the new version is not live; the
+    /// function's requests are shared out as said, from now on with it.
     ///
     /// # Errors
-    /// Those of [`Store::put_function`].
-    pub fn put_function_aside(
+    /// [`StoreError::Taken`]: a model has not the number that the function was bound to. Those of [`Store::put_function`] and
+    /// [`Store::put_model`].
+    pub fn put_deploy(
         &self,
+        models: &[(Version, NewModelVersion)],
         new: &NewFunctionVersion,
-        traffic_json: &str,
+        aside: Option<&str>,
     ) -> Result<FunctionVersion, StoreError> {
-        self.write(|tx| self.put(tx, new, Some(traffic_json)))
+        self.write(|tx| {
+            for (expected, model) in models {
+                let kept = self.put_model_in(tx, model)?;
+                if kept.version != *expected {
+                    return Err(StoreError::Taken(format!("{}@{expected}", model.name)));
+                }
+            }
+            self.put(tx, new, aside)
+        })
     }
 
     /// Keeps many deploys in the order given, all of them or none: in one transaction, so that the disk is waited for once.
@@ -267,7 +278,7 @@ pub(crate) fn find(
 }
 
 /// Returns the event.
-fn insert(
+pub(crate) fn insert(
     tx: &Changing<'_>,
     new: &NewFunctionVersion,
     number: Version,

@@ -2,13 +2,13 @@
 //!
 //! A grant is for a model with all its versions, and goes with the last of them.
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::models::{ModelVersion, find, require};
 use crate::store::Store;
-use modelet_spec::{ModelName, Pick, TenantName};
+use modelet_spec::{ModelName, Pick, TenantName, Version};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// The right of a tenant to use another's model.
@@ -39,16 +39,7 @@ impl Changes<'_> {
         share_batch: bool,
     ) -> Result<Grant, StoreError> {
         self.write(|tx| {
-            require(tx, owner, model, &Pick::Latest)?;
-            let detail = if share_batch { format!("{to} share-batch") } else { to.to_string() };
-            let before = one(tx, owner, model, to)?.map(|grant| told(grant.share_batch));
-            let note = Note::new("model.grant", owner, model.as_str()).detail(&detail);
-            let at_ms = note.values(before, Some(told(share_batch))).write(tx)?.at_ms;
-            tx.execute(
-                "INSERT INTO model_grant (tenant, model, grantee, share_batch, granted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (tenant, model, grantee) DO UPDATE SET share_batch = ?4",
-                params![owner.as_str(), model.as_str(), to.as_str(), share_batch, at_ms],
-            )?;
+            put(tx, owner, model, to, share_batch)?;
             one(tx, owner, model, to)?.ok_or_else(|| StoreError::NoGrant(to.clone()))
         })
     }
@@ -76,11 +67,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT * FROM model_grant ORDER BY tenant, model, grantee")?;
-            let rows = query.query_map([], grant)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.db.read(all)
     }
 
     /// A version of a model that a tenant may use: its own, or one that was granted to it. One that was not granted is asked for
@@ -116,6 +103,45 @@ impl Store {
             grants.into_iter().map(newest).filter_map(Result::transpose).collect()
         })
     }
+}
+
+/// Grants a model, or changes how it is granted.
+pub(crate) fn put(
+    tx: &Changing<'_>,
+    owner: &TenantName,
+    model: &ModelName,
+    to: &TenantName,
+    share_batch: bool,
+) -> Result<(), StoreError> {
+    require(tx, owner, model, &Pick::Latest)?;
+    let detail = if share_batch { format!("{to} share-batch") } else { to.to_string() };
+    let before = one(tx, owner, model, to)?.map(|grant| told(grant.share_batch));
+    let note = Note::new("model.grant", owner, model.as_str()).detail(&detail);
+    let at_ms = note.values(before, Some(told(share_batch))).write(tx)?.at_ms;
+    tx.execute(
+        "INSERT INTO model_grant (tenant, model, grantee, share_batch, granted_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (tenant, model, grantee) DO UPDATE SET share_batch = ?4",
+        params![owner.as_str(), model.as_str(), to.as_str(), share_batch, at_ms],
+    )?;
+    Ok(())
+}
+
+/// All grants, sorted by owner, model and grantee.
+pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Grant>, StoreError> {
+    let mut query = tx.prepare_cached("SELECT * FROM model_grant ORDER BY tenant, model, grantee")?;
+    let rows = query.query_map([], grant)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether a tenant may use a version of another's model.
+pub(crate) fn is_usable(
+    tx: &Transaction<'_>,
+    user: &TenantName,
+    owner: &TenantName,
+    name: &ModelName,
+    version: Version,
+) -> Result<bool, StoreError> {
+    Ok(one(tx, owner, name, user)?.is_some() && find(tx, owner, name, &Pick::Version(version))?.is_some())
 }
 
 /// A grant as an audit tells it.

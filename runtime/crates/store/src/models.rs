@@ -5,7 +5,7 @@
 
 mod content;
 pub(crate) mod labels;
-mod put;
+pub(crate) mod put;
 pub(crate) mod remove;
 mod rewrites;
 
@@ -106,7 +106,7 @@ impl FromStr for FileRole {
 }
 
 /// The columns of [`ModelVersion`]; the labels as one text with spaces between.
-const SELECT: &str = "SELECT v.*, (SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
+pub(crate) const SELECT: &str = "SELECT v.*, (SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
     WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version) AS labels
     FROM model_version v WHERE v.removed_ms IS NULL";
 

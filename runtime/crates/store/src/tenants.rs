@@ -12,7 +12,7 @@ pub use usage::TenantUse;
 
 pub(crate) use quota::{room_for_function, room_for_model, room_for_secret};
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::events::Note;
@@ -41,18 +41,7 @@ impl Changes<'_> {
     /// [`StoreError::TenantExists`], [`StoreError::TenantRemoved`], or the metadata cannot be written (also: a claim is
     /// another's).
     pub fn create_tenant(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.write(|tx| {
-            match state(tx, name)? {
-                State::There => return Err(StoreError::TenantExists(name.clone())),
-                State::Removed => return Err(StoreError::TenantRemoved(name.clone())),
-                State::Never => {}
-            }
-            let told = claims.to_string();
-            let note = Note::new("tenant.create", name, name.as_str()).detail(&told);
-            let at_ms = note.values(None, Some(&told)).write(tx)?.at_ms;
-            tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
-            insert_claims(tx, name, claims)
-        })
+        self.write(|tx| create(tx, name, claims))
     }
 
     /// Gives a tenant these claims in the place of those that it has. That no other has a part of them, and that its functions need no
@@ -61,14 +50,7 @@ impl Changes<'_> {
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written (also: a claim is another's).
     pub fn set_claims(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.write(|tx| {
-            require(tx, name)?;
-            let (before, after) = (self::claims(tx, name)?.to_string(), claims.to_string());
-            let note = Note::new("tenant.claims", name, name.as_str()).detail(&after);
-            note.values(Some(&before), Some(&after)).write(tx)?;
-            tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
-            insert_claims(tx, name, claims)
-        })
+        self.write(|tx| set_claims(tx, name, claims))
     }
 
     /// Sets what a tenant may have.
@@ -76,16 +58,7 @@ impl Changes<'_> {
     /// # Errors
     /// [`StoreError::NoTenant`], or the metadata cannot be written.
     pub fn set_tenant_limits(&self, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
-        let json = serde_json::to_string(limits).map_err(|error| StoreError::Json("limits", error))?;
-        self.write(|tx| {
-            require(tx, name)?;
-            let stood = "SELECT limits FROM tenant WHERE name = ?1";
-            let before: String = tx.prepare_cached(stood)?.query_row([name.as_str()], |row| row.get(0))?;
-            let note = Note::new("tenant.limits", name, name.as_str()).detail(&json);
-            note.values(Some(&before), Some(&json)).write(tx)?;
-            tx.execute("UPDATE tenant SET limits = ?2 WHERE name = ?1", (name.as_str(), &json))?;
-            Ok(())
-        })
+        self.write(|tx| set_limits(tx, name, limits))
     }
 }
 
@@ -111,15 +84,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT * FROM tenant WHERE removed_ms IS NULL ORDER BY name")?;
-            let rows = query.query_map([], tenant)?;
-            let mut tenants: Vec<Tenant> = rows.collect::<Result<_, _>>()?;
-            for tenant in &mut tenants {
-                tenant.claims = claims(tx, &tenant.name)?;
-            }
-            Ok(tenants)
-        })
+        self.db.read(all)
     }
 
     /// The names of all tenants that there ever were.
@@ -132,6 +97,41 @@ impl Store {
     }
 }
 
+/// All tenants by name.
+pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Tenant>, StoreError> {
+    let mut query = tx.prepare_cached("SELECT * FROM tenant WHERE removed_ms IS NULL ORDER BY name")?;
+    let rows = query.query_map([], tenant)?;
+    let mut tenants: Vec<Tenant> = rows.collect::<Result<_, _>>()?;
+    for tenant in &mut tenants {
+        tenant.claims = claims(tx, &tenant.name)?;
+    }
+    Ok(tenants)
+}
+
+/// Makes a tenant.
+pub(crate) fn create(tx: &Changing<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+    match state(tx, name)? {
+        State::There => return Err(StoreError::TenantExists(name.clone())),
+        State::Removed => return Err(StoreError::TenantRemoved(name.clone())),
+        State::Never => {}
+    }
+    let told = claims.to_string();
+    let note = Note::new("tenant.create", name, name.as_str()).detail(&told);
+    let at_ms = note.values(None, Some(&told)).write(tx)?.at_ms;
+    tx.execute("INSERT INTO tenant (name, created_ms) VALUES (?1, ?2)", (name.as_str(), at_ms))?;
+    insert_claims(tx, name, claims)
+}
+
+/// Gives a tenant these claims, and no others.
+pub(crate) fn set_claims(tx: &Changing<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
+    require(tx, name)?;
+    let (before, after) = (self::claims(tx, name)?.to_string(), claims.to_string());
+    let note = Note::new("tenant.claims", name, name.as_str()).detail(&after);
+    note.values(Some(&before), Some(&after)).write(tx)?;
+    tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
+    insert_claims(tx, name, claims)
+}
+
 fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached("INSERT INTO tenant_claim (kind, claim, tenant) VALUES (?1, ?2, ?3)")?;
     for host in &claims.hosts {
@@ -140,6 +140,18 @@ fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Re
     for path in &claims.paths {
         insert.execute(("path", path.as_str(), name.as_str()))?;
     }
+    Ok(())
+}
+
+/// Says what a tenant may have.
+pub(crate) fn set_limits(tx: &Changing<'_>, name: &TenantName, limits: &TenantLimits) -> Result<(), StoreError> {
+    let json = serde_json::to_string(limits).map_err(|error| StoreError::Json("limits", error))?;
+    require(tx, name)?;
+    let stood = "SELECT limits FROM tenant WHERE name = ?1";
+    let before: String = tx.prepare_cached(stood)?.query_row([name.as_str()], |row| row.get(0))?;
+    let note = Note::new("tenant.limits", name, name.as_str()).detail(&json);
+    note.values(Some(&before), Some(&json)).write(tx)?;
+    tx.execute("UPDATE tenant SET limits = ?2 WHERE name = ?1", (name.as_str(), &json))?;
     Ok(())
 }
 

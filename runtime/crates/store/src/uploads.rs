@@ -29,7 +29,7 @@ pub struct Upload {
 
 /// The bytes of one upload in the sum of its tenant's; dropping it takes them out.
 #[derive(Debug)]
-struct Counted {
+pub(crate) struct Counted {
     tenant: TenantName,
     in_flight: InFlight,
     bytes: u64,
@@ -43,7 +43,7 @@ impl Store {
     pub fn begin_upload(&self, tenant: &TenantName, quota_bytes: u64) -> Result<Upload, StoreError> {
         let used_bytes = self.used_bytes(tenant)?;
         let writer = self.begin_blob()?;
-        let counted = Counted { tenant: tenant.clone(), in_flight: Arc::clone(&self.in_flight), bytes: 0 };
+        let counted = Counted::new(tenant, Arc::clone(&self.in_flight));
         Ok(Upload { writer, counted, quota_bytes, used_bytes })
     }
 
@@ -119,8 +119,13 @@ impl Upload {
 }
 
 impl Counted {
+    /// Nothing yet.
+    pub(crate) fn new(tenant: &TenantName, in_flight: InFlight) -> Self {
+        Self { tenant: tenant.clone(), in_flight, bytes: 0 }
+    }
+
     /// Counts more bytes; returns the sum of all uploads of the tenant.
-    fn add(&mut self, more: u64) -> u64 {
+    pub(crate) fn add(&mut self, more: u64) -> u64 {
         let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = in_flight.entry(self.tenant.clone()).or_default();
         *sum = sum.saturating_add(more);

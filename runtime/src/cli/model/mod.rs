@@ -5,7 +5,7 @@ mod label;
 mod list;
 mod memory;
 mod optimize;
-mod push;
+pub(crate) mod push;
 mod remove;
 
 use anyhow::bail;

@@ -31,19 +31,22 @@ pub(crate) struct PushArgs {
     json: bool,
 }
 
+/// Sends a model to where `path` says; returns the version that it has become.
+pub(crate) fn push(client: &Client, bundle: &Bundle, path: &str) -> anyhow::Result<Model> {
+    if bundle.is_bare() && !bundle.is_folder {
+        return client.put_file(path, &bundle.main);
+    }
+    let files = bundle.send(client)?;
+    output::step("checking and loading");
+    client.put_json(path, &files)
+}
+
 pub(super) fn run(client: &Client, args: &PushArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let bundle = Bundle::open(&args.source, args.card.as_deref())?;
     let label = ("label", args.label.as_ref().map(ToString::to_string));
     let tenant = ("tenant", server.tenant.as_ref().map(ToString::to_string));
     let path = query(&format!("/v1/models/{}", args.name), &[tenant, label]);
-    let model: Model = match bundle.is_bare() && !bundle.is_folder {
-        true => client.put_file(&path, &bundle.main)?,
-        false => {
-            let files = bundle.send(client)?;
-            output::step("checking and loading");
-            client.put_json(&path, &files)?
-        }
-    };
+    let model = push(client, &bundle, &path)?;
     if args.json {
         return output::json(&model);
     }

@@ -188,6 +188,6 @@ fn usage(control: &Control, name: &TenantName) -> Result<TenantUse, ControlError
         keyvalue_bytes: used.keyvalue_bytes,
         cpu_seconds_today: today.cpu_us as f64 / 1e6,
         inference_seconds_today: today.busy_us as f64 / 1e6,
-        running: own.map(|entry| entry.handle.instances().0 as u64).sum(),
+        running: own.map(crate::retire::busy).sum(),
     })
 }

@@ -11,15 +11,14 @@ use crate::artifact::Given;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::pinned::Pinned;
-use crate::push::{Push, push};
+use crate::push::{Push, tried};
 use crate::wire::GivenModel;
 
 /// A function's models by the names that it uses.
 pub(crate) type Bound = BTreeMap<String, Pinned>;
 
-/// Resolves every model of the manifest. Files become versions of the model that is named like the alias.
-///
-/// Those versions stay when a later step of the deploy fails: they serve nothing, and the same push finds them again.
+/// Resolves every model of the manifest. Files become versions of the model that is named like the alias, in the transaction of the
+/// deploy: one that fails, or a server that dies meanwhile, leaves none.
 pub(crate) async fn bind(
     control: &Acting,
     tenant: &TenantName,
@@ -33,11 +32,11 @@ pub(crate) async fn bind(
                 let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
                 let given = Given::file(*blob)?;
                 let (tenant, card) = (tenant.clone(), ModelCard::default());
-                Pinned::of(push(control, Push { tenant, name, given, card, label: None }).await?)?
+                come_with(control, Push { tenant, name, given, card, label: None }).await?
             }
             (Some(GivenModel::Files(files)), _) => {
                 let name = alias.parse().map_err(|e| ControlError::Manifest(format!("models.{alias}: {e}")))?;
-                Pinned::of(push(control, Push::of(tenant, name, (**files).clone())?).await?)?
+                come_with(control, Push::of(tenant, name, (**files).clone())?).await?
             }
             (Some(GivenModel::Ref(reference)), _) | (None, ModelSource::Ref(reference)) => {
                 find(control, tenant, alias, reference.clone()).await?
@@ -49,6 +48,21 @@ pub(crate) async fn bind(
         bound.insert(alias.clone(), pinned);
     }
     Ok(bound)
+}
+
+/// Tries a model that comes with the deploy. It is the newest version, where that is the same.
+async fn come_with(control: &Arc<Control>, push: Push) -> Result<Pinned, ControlError> {
+    let new = tried(control, push).await?;
+    let control = Arc::clone(control);
+    blocking(move || match control.store.expected_version(&new)? {
+        // A label is a change of its own, and comes with a new version or none.
+        (version, false) if new.label.is_none() => {
+            let found = control.store.model(&new.tenant, &new.name, &modelet_spec::Pick::Version(version))?;
+            found.map_or(Err(ControlError::ChangedMeanwhile), Pinned::of)
+        }
+        (version, _) => Pinned::fresh(version, new),
+    })
+    .await
 }
 
 async fn find(

@@ -8,7 +8,7 @@ use modelet_engine::{Function, FunctionSpec};
 use modelet_spec::manifest::{Instances, Manifest, Reuse};
 use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantName, Version};
-use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding};
+use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding, NewModelVersion};
 
 use super::Bound;
 use crate::acting::Acting;
@@ -53,6 +53,13 @@ impl Draft {
             digest: pinned.digest,
         };
         self.bound.iter().map(view).collect()
+    }
+
+    /// Takes the models out that come with it: from now on they are bound as if they were versions already, which they are when the
+    /// deploy is done.
+    fn settle(&mut self) -> Vec<(Pinned, NewModelVersion)> {
+        let fresh = self.bound.values_mut().filter_map(|pinned| Some((pinned.fresh.take()?, pinned)));
+        fresh.map(|(new, pinned)| (pinned.clone(), NewModelVersion::clone(&new))).collect()
     }
 
     /// Makes what a catalog holds. Nothing is loaded: that is for whoever calls the function.
@@ -141,16 +148,21 @@ impl Draft {
 
     /// Where it answers, and whom.
     pub(crate) fn routes(&self, control: &Control) -> Vec<Route> {
-        let is_default = self.tenant == TenantName::default_tenant();
-        let unsaid = if is_default && control.config.data_is_loopback { Auth::None } else { Auth::Key };
-        let route = |spec: &modelet_spec::manifest::RouteSpec| Route {
-            host: spec.host.clone(),
-            path: spec.path.clone(),
-            methods: spec.methods.clone(),
-            auth: spec.auth.unwrap_or(unsaid),
-        };
-        self.manifest.route.iter().map(route).collect()
+        routes(control, &self.tenant, &self.manifest)
     }
+}
+
+/// Where a function with this manifest answers, and whom.
+pub(crate) fn routes(control: &Control, tenant: &TenantName, manifest: &Manifest) -> Vec<Route> {
+    let is_default = *tenant == TenantName::default_tenant();
+    let unsaid = if is_default && control.config.data_is_loopback { Auth::None } else { Auth::Key };
+    let route = |spec: &modelet_spec::manifest::RouteSpec| Route {
+        host: spec.host.clone(),
+        path: spec.path.clone(),
+        methods: spec.methods.clone(),
+        auth: spec.auth.unwrap_or(unsaid),
+    };
+    manifest.route.iter().map(route).collect()
 }
 
 /// A draft that has become a version.
@@ -177,6 +189,7 @@ pub(super) async fn publish(
     let control = control.clone();
     draft.tried_with = None;
     blocking(move || {
+        let models = draft.settle();
         let shown = draft.shown();
         let (tenant, name) = (draft.tenant.clone(), draft.manifest.name.clone());
         let expected = control.store.next_function_version(&tenant, &name)?;
@@ -184,14 +197,15 @@ pub(super) async fn publish(
         let plan = plan(serving, (tenant.clone(), name.clone()), expected);
         let of = Coded { tenant, name, version: expected, component: draft.component };
         let code = control.codes.stored(of, &compiled);
+        let unmade = Unmade { control: &control, models: models.iter().map(|(pinned, _)| pinned.clone()).collect() };
         let entry = plan.line_up(&control, Some(&Fresh { draft: &draft, version: expected, code }))?;
         // Built before anything is stored: a route that cannot be served must leave no version behind.
         let next = switch::with(&control, Arc::clone(&entry))?;
         let new = stored_form(&draft, &compiled)?;
-        let stored = match &plan.traffic {
-            None => control.changes().put_function(&new)?,
-            Some(traffic) => control.changes().put_function_aside(&new, &traffic_json(traffic)?)?,
-        };
+        let aside = plan.traffic.as_ref().map(traffic_json).transpose()?;
+        let models: Vec<_> = models.into_iter().map(|(pinned, new)| (pinned.version, new)).collect();
+        let stored = control.changes().put_deploy(&models, &new, aside.as_deref())?;
+        unmade.are_made();
         if stored.version != expected {
             // Cannot happen while deploys are one at a time; to serve under a wrong number would be worse than to fail.
             let text = format!("version {} was stored where {expected} was expected", stored.version);
@@ -204,6 +218,26 @@ pub(super) async fn publish(
         Ok(Published { serving: entry, version: expected, shown, min })
     })
     .await
+}
+
+/// Versions of models that come with a deploy; dropped before they are made, nothing of them stays in memory.
+struct Unmade<'a> {
+    control: &'a Control,
+    models: Vec<Pinned>,
+}
+
+impl Unmade<'_> {
+    fn are_made(mut self) {
+        for Pinned { owner, name, version, .. } in std::mem::take(&mut self.models) {
+            tracing::info!(tenant = %owner, model = %name, %version, "model pushed, with a deploy");
+        }
+    }
+}
+
+impl Drop for Unmade<'_> {
+    fn drop(&mut self) {
+        self.control.models.drop_unmade(&self.models);
+    }
 }
 
 /// What serves once there is a new version.

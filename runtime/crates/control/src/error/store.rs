@@ -19,6 +19,8 @@ impl From<StoreError> for ControlError {
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
             StoreError::Count { what, max, used } => Self::Count { what, max, used },
+            StoreError::Taken(_) => Self::ChangedMeanwhile,
+            refused @ StoreError::OtherDigest { .. } => Self::Archive(refused.to_string()),
             StoreError::ModelMissing(model) => Self::NoModel(model),
             StoreError::FunctionMissing(function) => Self::NoFunction(function),
             StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },

@@ -8,7 +8,7 @@ use modelet_store::{Changes, TenantRemoval};
 
 use super::{Book, Entries, of, reload, replace};
 use crate::acting::Acting;
-use crate::control::{Control, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::wire::RemovedTenant;
 use crate::{retire, sweep, switch};
@@ -16,8 +16,9 @@ use crate::{retire, sweep, switch};
 /// Removes a tenant. Requests that run when its routes go are waited for, as long as a server's stop would.
 pub(crate) async fn remove(control: &Acting, name: TenantName, force: bool) -> Result<RemovedTenant, ControlError> {
     let leaving = withdraw(control, name.clone(), force).await?;
-    // Whoever runs or waits for its turn holds the entry; a guest that still writes its answer is busy.
-    let is_over = || leaving.iter().all(|entry| Arc::strong_count(entry) == 1 && retire::busy(entry) == 0);
+    // Whoever runs or waits for its turn holds the entry of its version; a guest that still writes its answer is busy.
+    let is_free = |entry: &Arc<FunctionEntry>| entry.all().all(|version| Arc::strong_count(version) == 1);
+    let is_over = || leaving.iter().all(|entry| is_free(entry) && retire::busy(entry) == 0);
     if !retire::drained(Instant::now() + control.config.drain, is_over).await {
         tracing::warn!(tenant = %name, "requests to functions of a removed tenant still run");
     }

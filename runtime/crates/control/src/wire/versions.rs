@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use modelet_spec::manifest::Manifest;
 use modelet_spec::traffic::TrafficError;
 use modelet_spec::{Digest, FunctionName, InvocationId, TenantName, Timestamp, Version, traffic};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ pub struct FunctionVersion {
     pub models: Vec<BoundModel>,
     /// Its live sandboxes at this moment.
     pub instances: Instances,
+    /// `function.toml` as it was deployed, as JSON.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Manifest>,
 }
 
 /// Which version is to be live.

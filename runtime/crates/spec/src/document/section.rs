@@ -20,6 +20,12 @@ impl<'a, 'i> Section<'a, 'i> {
         Self { table, path, at, faults, asked: Vec::new() }
     }
 
+    /// Where it lies in the file, such as `function[0].manifest`; empty for the top.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The byte offset at which it begins.
     #[must_use]
     pub fn at(&self) -> usize {

@@ -88,6 +88,14 @@ fn serving(row: &rusqlite::Row<'_>) -> rusqlite::Result<Serving> {
     Ok(Serving { tenant, name, live: version(row)?, traffic_json: row.get("traffic")? })
 }
 
+/// What serves of the functions of one tenant or of all, sorted by tenant and name.
+pub(crate) fn everything(tx: &Transaction<'_>, tenant: Option<&TenantName>) -> Result<Vec<Serving>, StoreError> {
+    let sql = format!("{SERVING} AND (?1 IS NULL OR a.tenant = ?1) ORDER BY a.tenant, a.name");
+    let mut query = tx.prepare_cached(&sql)?;
+    let rows = query.query_map([tenant.map(TenantName::as_str)], serving)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// What serves of a function, as an audit tells it; `None`: nothing.
 pub(crate) fn told(
     tx: &Transaction<'_>,

@@ -8,6 +8,7 @@ use crate::db::parsed;
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::functions::{self, Serving};
+use crate::grants;
 use crate::models::{self, ModelVersion};
 use crate::store::Store;
 use modelet_spec::{FunctionName, Label, ModelName, Pick, TenantName, Version};
@@ -82,9 +83,12 @@ impl Store {
     }
 
     fn difference(&self, tx: &Transaction<'_>, tenant: &TenantName, moment: Moment) -> Result<Restored, StoreError> {
-        let mut restored = Restored::default();
-        self.functions_between(tx, tenant, moment, &mut restored)?;
-        let there = self.models_between(tx, tenant, moment, &mut restored)?;
+        let (mut restored, mut of_models) = (Restored::default(), Restored::default());
+        // What becomes of the models first: a function whose model is gone afterwards does not come back.
+        let there = self.models_between(tx, tenant, moment, &mut of_models)?;
+        self.functions_between(tx, (tenant, moment), &there, &mut restored)?;
+        restored.changes.extend(of_models.changes);
+        restored.missing.extend(of_models.missing);
         labels_between(tx, (tenant, moment), &there, &mut restored)?;
         Ok(restored)
     }
@@ -92,8 +96,8 @@ impl Store {
     fn functions_between(
         &self,
         tx: &Transaction<'_>,
-        tenant: &TenantName,
-        moment: Moment,
+        (tenant, moment): (&TenantName, Moment),
+        there: &BTreeSet<(ModelName, Version)>,
         restored: &mut Restored,
     ) -> Result<(), StoreError> {
         let by_name = |all: Vec<Serving>| all.into_iter().map(|serving| (serving.name.clone(), serving)).collect();
@@ -106,25 +110,41 @@ impl Store {
                 continue;
             }
             let gone = match &after {
-                Some(after) => self.component_gone(tx, after)?,
+                Some(after) => self.part_gone(tx, after, there)?,
                 None => None,
             };
             match gone {
-                Some(version) => {
-                    restored.missing.push(format!("function {name}: the component of version {version} is gone"))
-                }
+                Some(what) => restored.missing.push(format!("function {name}: {what}")),
                 None => restored.changes.push(Change::Function { name, before, after }),
             }
         }
         Ok(())
     }
 
-    /// A version that is to serve and whose component is not there any more.
-    fn component_gone(&self, tx: &Transaction<'_>, serving: &Serving) -> Result<Option<Version>, StoreError> {
+    /// What a version that is to serve needs and is not there afterwards, in words.
+    fn part_gone(
+        &self,
+        tx: &Transaction<'_>,
+        serving: &Serving,
+        there: &BTreeSet<(ModelName, Version)>,
+    ) -> Result<Option<String>, StoreError> {
         for version in versions_of(tx, serving)? {
             let found = functions::find(tx, &serving.tenant, &serving.name, version)?;
-            if found.is_none_or(|found| self.blob_bytes(&found.tenant, &found.component).is_none()) {
-                return Ok(Some(version));
+            let found = found.filter(|found| self.blob_bytes(&found.tenant, &found.component).is_some());
+            let Some(found) = found else {
+                return Ok(Some(format!("the component of version {version} is gone")));
+            };
+            for model in found.models {
+                let is_own = model.owner == serving.tenant;
+                let is_there = match is_own {
+                    true => there.contains(&(model.name.clone(), model.version)),
+                    false => grants::is_usable(tx, &serving.tenant, &model.owner, &model.name, model.version)?,
+                };
+                if !is_there {
+                    let owner = if is_own { String::new() } else { format!("{}/", model.owner) };
+                    let model = format!("{owner}{}@{}", model.name, model.version);
+                    return Ok(Some(format!("the model {model} of version {version} is gone, or granted no longer")));
+                }
             }
         }
         Ok(None)

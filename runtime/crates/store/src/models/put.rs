@@ -6,6 +6,7 @@ use crate::db::to_i64;
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::history::Item;
+use crate::store::Store;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, Label, ModelName, Pick, TenantName, Version};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -36,36 +37,55 @@ impl Changes<'_> {
     /// # Errors
     /// [`StoreError::NoTenant`], [`StoreError::NoBlob`], or the metadata cannot be written. Then nothing has changed.
     pub fn put_model(&self, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
+        self.write(|tx| self.put_model_in(tx, new))
+    }
+
+    /// A push, in a transaction with what else is to be true then.
+    pub(crate) fn put_model_in(&self, tx: &Changing<'_>, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
+        tenants::require(tx, &new.tenant)?;
+        tenants::room_for_model(tx, &new.tenant, &new.name)?;
         let mut files = new.files.clone();
         files.sort();
-        self.write(|tx| {
-            tenants::require(tx, &new.tenant)?;
-            tenants::room_for_model(tx, &new.tenant, &new.name)?;
-            for file in &files {
-                if !uploads::holds(tx, &new.tenant, &file.digest)?
-                    || self.blob_bytes(&new.tenant, &file.digest) != Some(file.bytes)
-                {
-                    return Err(StoreError::NoBlob(file.digest));
-                }
+        for file in &files {
+            if !uploads::holds(tx, &new.tenant, &file.digest)?
+                || self.blob_bytes(&new.tenant, &file.digest) != Some(file.bytes)
+            {
+                return Err(StoreError::NoBlob(file.digest));
             }
-            let newest = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
-            let same = newest.filter(|newest| newest.files == files && newest.card_json == new.card_json);
-            let (number, created) = match &same {
-                Some(same) => (same.version, false),
-                None => (next(tx, new)?, true),
-            };
-            if created {
-                insert(tx, new, number, &files)?;
-            }
-            for file in &files {
-                uploads::settle(tx, &new.tenant, &file.digest)?;
-            }
-            let pushed = Pick::Version(number);
-            if let Some(label) = &new.label {
-                labels::put(tx, &require(tx, &new.tenant, &new.name, &pushed)?, label)?;
-            }
-            Ok(ModelVersion { created, ..require(tx, &new.tenant, &new.name, &pushed)? })
-        })
+        }
+        let (number, created) = expected(tx, new)?;
+        if created {
+            insert(tx, new, number, &files)?;
+        }
+        for file in &files {
+            uploads::settle(tx, &new.tenant, &file.digest)?;
+        }
+        let pushed = Pick::Version(number);
+        if let Some(label) = &new.label {
+            labels::put(tx, &require(tx, &new.tenant, &new.name, &pushed)?, label)?;
+        }
+        Ok(ModelVersion { created, ..require(tx, &new.tenant, &new.name, &pushed)? })
+    }
+}
+
+impl Store {
+    /// The number that a push would have: that of the newest version, where it is the same, else the next. The latter is told apart
+    /// by `true`.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn expected_version(&self, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
+        self.db.read(|tx| expected(tx, new))
+    }
+}
+
+fn expected(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
+    let mut files = new.files.clone();
+    files.sort();
+    let newest = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
+    match newest.filter(|newest| newest.files == files && newest.card_json == new.card_json) {
+        Some(same) => Ok((same.version, false)),
+        None => Ok((next(tx, new)?, true)),
     }
 }
 
@@ -76,7 +96,13 @@ fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreErr
     Ok(highest.map_or(Version::FIRST, Version::next))
 }
 
-fn insert(tx: &Changing<'_>, new: &NewModelVersion, number: Version, files: &[FileEntry]) -> Result<(), StoreError> {
+/// Keeps a version under a number that no other has had; `files` are sorted.
+pub(crate) fn insert(
+    tx: &Changing<'_>,
+    new: &NewModelVersion,
+    number: Version,
+    files: &[FileEntry],
+) -> Result<(), StoreError> {
     let subject = format!("{}@{number}", new.name);
     let digest = new.digest.to_string();
     let before = find(tx, &new.tenant, &new.name, &Pick::Latest)?;

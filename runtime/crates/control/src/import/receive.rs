@@ -1,0 +1,183 @@
+//! An archive arrives: its contents go to the disk as they come, each compared with its digest before it has a name there.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use bytes::{Buf, Bytes};
+use http_body_util::BodyExt;
+use modelet_spec::{Digest, TenantName};
+use modelet_store::{Reserved, Store};
+use tokio::sync::mpsc;
+
+use super::Wish;
+use super::plan::{Plan, plan};
+use crate::archive::{self, ArchiveManifest, Sink, verified};
+use crate::control::{Control, blocking};
+use crate::error::ControlError;
+use crate::wire::Blob;
+
+/// Pieces between the socket and the disk; each is at most what hyper reads at once.
+const PIECES_MAX: usize = 8;
+/// A sender that sends nothing for so long has gone.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long the rest of a refused archive is taken in and thrown away, so that its sender gets to read why.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// What nothing names yet stays on the disk for an hour; so often it is said that it is wanted.
+const REFRESH_EVERY: Duration = Duration::from_secs(600);
+
+/// An archive that is here.
+pub(super) struct Received {
+    pub(super) manifest: ArchiveManifest,
+    pub(super) plan: Plan,
+    pub(super) kept: Kept,
+    /// Given back when all is done: what was kept is counted then.
+    _reserved: Vec<Reserved>,
+}
+
+/// Contents that are on the disk, and that nothing names yet.
+#[derive(Debug)]
+pub(super) struct Kept {
+    contents: BTreeMap<Digest, Vec<TenantName>>,
+    refreshed: Instant,
+}
+
+impl Kept {
+    /// Says of all that they are wanted.
+    pub(super) fn refresh(&mut self, store: &Store) -> Result<(), ControlError> {
+        for (digest, tenants) in &self.contents {
+            tenants.iter().try_for_each(|tenant| store.refresh(tenant, digest))?;
+        }
+        self.refreshed = Instant::now();
+        Ok(())
+    }
+
+    /// The same, if that was long ago.
+    pub(super) fn refresh_if_due(&mut self, store: &Store) -> Result<(), ControlError> {
+        if self.refreshed.elapsed() < REFRESH_EVERY { Ok(()) } else { self.refresh(store) }
+    }
+}
+
+/// Takes an archive in. One that is refused, or breaks off, leaves contents that nothing names, and no more.
+pub(super) async fn receive(control: &Arc<Control>, wish: &Wish, body: Body) -> Result<Received, ControlError> {
+    let (pieces, received) = mpsc::channel(PIECES_MAX);
+    let (this, wish) = (Arc::clone(control), wish.clone());
+    let reader = tokio::spawn(blocking(move || {
+        let kept = Kept { contents: BTreeMap::new(), refreshed: Instant::now() };
+        let mut sink = Receiving { control: &this, wish, plan: Plan::default(), kept, reserved: Vec::new() };
+        let from = Incoming { pieces: received, current: Bytes::new(), is_whole: false };
+        let manifest = archive::read(from, &mut sink)?;
+        let Receiving { plan, kept, reserved, .. } = sink;
+        Ok(Received { manifest, plan, kept, _reserved: reserved })
+    }));
+    let sent = send(body, pieces).await;
+    let read = reader.await?;
+    // What the sender did is the cause of an archive that breaks off.
+    sent?;
+    read
+}
+
+/// Passes a body on. What the reader does not want any more is thrown away.
+async fn send(mut body: Body, pieces: mpsc::Sender<Option<Bytes>>) -> Result<(), ControlError> {
+    let mut refused: Option<Instant> = None;
+    loop {
+        if refused.is_some_and(|since| since.elapsed() > DRAIN_MAX) {
+            return Ok(());
+        }
+        let frame = match (tokio::time::timeout(IDLE_MAX, body.frame()).await, refused) {
+            (Ok(frame), _) => frame,
+            (Err(_), Some(_)) => return Ok(()),
+            (Err(_), None) => return Err(ControlError::Body(format!("nothing came for {} s", IDLE_MAX.as_secs()))),
+        };
+        let Some(frame) = frame else { break };
+        let frame = match (frame, refused) {
+            (Ok(frame), _) => frame,
+            (Err(_), Some(_)) => return Ok(()),
+            (Err(error), None) => return Err(ControlError::Body(error.to_string())),
+        };
+        let Ok(bytes) = frame.into_data() else { continue };
+        if refused.is_none() && pieces.send(Some(bytes)).await.is_err() {
+            refused = Some(Instant::now());
+        }
+    }
+    let _ = pieces.send(None).await;
+    Ok(())
+}
+
+/// A body, as what reads archives wants it.
+struct Incoming {
+    /// `None` is the end; a channel that just closes has broken off.
+    pieces: mpsc::Receiver<Option<Bytes>>,
+    current: Bytes,
+    is_whole: bool,
+}
+
+impl Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            if self.is_whole {
+                return Ok(0);
+            }
+            match self.pieces.blocking_recv() {
+                Some(Some(bytes)) => self.current = bytes,
+                Some(None) => self.is_whole = true,
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        let count = buffer.len().min(self.current.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), self.current.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.current.advance(count);
+        Ok(count)
+    }
+}
+
+struct Receiving<'a> {
+    control: &'a Control,
+    wish: Wish,
+    plan: Plan,
+    kept: Kept,
+    reserved: Vec<Reserved>,
+}
+
+impl Sink for Receiving<'_> {
+    fn begin(&mut self, manifest: &ArchiveManifest) -> Result<(), ControlError> {
+        self.plan = plan(self.control, manifest, &self.wish)?;
+        if self.plan.tenants.iter().any(|tenant| !tenant.models.is_empty()) {
+            // Before gigabytes are sent in vain.
+            self.control.inference.ready()?;
+        }
+        for tenant in &self.plan.tenants {
+            let files = tenant.models.iter().flat_map(|model| &model.files);
+            let files: BTreeMap<Digest, u64> = files.map(|file| (file.digest, file.bytes)).collect();
+            let components = tenant.functions.iter().map(|function| function.component);
+            let lengths = manifest.lengths();
+            let components = components.filter_map(|digest| Some((digest, *lengths.get(&digest)?)));
+            let bytes = files.clone().into_iter().chain(components).collect::<BTreeMap<_, _>>();
+            let bytes = bytes.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
+            if tenant.is_new && bytes > tenant.quota {
+                let (quota, wanted) = (tenant.quota, bytes);
+                return Err(ControlError::Quota { quota, used: 0, wanted });
+            }
+            if !tenant.is_new && bytes > 0 {
+                self.reserved.push(self.control.store.reserve(&tenant.name, bytes, tenant.quota)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn blob(&mut self, blob: &Blob, bytes: &mut dyn Read) -> Result<(), ControlError> {
+        let store = &self.control.store;
+        let wanted = self.plan.wanted.get(&blob.digest).filter(|_| !self.wish.dry_run);
+        let Some(tenants) = wanted else { return verified(blob, bytes, |_| Ok(())) };
+        let mut staged = store.stage()?;
+        verified(blob, bytes, |piece| Ok(staged.write(piece)?))?;
+        let tenants: Vec<TenantName> = tenants.iter().cloned().collect();
+        store.keep_staged(staged, &blob.digest, &tenants)?;
+        self.kept.contents.insert(blob.digest, tenants);
+        self.kept.refresh_if_due(store)
+    }
+}
