@@ -56,6 +56,7 @@ mod nn_memory;
 mod nn_types;
 mod optimise;
 mod outbound;
+mod pages;
 mod repository;
 mod residency;
 mod sandbox;

@@ -4,13 +4,13 @@ use modelet_control::wire::{Function, Functions, Route, Scale};
 use modelet_spec::manifest::Reuse;
 
 use super::client::{Client, query};
-use super::{AtArgs, FunctionCommand, ServerArgs, output, versions};
+use super::{AtArgs, FunctionCommand, ServerArgs, output, pages, versions};
 
 pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Result<()> {
     let client = Client::new(server)?;
     match command {
         FunctionCommand::List(list) => {
-            let answer: Functions = client.get(&at("/v1/functions", list, server))?;
+            let answer: Functions = pages::whole(&client, &at("/v1/functions", list, server))?;
             if list.json {
                 return output::json(&answer);
             }

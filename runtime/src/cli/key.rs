@@ -8,8 +8,8 @@ use modelet_spec::{FunctionName, ModelName, span};
 
 use super::client::Client;
 use super::function::with_tenant;
-use super::output;
 use super::{ListArgs, ServerArgs};
+use super::{output, pages};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
@@ -68,7 +68,7 @@ pub(crate) fn run(command: &KeyCommand, server: &ServerArgs) -> anyhow::Result<(
             made(&client.post("/v1/keys", &new)?, &args.list, "is made")
         }
         KeyCommand::List(list) => {
-            let keys: Keys = client.get(&with_tenant("/v1/keys", server))?;
+            let keys: Keys = pages::whole(&client, &with_tenant("/v1/keys", server))?;
             if list.json {
                 return output::json(&keys);
             }

@@ -21,6 +21,7 @@ pub(crate) mod library;
 mod logs;
 mod model;
 mod output;
+mod pages;
 mod project;
 mod restore;
 mod secret;

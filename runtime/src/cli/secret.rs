@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::client::{Client, query};
 use super::function::with_tenant;
-use super::{ListArgs, ServerArgs, output};
+use super::{ListArgs, ServerArgs, output, pages};
 
 /// More than any server takes: only so much is read.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
@@ -55,7 +55,7 @@ pub(crate) fn run(command: &SecretCommand, server: &ServerArgs) -> anyhow::Resul
     match command {
         SecretCommand::Set(args) => set(&client, server, args),
         SecretCommand::List(list) => {
-            let secrets: Secrets = client.get(&with_tenant("/v1/secrets", server))?;
+            let secrets: Secrets = pages::whole(&client, &with_tenant("/v1/secrets", server))?;
             if list.json {
                 return output::json(&secrets);
             }

@@ -7,8 +7,8 @@ use modelet_spec::{Claims, HostName, PathPrefix, TenantLimits, TenantName};
 use serde_json::{Map, Value};
 
 use super::client::{Client, query};
-use super::output;
 use super::{ListArgs, ServerArgs};
+use super::{output, pages};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
@@ -95,7 +95,7 @@ pub(crate) fn run(command: &TenantCommand, server: &ServerArgs) -> anyhow::Resul
     match command {
         TenantCommand::Create(args) => create(&client, args),
         TenantCommand::List(list) => {
-            let answer: Tenants = client.get("/v1/tenants")?;
+            let answer: Tenants = pages::whole(&client, "/v1/tenants")?;
             if list.json {
                 return output::json(&answer);
             }

@@ -6,7 +6,7 @@ use modelet_spec::{FunctionName, Version};
 
 use super::client::{Client, query};
 use super::function::{at, with_tenant};
-use super::{AtArgs, ServerArgs, output};
+use super::{AtArgs, ServerArgs, output, pages};
 
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
@@ -51,7 +51,7 @@ pub(crate) fn rollback(args: &RollbackArgs, server: &ServerArgs) -> anyhow::Resu
 
 /// `modelet function versions NAME`
 pub(super) fn list(client: &Client, name: &FunctionName, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let answer: FunctionVersions = client.get(&at(&format!("/v1/functions/{name}/versions"), args, server))?;
+    let answer: FunctionVersions = pages::whole(client, &at(&format!("/v1/functions/{name}/versions"), args, server))?;
     if args.json {
         return output::json(&answer);
     }

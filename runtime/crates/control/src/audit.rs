@@ -7,7 +7,7 @@ use modelet_store::{Actor, Anchor, AuditQuery, Event};
 
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::page;
+use crate::page::{self, Page};
 use crate::wire;
 use crate::wire::{Audit, AuditVerified, Audited, AuditedBy, AuditedKind};
 
@@ -17,7 +17,7 @@ pub(crate) fn list(
     query: wire::AuditQuery,
     reader: Option<&TenantName>,
 ) -> Result<Audit, ControlError> {
-    let limit = page::limit(query.limit)?;
+    let page = Page::of(query.limit, None)?;
     let before = query.after.as_deref().map(row).transpose()?;
     let tenant = reader.or(query.tenant.as_ref());
     if reader.is_none()
@@ -33,13 +33,9 @@ pub(crate) fn list(
         since_ms: query.since.map(ms),
         until_ms: query.until.map(ms),
         before,
-        // One more than is shown: whether there is a next page.
-        count_max: limit.saturating_add(1),
+        count_max: page.count_max(),
     })?;
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = events.len() > shown;
-    events.truncate(shown);
-    let next = events.last().filter(|_| more).map(|last| page::cursor(&last.id.to_string()));
+    let next = page.end(&mut events, |event| event.id.to_string());
     Ok(Audit { changes: events.into_iter().map(|event| view(event, reader)).collect(), next })
 }
 

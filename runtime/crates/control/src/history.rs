@@ -56,7 +56,7 @@ pub(crate) fn versions(
     let traffic = serving.as_ref().map(traffic_of).transpose()?.flatten();
     let versions = stored.iter().map(|version| views::function_version_then(version, traffic.as_ref()));
     let versions = versions.collect::<Result<_, _>>()?;
-    Ok(wire::FunctionVersions { tenant, name, versions, traffic: traffic.as_ref().map(Into::into) })
+    Ok(wire::FunctionVersions { tenant, name, versions, next: None, traffic: traffic.as_ref().map(Into::into) })
 }
 
 fn traffic_of(serving: &Serving) -> Result<Option<Traffic>, ControlError> {

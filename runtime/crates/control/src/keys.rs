@@ -20,6 +20,7 @@ use crate::acting::Acting;
 use crate::clock::now_ms;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::page::Page;
 use crate::wire;
 
 /// Makes a key; its secret is shown this once.
@@ -112,10 +113,11 @@ pub(crate) async fn revoke(control: &Acting, tenant: TenantName, id: String) -> 
     .await
 }
 
-/// All keys of a tenant. Blocks.
-pub(crate) fn list(control: &Control, tenant: &TenantName) -> Result<Vec<wire::Key>, ControlError> {
-    let keys = control.store.keys(Some(tenant))?;
-    Ok(keys.into_iter().map(|key| view(control, key)).collect())
+/// A page of the keys of a tenant. Blocks.
+pub(crate) fn list(control: &Control, tenant: &TenantName, page: &Page) -> Result<wire::Keys, ControlError> {
+    let mut keys = control.store.keys_after(tenant, page.after(), page.count_max())?;
+    let next = page.end(&mut keys, |key| key.id.clone());
+    Ok(wire::Keys { keys: keys.into_iter().map(|key| view(control, key)).collect(), next })
 }
 
 fn view(control: &Control, key: StoredKey) -> wire::Key {

@@ -6,14 +6,60 @@
 use crate::error::ControlError;
 
 /// Entries of a page where nothing is said.
-pub(crate) const LIMIT: u32 = 100;
+const LIMIT: u32 = 100;
 /// The most entries of a page.
-pub(crate) const LIMIT_MAX: u32 = 1000;
+const LIMIT_MAX: u32 = 1000;
 /// No key of an entry is longer: two names and what is between.
 const KEY_BYTES_MAX: usize = 512;
 
+/// The page that is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    limit: u32,
+    after: Option<String>,
+}
+
+impl Page {
+    /// As the query has it.
+    pub(crate) fn of(asked: Option<u32>, after: Option<&str>) -> Result<Self, ControlError> {
+        Ok(Self { limit: limit(asked)?, after: after.map(key).transpose()? })
+    }
+
+    /// The key of the entry before it; empty, which no key is, for the first page.
+    pub(crate) fn after(&self) -> &str {
+        self.after.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it is the first.
+    pub(crate) fn is_first(&self) -> bool {
+        self.after.is_none()
+    }
+
+    /// How many entries to look for: one more than are shown, which tells whether there is a next page.
+    pub(crate) fn count_max(&self) -> u32 {
+        self.limit.saturating_add(1)
+    }
+
+    /// Takes away what is past the page's end. Returns where the next one begins.
+    pub(crate) fn end<T>(&self, entries: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
+        let shown = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = entries.len() > shown;
+        entries.truncate(shown);
+        entries.last().filter(|_| more).map(|last| cursor(&key(last)))
+    }
+
+    /// The page of a whole listing that is sorted by its key.
+    pub(crate) fn cut<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        let is_later = |entry: &T| self.is_first() || key(entry).as_str() > self.after();
+        let count = usize::try_from(self.count_max()).unwrap_or(usize::MAX);
+        let mut entries: Vec<T> = all.into_iter().filter(is_later).take(count).collect();
+        let next = self.end(&mut entries, key);
+        (entries, next)
+    }
+}
+
 /// How many entries are asked for.
-pub(crate) fn limit(asked: Option<u32>) -> Result<u32, ControlError> {
+fn limit(asked: Option<u32>) -> Result<u32, ControlError> {
     match asked.unwrap_or(LIMIT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
         limit => Err(ControlError::BadRequest(format!("limit is {limit}; a page has 1 to {LIMIT_MAX} entries"))),
@@ -21,7 +67,7 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32, ControlError> {
 }
 
 /// The cursor after the entry with this key.
-pub(crate) fn cursor(key: &str) -> String {
+fn cursor(key: &str) -> String {
     key.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -49,6 +95,20 @@ mod tests {
         for wrong in ["", "6", "zz", "ff", "+1", &"61".repeat(513)] {
             assert!(key(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn pages_have_every_entry_once_whatever_goes_between_them() {
+        let names = |from: u8| (from..b'k').map(|letter| char::from(letter).to_string()).collect::<Vec<_>>();
+        let (first, next) = Page::of(Some(4), None).unwrap().cut(names(b'a'), String::clone);
+        assert_eq!(first, ["a", "b", "c", "d"]);
+        // The entry that the cursor names has gone meanwhile.
+        let (second, next) = Page::of(Some(4), next.as_deref()).unwrap().cut(names(b'e'), String::clone);
+        assert_eq!(second, ["e", "f", "g", "h"]);
+        let (third, next) = Page::of(Some(4), next.as_deref()).unwrap().cut(names(b'a'), String::clone);
+        assert_eq!((third.len(), next), (2, None));
+        let (whole, next) = Page::of(Some(10), None).unwrap().cut(names(b'a'), String::clone);
+        assert_eq!((whole.len(), next), (10, None), "a last page that is full says so");
     }
 
     #[test]

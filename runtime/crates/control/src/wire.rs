@@ -9,6 +9,7 @@ mod logs;
 mod memory;
 mod models;
 pub mod optimise;
+mod page;
 mod secrets;
 mod tenants;
 mod usage;
@@ -35,6 +36,7 @@ pub use history::{Changed, ListQuery, Restore, Restored};
 pub use keys::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 pub use logs::{LogLine, LogPage, LogQuery};
 pub use memory::{Memory, MemoryQuery};
+pub use page::{PageAtQuery, PageOfAllQuery, PageQuery};
 pub use secrets::{Rekeyed, RemovedSecret, Secret, Secrets, SetSecret};
 pub use tenants::{ChangeClaims, ForceQuery, NewTenant, RemovedTenant, Tenant, TenantUse, Tenants};
 pub use usage::{UsageBy, UsageQuery, UsageReport, UsageRow};
@@ -208,6 +210,9 @@ pub struct Scale {
 pub struct Functions {
     /// One entry per function: the version that serves.
     pub functions: Vec<Function>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Where a function answers.

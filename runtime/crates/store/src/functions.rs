@@ -188,6 +188,20 @@ impl Store {
         self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
     }
 
+    /// At most `count_max` live versions of a tenant whose names come after `after`, sorted by name; an empty `after`: from the first.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn functions_after(
+        &self,
+        tenant: &TenantName,
+        after: &str,
+        count_max: u32,
+    ) -> Result<Vec<FunctionVersion>, StoreError> {
+        let sql = format!("{SELECT} WHERE is_live AND f.tenant = ?1 AND f.name > ?2 ORDER BY f.name LIMIT ?3");
+        self.db.read(|tx| list(tx, &sql, (tenant.as_str(), after, count_max)))
+    }
+
     /// The live version of a function.
     ///
     /// # Errors

@@ -135,6 +135,15 @@ impl Store {
         self.db.read(|tx| list(tx, sql, [tenant.map(TenantName::as_str)]))
     }
 
+    /// At most `count_max` keys of a tenant whose ids come after `after`, by id; an empty `after`: from the first.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn keys_after(&self, tenant: &TenantName, after: &str, count_max: u32) -> Result<Vec<StoredKey>, StoreError> {
+        let sql = "SELECT * FROM key WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        self.db.read(|tx| list(tx, sql, (tenant.as_str(), after, count_max)))
+    }
+
     /// Writes down when keys were last used, in milliseconds since 1970. Keys that are gone are passed over.
     ///
     /// # Errors

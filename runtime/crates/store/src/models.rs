@@ -110,16 +110,33 @@ pub(crate) const SELECT: &str = "SELECT v.*, (SELECT group_concat(l.label, ' ' O
     WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version) AS labels
     FROM model_version v WHERE v.removed_ms IS NULL";
 
+/// Of the versions of a model the newest.
+const NEWEST: &str = "v.version = (SELECT max(n.version) FROM model_version n
+    WHERE n.tenant = v.tenant AND n.name = v.name AND n.removed_ms IS NULL)";
+
 impl Store {
     /// The newest version of each model, of one tenant or of all, sorted by tenant and name.
     ///
     /// # Errors
     /// When the metadata cannot be read.
     pub fn models(&self, tenant: Option<&TenantName>) -> Result<Vec<ModelVersion>, StoreError> {
-        let newest = "v.version = (SELECT max(n.version) FROM model_version n
-            WHERE n.tenant = v.tenant AND n.name = v.name AND n.removed_ms IS NULL)";
-        let sql = format!("{SELECT} AND (?1 IS NULL OR v.tenant = ?1) AND {newest} ORDER BY v.tenant, v.name");
+        let sql = format!("{SELECT} AND (?1 IS NULL OR v.tenant = ?1) AND {NEWEST} ORDER BY v.tenant, v.name");
         self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
+    }
+
+    /// The newest versions of at most `count_max` models of a tenant whose names come after `after`, sorted by name; an empty `after`:
+    /// from the first.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub fn models_after(
+        &self,
+        tenant: &TenantName,
+        after: &str,
+        count_max: u32,
+    ) -> Result<Vec<ModelVersion>, StoreError> {
+        let sql = format!("{SELECT} AND v.tenant = ?1 AND v.name > ?2 AND {NEWEST} ORDER BY v.name LIMIT ?3");
+        self.db.read(|tx| list(tx, &sql, (tenant.as_str(), after, count_max)))
     }
 
     /// One version of a model.

@@ -8,6 +8,7 @@ use modelet_control::wire::{
 use modelet_spec::{FunctionName, ModelName, TenantName};
 
 use crate::cli::client::{Client, query};
+use crate::cli::pages;
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -28,13 +29,13 @@ pub(super) struct Things {
 impl State {
     /// Asks for what these tenants have. One that is not there has nothing.
     pub(super) fn of(client: &Client, tenants: &BTreeSet<TenantName>) -> anyhow::Result<Self> {
-        let listed: Tenants = client.get("/v1/tenants")?;
+        let listed: Tenants = pages::whole(client, "/v1/tenants")?;
         let listed = listed.tenants.into_iter().map(|tenant| (tenant.name.clone(), tenant));
         let mut state = Self { tenants: listed.collect(), of: BTreeMap::new() };
         for tenant in tenants.iter().filter(|tenant| state.tenants.contains_key(*tenant)) {
-            let functions: Functions = client.get(&at("/v1/functions", tenant))?;
+            let functions: Functions = pages::whole(client, &at("/v1/functions", tenant))?;
             let functions = functions.functions.into_iter().map(|function| (function.name.clone(), function)).collect();
-            let models: Models = client.get(&at("/v1/models", tenant))?;
+            let models: Models = pages::whole(client, &at("/v1/models", tenant))?;
             state.of.insert(tenant.clone(), Things { functions, models });
         }
         Ok(state)
@@ -58,7 +59,7 @@ impl State {
         name: &FunctionName,
     ) -> anyhow::Result<Option<FunctionVersions>> {
         match self.things(tenant).is_some_and(|things| things.functions.contains_key(name)) {
-            true => Ok(Some(client.get(&at(&format!("/v1/functions/{name}/versions"), tenant))?)),
+            true => Ok(Some(pages::whole(client, &at(&format!("/v1/functions/{name}/versions"), tenant))?)),
             false => Ok(None),
         }
     }
@@ -71,7 +72,7 @@ pub(super) fn model_versions(client: &Client, tenant: &TenantName, name: &ModelN
 
 /// To whom a model is granted.
 pub(super) fn grants(client: &Client, tenant: &TenantName, name: &ModelName) -> anyhow::Result<Grants> {
-    client.get(&at(&format!("/v1/models/{name}/grants"), tenant))
+    pages::whole(client, &at(&format!("/v1/models/{name}/grants"), tenant))
 }
 
 /// A path of a tenant's.

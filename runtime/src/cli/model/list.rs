@@ -11,10 +11,11 @@ use crate::cli::client::Client;
 use crate::cli::function::at;
 use crate::cli::inspect::print_ports;
 use crate::cli::output;
+use crate::cli::pages;
 use crate::cli::{AtArgs, ServerArgs};
 
 pub(super) fn run(client: &Client, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let answer: Models = client.get(&at("/v1/models", args, server))?;
+    let answer: Models = pages::whole(client, &at("/v1/models", args, server))?;
     if args.json {
         return output::json(&answer);
     }

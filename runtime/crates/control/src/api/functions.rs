@@ -14,8 +14,9 @@ use super::{Api, respond};
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::deploy;
 use crate::error::ControlError;
+use crate::page::Page;
 use crate::restore::draft;
-use crate::wire::{Deploy, Function, Functions, ListQuery, Problem, Scale, TenantQuery};
+use crate::wire::{Deploy, Function, Functions, ListQuery, PageAtQuery, Problem, Scale, TenantQuery};
 use crate::{history, secrets, views};
 
 /// Deploy a function
@@ -54,9 +55,10 @@ pub(super) async fn deploy(
 
 /// List the functions of a tenant, now or at an earlier moment
 #[utoipa::path(
-    get, path = "/v1/functions", tag = "functions", params(ListQuery),
+    get, path = "/v1/functions", tag = "functions", params(PageAtQuery),
     responses(
         (status = 200, body = Functions),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
     )
@@ -64,23 +66,27 @@ pub(super) async fn deploy(
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageAtQuery>,
 ) -> Result<axum::Json<Functions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let functions = blocking(move || {
         if let Some(at) = query.at {
             let mut then = history::functions(&api.control, &tenant, at)?;
             then.retain(|function| caller.sees_function(&function.name));
-            return Ok(then);
+            let (functions, next) = page.cut(then, |function| function.name.to_string());
+            return Ok(Functions { functions, next });
         }
-        let versions = api.control.store.functions(Some(&tenant))?;
+        let mut versions = api.control.store.functions_after(&tenant, page.after(), page.count_max())?;
+        let next = page.end(&mut versions, |version| version.name.to_string());
         let catalog = api.control.catalog.load();
         let own = catalog.functions().filter(|entry| entry.tenant == tenant);
         let serving: HashMap<&FunctionName, &Arc<FunctionEntry>> = own.map(|entry| (&entry.function, entry)).collect();
         let view = |version: &FunctionVersion| view(&api.control, version, serving.get(&version.name).copied());
-        versions.iter().filter(|version| caller.sees_function(&version.name)).map(view).collect::<Result<Vec<_>, _>>()
+        let seen = versions.iter().filter(|version| caller.sees_function(&version.name));
+        Ok(Functions { functions: seen.map(view).collect::<Result<_, _>>()?, next })
     });
-    Ok(axum::Json(Functions { functions: functions.await? }))
+    Ok(axum::Json(functions.await?))
 }
 
 /// Show a function: the version that is live, or was at an earlier moment

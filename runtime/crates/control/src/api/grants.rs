@@ -9,7 +9,8 @@ use super::extract::{Json, Name, Params};
 use crate::control::blocking;
 use crate::error::ControlError;
 use crate::grants;
-use crate::wire::{Grant, Grants, NewGrant, Problem, TenantQuery};
+use crate::page::Page;
+use crate::wire::{Grant, Grants, NewGrant, PageQuery, Problem, TenantQuery};
 
 /// Grant a model to another tenant
 ///
@@ -72,9 +73,10 @@ pub(super) async fn revoke(
 /// List to whom a model is granted
 #[utoipa::path(
     get, path = "/v1/models/{name}/grants", tag = "models",
-    params(("name" = String, Path, description = "The model"), TenantQuery),
+    params(("name" = String, Path, description = "The model"), PageQuery),
     responses(
         (status = 200, body = Grants),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
     )
@@ -83,9 +85,11 @@ pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<ModelName>,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<Grants>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let grants = blocking(move || grants::list(&api.control, &tenant, &name));
-    Ok(axum::Json(Grants { grants: grants.await? }))
+    let (grants, next) = page.cut(grants.await?, |grant| grant.to.to_string());
+    Ok(axum::Json(Grants { grants, next }))
 }

@@ -9,7 +9,8 @@ use super::{Api, respond};
 use crate::control::blocking;
 use crate::error::ControlError;
 use crate::keys;
-use crate::wire::{Key, KeyWithSecret, Keys, NewKey, Problem, Rotate, TenantQuery};
+use crate::page::Page;
+use crate::wire::{Key, KeyWithSecret, Keys, NewKey, PageQuery, Problem, Rotate, TenantQuery};
 
 /// Make a key
 ///
@@ -35,9 +36,10 @@ pub(super) async fn create(
 
 /// List the keys of a tenant, without their secrets
 #[utoipa::path(
-    get, path = "/v1/keys", tag = "keys", params(TenantQuery),
+    get, path = "/v1/keys", tag = "keys", params(PageQuery),
     responses(
         (status = 200, body = Keys),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "Not an admin key"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
@@ -46,11 +48,12 @@ pub(super) async fn create(
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<Keys>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let keys = blocking(move || keys::list(&api.control, &tenant));
-    Ok(axum::Json(Keys { keys: keys.await? }))
+    let page = Page::of(query.limit, query.after.as_deref())?;
+    let keys = blocking(move || keys::list(&api.control, &tenant, &page));
+    Ok(axum::Json(keys.await?))
 }
 
 /// Give a key another secret

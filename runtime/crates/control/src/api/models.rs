@@ -10,13 +10,14 @@ use super::{Api, respond};
 use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
+use crate::page::Page;
 use crate::push::{self, Push};
 use crate::remove;
 use crate::upload::{self, UploadLimit};
 use crate::views;
 use crate::wire::{
-    LabelAt, ListQuery, Model, ModelVersions, Models, Problem, PushFiles, PushQuery, RemoveQuery, Removed, TenantQuery,
-    VersionQuery,
+    LabelAt, ListQuery, Model, ModelVersions, Models, PageAtQuery, Problem, PushFiles, PushQuery, RemoveQuery, Removed,
+    TenantQuery, VersionQuery,
 };
 use crate::{grants, history};
 
@@ -74,9 +75,10 @@ fn is_json(request: &Request) -> bool {
 
 /// List the models of a tenant: the newest version of each, now or at an earlier moment
 #[utoipa::path(
-    get, path = "/v1/models", tag = "models", params(ListQuery),
+    get, path = "/v1/models", tag = "models", params(PageAtQuery),
     responses(
         (status = 200, body = Models),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
     )
@@ -84,22 +86,26 @@ fn is_json(request: &Request) -> bool {
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageAtQuery>,
 ) -> Result<axum::Json<Models>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let listed = blocking(move || {
         if let Some(at) = query.at {
-            let then = history::models(&api.control, &tenant, at)?;
+            let (then, next) =
+                page.cut(history::models(&api.control, &tenant, at)?, |version| version.name.to_string());
             let seen = then.into_iter().filter(|version| caller.sees_model(&version.name));
             let models = seen.map(views::model).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Models { models, granted: Vec::new() });
+            return Ok(Models { models, granted: Vec::new(), next });
         }
         // A bound key sees what it is bound to of its tenant's own.
-        let granted = if caller.is_bound() { Vec::new() } else { grants::granted(&api.control, &tenant)? };
-        let newest = api.control.store.models(Some(&tenant))?;
+        let is_told = page.is_first() && !caller.is_bound();
+        let granted = if is_told { grants::granted(&api.control, &tenant)? } else { Vec::new() };
+        let mut newest = api.control.store.models_after(&tenant, page.after(), page.count_max())?;
+        let next = page.end(&mut newest, |version| version.name.to_string());
         let seen = newest.into_iter().filter(|version| caller.sees_model(&version.name));
         let models = seen.map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Models { models, granted })
+        Ok(Models { models, granted, next })
     });
     Ok(axum::Json(listed.await?))
 }

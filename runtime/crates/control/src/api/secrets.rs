@@ -13,8 +13,9 @@ use super::extract::{Name, Params};
 use super::{Api, respond};
 use crate::control::blocking;
 use crate::error::ControlError;
+use crate::page::Page;
 use crate::secrets;
-use crate::wire::{Problem, Rekeyed, RemovedSecret, Secrets, SetSecret, TenantQuery};
+use crate::wire::{PageQuery, Problem, Rekeyed, RemovedSecret, Secrets, SetSecret, TenantQuery};
 
 /// How a secret is removed.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,9 +33,10 @@ pub(super) struct RemoveSecretQuery {
 
 /// List the secrets of a tenant, without their values
 #[utoipa::path(
-    get, path = "/v1/secrets", tag = "secrets", params(TenantQuery),
+    get, path = "/v1/secrets", tag = "secrets", params(PageQuery),
     responses(
         (status = 200, body = Secrets),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tenant"),
     )
@@ -42,11 +44,13 @@ pub(super) struct RemoveSecretQuery {
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Params(query): Params<TenantQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<Secrets>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let secrets = blocking(move || secrets::list(&api.control, &tenant));
-    Ok(axum::Json(Secrets { secrets: secrets.await? }))
+    let (secrets, next) = page.cut(secrets.await?, |secret| secret.name.to_string());
+    Ok(axum::Json(Secrets { secrets, next }))
 }
 
 /// Set a secret, or give it another value: the body, text in UTF-8

@@ -9,8 +9,11 @@ use super::extract::{Json, Name, Params};
 use super::{Api, respond};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::page::Page;
 use crate::tenants;
-use crate::wire::{ChangeClaims, ForceQuery, NewTenant, Problem, RemovedTenant, Tenant, TenantUse, Tenants};
+use crate::wire::{
+    ChangeClaims, ForceQuery, NewTenant, PageOfAllQuery, Problem, RemovedTenant, Tenant, TenantUse, Tenants,
+};
 
 /// Make a tenant, with the hosts and paths that its functions may claim
 ///
@@ -41,13 +44,23 @@ pub(super) async fn create(
 
 /// List tenants
 #[utoipa::path(
-    get, path = "/v1/tenants", tag = "tenants",
-    responses((status = 200, body = Tenants), (status = 401, body = Problem, content_type = "application/problem+json"))
+    get, path = "/v1/tenants", tag = "tenants", params(PageOfAllQuery),
+    responses(
+        (status = 200, body = Tenants),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+    )
 )]
-pub(super) async fn list(State(api): State<Api>, caller: Caller) -> axum::Json<Tenants> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Params(query): Params<PageOfAllQuery>,
+) -> Result<axum::Json<Tenants>, ControlError> {
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let book = api.control.tenants.load();
-    let seen = book.tenants().filter(|tenant| caller.speaks_for(&tenant.name));
-    axum::Json(Tenants { tenants: seen.cloned().map(view).collect() })
+    let seen = book.tenants().filter(|tenant| caller.speaks_for(&tenant.name)).collect();
+    let (tenants, next) = page.cut(seen, |tenant| tenant.name.to_string());
+    Ok(axum::Json(Tenants { tenants: tenants.into_iter().cloned().map(view).collect(), next }))
 }
 
 /// Show a tenant: what it may claim and have, and what it has

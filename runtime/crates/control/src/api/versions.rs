@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use modelet_spec::FunctionName;
+use modelet_spec::{FunctionName, Version};
 
 use super::Api;
 use super::caller::Caller;
 use super::extract::{Json, Name, Params};
 use crate::control::blocking;
 use crate::error::ControlError;
+use crate::page::Page;
 use crate::restore::draft;
 use crate::wire::{
-    Function, FunctionVersions, ListQuery, Problem, RemoveFunctionQuery, RemovedFunction, Rollback, TenantQuery,
+    Function, FunctionVersions, PageAtQuery, Problem, RemoveFunctionQuery, RemovedFunction, Rollback, TenantQuery,
     Traffic, TrafficReport,
 };
 use crate::{history, retire, rollback, traffic, views};
@@ -20,9 +21,10 @@ use crate::{history, retire, rollback, traffic, views};
 /// List the versions of a function, the newest first, now or at an earlier moment
 #[utoipa::path(
     get, path = "/v1/functions/{name}/versions", tag = "functions",
-    params(("name" = String, Path, description = "The function"), ListQuery),
+    params(("name" = String, Path, description = "The function"), PageAtQuery),
     responses(
         (status = 200, body = FunctionVersions),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such function"),
     )
@@ -31,25 +33,35 @@ pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<FunctionName>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageAtQuery>,
 ) -> Result<axum::Json<FunctionVersions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let control = Arc::clone(&api.control);
     let versions = blocking(move || {
         if let Some(at) = query.at {
-            return history::versions(&control, (tenant, name), at);
+            let then = history::versions(&control, (tenant, name), at)?;
+            let (versions, next) = page.cut(then.versions, |version| backwards(version.version));
+            return Ok(FunctionVersions { versions, next, ..then });
         }
         let stored = control.store.function_versions(&tenant, &name)?;
-        if stored.is_empty() {
+        let is_none = stored.is_empty();
+        let (stored, next) = page.cut(stored, |version| backwards(version.version));
+        if is_none {
             return Err(ControlError::NoFunction(name.to_string()));
         }
         let live = control.serving(&tenant, &name);
         let versions = stored.iter().map(|version| views::function_version(live.as_ref(), version));
         let versions = versions.collect::<Result<_, _>>()?;
         let traffic = live.and_then(|live| Some(live.arms.as_ref()?.traffic().into()));
-        Ok(FunctionVersions { tenant, name, versions, traffic })
+        Ok(FunctionVersions { tenant, name, versions, next, traffic })
     });
     Ok(axum::Json(versions.await?))
+}
+
+/// What sorts the newest version first.
+fn backwards(version: Version) -> String {
+    format!("{:020}", u64::MAX - u64::from(version.get()))
 }
 
 /// Make an earlier version live, or a later one, for all requests

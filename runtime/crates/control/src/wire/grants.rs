@@ -34,6 +34,9 @@ pub struct Grant {
 pub struct Grants {
     /// By tenant.
     pub grants: Vec<Grant>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A model that another tenant granted.

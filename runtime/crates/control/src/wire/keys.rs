@@ -89,4 +89,7 @@ pub struct KeyWithSecret {
 pub struct Keys {
     /// By id.
     pub keys: Vec<Key>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

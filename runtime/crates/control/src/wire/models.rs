@@ -161,9 +161,12 @@ pub struct ModelFile {
 pub struct Models {
     /// One entry per model: its newest version.
     pub models: Vec<Model>,
-    /// Those that other tenants granted to this one.
+    /// Those that other tenants granted to this one; on the first page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted: Vec<super::GrantedModel>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The versions of one model.

@@ -35,6 +35,9 @@ pub struct SetSecret {
 pub struct Secrets {
     /// By name.
     pub secrets: Vec<Secret>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A secret that was removed.

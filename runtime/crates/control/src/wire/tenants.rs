@@ -94,6 +94,9 @@ pub struct TenantUse {
 pub struct Tenants {
     /// All for the operator, who asks with an admin key of the tenant `default`; for others the own one.
     pub tenants: Vec<Tenant>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// How a tenant is removed.

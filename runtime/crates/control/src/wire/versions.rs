@@ -21,6 +21,9 @@ pub struct FunctionVersions {
     pub name: FunctionName,
     /// The newest first; those that were removed are not among them.
     pub versions: Vec<FunctionVersion>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// How its requests are shared out; absent: the live version has all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
