@@ -68,7 +68,7 @@ impl Changes<'_> {
 
 impl Store {
     /// Writes compiled code beside the metadata. It counts once a version of a function names the returned record
-    /// ([`Store::put_function`], [`Store::set_compiled`]).
+    /// ([`Changes::put_function`], [`Changes::set_compiled`]).
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -127,8 +127,8 @@ impl Changes<'_> {
     /// function's requests are shared out as said, from now on with it.
     ///
     /// # Errors
-    /// [`StoreError::Taken`]: a model has not the number that the function was bound to. Those of [`Store::put_function`] and
-    /// [`Store::put_model`].
+    /// [`StoreError::Taken`]: a model has not the number that the function was bound to. Those of [`Changes::put_function`] and
+    /// [`Changes::put_model`].
     pub fn put_deploy(
         &self,
         models: &[(Version, NewModelVersion)],
@@ -149,7 +149,7 @@ impl Changes<'_> {
     /// Keeps many deploys in the order given, all of them or none: in one transaction, so that the disk is waited for once.
     ///
     /// # Errors
-    /// Those of [`Store::put_function`], of the first that fails. Then nothing has changed.
+    /// Those of [`Changes::put_function`], of the first that fails. Then nothing has changed.
     pub fn put_functions(&self, new: &[NewFunctionVersion]) -> Result<Vec<FunctionVersion>, StoreError> {
         self.write(|tx| new.iter().map(|new| self.put(tx, new, None)).collect())
     }

@@ -74,7 +74,7 @@ impl Changes<'_> {
     /// Keeps a key in the place of the one with its id, if there is one.
     ///
     /// # Errors
-    /// Those of [`Store::create_key`].
+    /// Those of [`Changes::create_key`].
     pub fn put_key(&self, key: &StoredKey) -> Result<(), StoreError> {
         self.write(|tx| {
             let before = list(tx, "SELECT * FROM key WHERE id = ?1", [&key.id])?;
