@@ -1,6 +1,7 @@
 //! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
 
 mod store;
+mod words;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use modelet_store::StoreError;
 
 use crate::child::Death;
 use crate::compile::reason;
+use words::{has, names, serves};
 
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -379,30 +381,5 @@ pub enum ControlError {
 impl From<tokio::task::JoinError> for ControlError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::Internal(format!("a task of the control plane ended early: {error}"))
-    }
-}
-
-fn serves(version: &str, live: bool) -> String {
-    let name = version.split('@').next().unwrap_or_default();
-    if live {
-        return format!(
-            "`{version}` is live: make another version live first (`modelet rollback {name}`), or remove the function \
-             (`modelet function remove {name}`)"
-        );
-    }
-    format!("`{version}` gets requests or copies of them: take it out of `modelet traffic {name}` first")
-}
-
-fn names(functions: &[FunctionName]) -> String {
-    functions.iter().map(FunctionName::as_str).collect::<Vec<_>>().join(", ")
-}
-
-/// What a tenant has, in words.
-fn has(functions: &[FunctionName], models: &[ModelName]) -> String {
-    let models = models.iter().map(ModelName::as_str).collect::<Vec<_>>().join(", ");
-    match (functions.is_empty(), models.is_empty()) {
-        (false, true) => format!("the functions {}", names(functions)),
-        (true, _) => format!("the models {models}"),
-        (false, false) => format!("the functions {} and the models {models}", names(functions)),
     }
 }
