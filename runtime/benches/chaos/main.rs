@@ -120,10 +120,13 @@ fn one(site: &mut Site, writers: &mut [Writer], life: Duration, verdict: &mut Ve
         anyhow::Ok(())
     })?;
     site.server.stop();
-    verdict.verified(&Store::open(Path::new(&site.data()))?.verify()?);
+    let store = Store::open(Path::new(&site.data()))?;
+    verdict.verified(&store.verify()?);
+    let scales = store.scales()?.into_iter().map(|(_, name, min)| (name.to_string(), min)).collect();
+    drop(store);
     verdict.ready(site.restart()?);
     for writer in writers {
-        verdict.compared(writer.compare(site)?);
+        verdict.compared(writer.compare(site, &scales)?);
     }
     Ok(())
 }

@@ -16,14 +16,18 @@ struct Settings {
     one: Option<String>,
 }
 
+/// How many instances of each function are to be kept warm, as the store has it: a server that has just started makes them one
+/// after the other, and lists those that are there.
+pub(crate) type Scales = BTreeMap<String, u32>;
+
 /// All that belongs to the writer with this prefix, and whether its key's secret opens. Each function is asked, too.
 ///
 /// # Errors
 /// When the server does not say, or a function that should serve does not answer.
-pub(crate) fn state(site: &Site, prefix: &str, secret: &str) -> Result<State> {
+pub(crate) fn state(site: &Site, prefix: &str, secret: &str, scales: &Scales) -> Result<State> {
     let functions: wire::Functions = listed_of(site, &["function", "list", "--json"])?;
     let own = functions.functions.into_iter().filter(|function| function.name.as_str().starts_with(prefix));
-    let functions = own.map(|f| Ok((f.name.to_string(), function(site, &f)?))).collect::<Result<_>>()?;
+    let functions = own.map(|f| Ok((f.name.to_string(), function(site, &f, scales)?))).collect::<Result<_>>()?;
     let models: wire::Models = listed_of(site, &["model", "list", "--json"])?;
     let own = models.models.into_iter().filter(|model| model.name.as_str().starts_with(prefix));
     let models = own.map(|m| Ok((m.name.to_string(), model(site, m.name.as_str())?))).collect::<Result<_>>()?;
@@ -35,7 +39,7 @@ pub(crate) fn state(site: &Site, prefix: &str, secret: &str) -> Result<State> {
     Ok(State { functions, models, tenants, key_opens: status == 200 })
 }
 
-fn function(site: &Site, listed: &wire::Function) -> Result<Function> {
+fn function(site: &Site, listed: &wire::Function, scales: &Scales) -> Result<Function> {
     let name = &listed.name;
     ensure!(listed.serving, "{name} does not serve");
     // By its number, also where it has but a part of the requests.
@@ -51,7 +55,7 @@ fn function(site: &Site, listed: &wire::Function) -> Result<Function> {
         live: listed.version.get(),
         versions: kept.versions.iter().map(|v| (v.version.get(), v.digest.to_string())).collect(),
         stamp: settings.one.unwrap_or_default(),
-        min: u32::try_from(listed.instances.kept)?,
+        min: scales.get(name.as_str()).copied().unwrap_or_default(),
     })
 }
 

@@ -123,8 +123,8 @@ impl Writer {
     ///
     /// # Errors
     /// When the server does not say.
-    pub(crate) fn compare(&mut self, site: &Site) -> Result<Compared> {
-        let seen = seen::state(site, &self.prefix, &self.secret)?;
+    pub(crate) fn compare(&mut self, site: &Site, scales: &seen::Scales) -> Result<Compared> {
+        let seen = seen::state(site, &self.prefix, &self.secret, scales)?;
         let open = self.open.take();
         if let Some(deed) = open.as_ref().filter(|deed| deed.apply(&self.state) == seen) {
             self.done(deed);

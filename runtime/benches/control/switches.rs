@@ -17,6 +17,8 @@ use crate::support::load::Caller;
 const CLIENTS: usize = 4;
 /// The function whose versions are switched.
 const NAME: &str = "switched";
+/// From an acknowledged switch to the next: some requests are asked and answered in it.
+const BETWEEN: Duration = Duration::from_millis(5);
 /// What its two versions answer.
 const FIRST: &[u8] = b"hello\n";
 const SECOND: &[u8] = b"status 200\n";
@@ -76,6 +78,7 @@ fn switch(host: &mut Host, watch: &Watch, switches: u32) -> Result<Vec<Duration>
         let version = 2 - switch % 2;
         took.push(host.post(&format!("/v1/functions/{NAME}/rollback"), &json!({ "to": version }))?.1);
         watch.turn.fetch_add(1, Ordering::AcqRel);
+        thread::sleep(BETWEEN);
     }
     Ok(took)
 }
