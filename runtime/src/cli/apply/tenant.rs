@@ -17,7 +17,9 @@ pub(super) fn tenant<'a>(state: &State<'_>, wish: &TenantWish) -> anyhow::Result
         None => {
             what.push(format!("it may claim {}", wish.claims));
             let (hosts, paths) = (wish.claims.hosts.clone(), wish.claims.paths.clone());
-            acts.push(Act::CreateTenant(NewTenant { name: name.clone(), hosts, paths }));
+            let limits = wish.limits.as_ref().map(fields).transpose()?.unwrap_or_default();
+            what.extend(told(&limits));
+            acts.push(Act::CreateTenant(NewTenant { name: name.clone(), hosts, paths, limits }));
         }
         Some(tenant) if tenant.hosts != wish.claims.hosts || tenant.paths != wish.claims.paths => {
             what.push(format!("it may claim {}", wish.claims));
@@ -32,17 +34,23 @@ pub(super) fn tenant<'a>(state: &State<'_>, wish: &TenantWish) -> anyhow::Result
         }
         Some(_) => {}
     }
-    let has = there.map(|tenant| tenant.limits.clone()).unwrap_or_default();
-    if let Some(limits) = wish.limits.as_ref().filter(|limits| **limits != has) {
-        let patch = patch(&has, limits)?;
-        let shown = patch.iter().map(|(name, value)| match value {
-            Value::Null => format!("{name}=none"),
-            value => format!("{name}={}", value.as_str().map_or(value.to_string(), str::to_owned)),
-        });
-        what.push(format!("limits {}", shown.collect::<Vec<_>>().join(" ")));
+    if let (Some(tenant), Some(limits)) = (there, &wish.limits)
+        && *limits != tenant.limits
+    {
+        let patch = patch(&tenant.limits, limits)?;
+        what.extend(told(&patch));
         acts.push(Act::Limits(name.clone(), patch));
     }
     Ok(Step::new("tenant", name.to_string(), there.is_some(), what, acts))
+}
+
+/// A change of limits, in a line for a person.
+fn told(patch: &Map<String, Value>) -> Option<String> {
+    let shown = patch.iter().map(|(name, value)| match value {
+        Value::Null => format!("{name}=none"),
+        value => format!("{name}={}", value.as_str().map_or(value.to_string(), str::to_owned)),
+    });
+    (!patch.is_empty()).then(|| format!("limits {}", shown.collect::<Vec<_>>().join(" ")))
 }
 
 /// What changes limits into others: what is not among those is taken back.
