@@ -122,8 +122,10 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
             inline("f", "status", "")
         ),
     );
+    let before = server(&host);
     let line = files.apply(&host, &[]).refused();
-    assert!(line.contains("stopped at traffic default/f") && line.contains("the shadow must be another"), "{line}");
+    assert!(line.contains("the traffic of default/f: ") && line.contains("the shadow must be another"), "{line}");
+    assert_eq!(server(&host), before, "it is told before anything is done");
     files.write(
         "a.toml",
         &format!(
@@ -134,13 +136,12 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
     assert_eq!(
         files.settle(&host, &[]),
         [
-            "unchanged tenant acme",
-            "unchanged model acme/m",
-            "unchanged function default/f",
-            "unchanged function default/user",
+            "changed tenant acme",
+            "changed model acme/m",
+            "changed function default/f",
+            "changed function default/user",
             "changed traffic default/f"
-        ],
-        "the rest was done before it stopped"
+        ]
     );
     let shown = host.modelet(["tenant", "show", "acme", "--json"]).json();
     assert_eq!(shown["paths"], json!(["/acme/inner", "/more"]));
@@ -151,6 +152,10 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
     assert_eq!(version, 2, "it is bound to what its reference means now: {bound}");
     let traffic = host.modelet(["traffic", "f", "--json"]).json();
     assert_eq!(traffic["traffic"]["parts"], json!([{"version": 1, "percent": 40}, {"version": 2, "percent": 60}]));
+    files.write("d.toml", "[[traffic]]\nfunction = \"user\"\nversions = { 1 = 50, 9 = 50 }\n");
+    let line = files.apply(&host, &["--dry-run"]).refused();
+    assert!(line.contains("the traffic of default/user: there is no version 9, and the newest will be 2"), "{line}");
+    fs::remove_file(files.0.join("d.toml")).unwrap();
     // Somebody goes back by hand; the files say otherwise.
     files.write("a.toml", &format!("{}[[traffic]]\nfunction = \"f\"\nversions = {{}}\n", inline("f", "status", "")));
     host.modelet(["rollback", "f", "--to", "1"]).done();

@@ -1,8 +1,8 @@
 //! In what the sharing out of a function's requests differs from its wish.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use modelet_control::wire::{Traffic, TrafficPart};
-use modelet_spec::Version;
+use modelet_spec::{Version, traffic};
 
 use super::plan::{Act, Anew, Step};
 use super::read::TrafficWish;
@@ -23,6 +23,9 @@ pub(super) fn traffic<'a>(state: &State<'_>, anew: &Anew<'_>, wish: &'a TrafficW
         None => Version::FIRST,
     };
     let wanted = wanted(wish, latest);
+    if let Some(wanted) = &wanted {
+        check(wanted, latest).map_err(|why| anyhow!("the traffic of {tenant}/{name}: {why}"))?;
+    }
     let there = versions.as_ref().and_then(|versions| versions.traffic.clone()).map(sorted);
     let (mut what, mut acts) = (Vec::new(), Vec::new());
     if wanted != there {
@@ -30,6 +33,15 @@ pub(super) fn traffic<'a>(state: &State<'_>, anew: &Anew<'_>, wish: &'a TrafficW
         acts.push(Act::Traffic(wish));
     }
     Ok(Step::new("traffic", format!("{tenant}/{name}"), there.is_some() || wanted.is_none(), what, acts))
+}
+
+/// Refuses what the server would, before anything is done. That a version was removed is for the server to say.
+fn check(wanted: &Traffic, latest: Version) -> anyhow::Result<()> {
+    let traffic = traffic::Traffic::try_from(wanted.clone())?;
+    match traffic.versions().find(|version| *version > latest) {
+        Some(version) => bail!("there is no version {version}, and the newest will be {latest}"),
+        None => Ok(()),
+    }
 }
 
 /// How requests are to be shared out, where `latest` is this version.
