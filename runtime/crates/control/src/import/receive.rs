@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
-use http_body_util::BodyExt;
 use modelet_spec::{Digest, TenantName};
 use modelet_store::{Reserved, Store};
 use tokio::sync::mpsc;
@@ -17,14 +16,9 @@ use super::plan::{Plan, plan};
 use crate::archive::{self, ArchiveManifest, Sink, verified};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::upload::{Piece, pass_on, pieces};
 use crate::wire::Blob;
 
-/// Pieces between the socket and the disk; each is at most what hyper reads at once.
-const PIECES_MAX: usize = 8;
-/// A sender that sends nothing for so long has gone.
-const IDLE_MAX: Duration = Duration::from_secs(60);
-/// How long the rest of a refused archive is taken in and thrown away, so that its sender gets to read why.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// What nothing names yet stays on the disk for an hour; so often it is said that it is wanted.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
 
@@ -62,7 +56,7 @@ impl Kept {
 
 /// Takes an archive in. One that is refused, or breaks off, leaves contents that nothing names, and no more.
 pub(super) async fn receive(control: &Arc<Control>, wish: &Wish, body: Body) -> Result<Received, ControlError> {
-    let (pieces, received) = mpsc::channel(PIECES_MAX);
+    let (pieces, received) = pieces();
     let (this, wish) = (Arc::clone(control), wish.clone());
     let reader = tokio::spawn(blocking(move || {
         let kept = Kept { contents: BTreeMap::new(), refreshed: Instant::now() };
@@ -72,44 +66,17 @@ pub(super) async fn receive(control: &Arc<Control>, wish: &Wish, body: Body) -> 
         let Receiving { plan, kept, reserved, .. } = sink;
         Ok(Received { manifest, plan, kept, _reserved: reserved })
     }));
-    let sent = send(body, pieces).await;
+    let sent = pass_on(body, pieces, |_| Ok(())).await;
     let read = reader.await?;
     // What the sender did is the cause of an archive that breaks off.
     sent?;
     read
 }
 
-/// Passes a body on. What the reader does not want any more is thrown away.
-async fn send(mut body: Body, pieces: mpsc::Sender<Option<Bytes>>) -> Result<(), ControlError> {
-    let mut refused: Option<Instant> = None;
-    loop {
-        if refused.is_some_and(|since| since.elapsed() > DRAIN_MAX) {
-            return Ok(());
-        }
-        let frame = match (tokio::time::timeout(IDLE_MAX, body.frame()).await, refused) {
-            (Ok(frame), _) => frame,
-            (Err(_), Some(_)) => return Ok(()),
-            (Err(_), None) => return Err(ControlError::Body(format!("nothing came for {} s", IDLE_MAX.as_secs()))),
-        };
-        let Some(frame) = frame else { break };
-        let frame = match (frame, refused) {
-            (Ok(frame), _) => frame,
-            (Err(_), Some(_)) => return Ok(()),
-            (Err(error), None) => return Err(ControlError::Body(error.to_string())),
-        };
-        let Ok(bytes) = frame.into_data() else { continue };
-        if refused.is_none() && pieces.send(Some(bytes)).await.is_err() {
-            refused = Some(Instant::now());
-        }
-    }
-    let _ = pieces.send(None).await;
-    Ok(())
-}
-
 /// A body, as what reads archives wants it.
 struct Incoming {
-    /// `None` is the end; a channel that just closes has broken off.
-    pieces: mpsc::Receiver<Option<Bytes>>,
+    /// A channel that closes without its end has broken off.
+    pieces: mpsc::Receiver<Piece>,
     current: Bytes,
     is_whole: bool,
 }
@@ -121,8 +88,8 @@ impl Read for Incoming {
                 return Ok(0);
             }
             match self.pieces.blocking_recv() {
-                Some(Some(bytes)) => self.current = bytes,
-                Some(None) => self.is_whole = true,
+                Some(Piece::Bytes(bytes)) => self.current = bytes,
+                Some(Piece::End) => self.is_whole = true,
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
