@@ -32,7 +32,7 @@ pub(super) struct Received {
 }
 
 /// Contents that are on the disk, and that nothing names yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Kept {
     contents: BTreeMap<Digest, Vec<TenantName>>,
     refreshed: Instant,
@@ -50,7 +50,12 @@ impl Kept {
 
     /// The same, if that was long ago.
     pub(super) fn refresh_if_due(&mut self, store: &Store) -> Result<(), ControlError> {
-        if self.refreshed.elapsed() < REFRESH_EVERY { Ok(()) } else { self.refresh(store) }
+        if self.is_due() { self.refresh(store) } else { Ok(()) }
+    }
+
+    /// Whether that was long ago.
+    pub(super) fn is_due(&self) -> bool {
+        self.refreshed.elapsed() >= REFRESH_EVERY
     }
 }
 
@@ -117,13 +122,13 @@ impl Sink for Receiving<'_> {
             // Before gigabytes are sent in vain.
             self.control.inference.ready()?;
         }
+        let lengths = manifest.lengths();
         for tenant in &self.plan.tenants {
             let files = tenant.models.iter().flat_map(|model| &model.files);
             let files: BTreeMap<Digest, u64> = files.map(|file| (file.digest, file.bytes)).collect();
             let components = tenant.functions.iter().map(|function| function.component);
-            let lengths = manifest.lengths();
             let components = components.filter_map(|digest| Some((digest, *lengths.get(&digest)?)));
-            let bytes = files.clone().into_iter().chain(components).collect::<BTreeMap<_, _>>();
+            let bytes = files.into_iter().chain(components).collect::<BTreeMap<_, _>>();
             let bytes = bytes.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
             if tenant.is_new && bytes > tenant.quota {
                 let (quota, wanted) = (tenant.quota, bytes);
