@@ -17,7 +17,7 @@ use crate::support::rows::{median, milliseconds};
 const CLIENTS: usize = 4;
 /// The function whose versions are switched.
 const NAME: &str = "switched";
-/// From an acknowledged switch to the next an answer is judged; this is how often that is looked for, and how long.
+/// From an acknowledged switch to the next an answer to each client is judged; this is how often that is looked for, and how long.
 const POLL: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What its two versions answer.
@@ -44,8 +44,8 @@ struct Watch {
     wrong: AtomicU64,
     /// Answers that fell between two switches.
     judged: AtomicU64,
-    /// The latest turn that such an answer is of.
-    judged_turn: AtomicU64,
+    /// For each client, the latest turn that such an answer is of.
+    judged_turns: [AtomicU64; CLIENTS],
 }
 
 /// Deploys two versions, and switches between them.
@@ -60,8 +60,8 @@ pub(crate) fn switched(host: &mut Host, switches: u32) -> Result<Switched> {
     // The second version is live: turn 0 is of the second answer.
     let (watch, address) = (Watch::default(), host.address());
     let took = thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| watch.call(|| Caller::patient(address)));
+        for latest in &watch.judged_turns {
+            scope.spawn(|| watch.call(latest, || Caller::patient(address)));
         }
         let took = switch(host, &watch, switches);
         watch.is_over.store(true, Ordering::Release);
@@ -89,7 +89,7 @@ fn switch(host: &mut Host, watch: &Watch, switches: u32) -> Result<Vec<f64>> {
 
 impl Watch {
     /// Calls until all is over.
-    fn call(&self, open: impl Fn() -> Result<Caller>) {
+    fn call(&self, latest: &AtomicU64, open: impl Fn() -> Result<Caller>) {
         let request = Request::get(&format!("/{NAME}"));
         let mut caller = open();
         while !self.is_over.load(Ordering::Acquire) {
@@ -97,7 +97,9 @@ impl Watch {
             let asked = caller.as_mut().map_err(|error| anyhow!("{error:#}"));
             match asked.and_then(|caller| caller.wait(&request)) {
                 Ok((answer, _)) if answer.status == 200 => {
-                    self.judge(before, self.turn.load(Ordering::Acquire), &answer.body);
+                    if self.judge(before, self.turn.load(Ordering::Acquire), &answer.body) {
+                        latest.store(before, Ordering::Release);
+                    }
                 }
                 _ => {
                     self.failed.fetch_add(1, Ordering::Relaxed);
@@ -107,24 +109,23 @@ impl Watch {
         }
     }
 
-    /// Waits until an answer of this turn was judged.
+    /// Waits until an answer of this turn to each client was judged.
     fn wait(&self, turn: u64) -> Result<()> {
         let begun = Instant::now();
-        while self.judged_turn.load(Ordering::Acquire) < turn {
-            ensure!(begun.elapsed() < PATIENCE, "no request was answered within {PATIENCE:?} of a switch");
+        while self.judged_turns.iter().any(|latest| latest.load(Ordering::Acquire) < turn) {
+            ensure!(begun.elapsed() < PATIENCE, "a client had no answer within {PATIENCE:?} of a switch");
             thread::sleep(POLL);
         }
         Ok(())
     }
 
-    fn judge(&self, before: u64, after: u64, body: &[u8]) {
+    /// Counts an answer; whether it fell between two switches.
+    fn judge(&self, before: u64, after: u64, body: &[u8]) -> bool {
         let is_between = before == after && before.is_multiple_of(2);
         let live = if (before / 2).is_multiple_of(2) { SECOND } else { FIRST };
         let is_right = if is_between { body == live } else { [FIRST, SECOND].contains(&body) };
         self.wrong.fetch_add(u64::from(!is_right), Ordering::Relaxed);
-        if is_between {
-            self.judged.fetch_add(1, Ordering::Relaxed);
-            self.judged_turn.fetch_max(before, Ordering::AcqRel);
-        }
+        self.judged.fetch_add(u64::from(is_between), Ordering::Relaxed);
+        is_between
     }
 }
