@@ -1,7 +1,7 @@
 //! The command line: exit statuses, listings, and what it says when something is wrong.
 
 use modelet_tests::cli::{modelet, ran, run_in};
-use modelet_tests::{Function, TestHost, places, shared};
+use modelet_tests::{Function, Origin, TestHost, places, shared};
 use std::fs;
 use std::path::Path;
 
@@ -116,6 +116,10 @@ fn invoke_sends_a_body_a_file_and_headers() {
     assert_eq!(host.modelet(["invoke", &echo, "-d", &format!("@{}", file.display())]).done(), "from a file");
     let seen = host.modelet(["invoke", &host.guest("headers"), "-H", "x-mine: 7"]).done();
     assert!(seen.contains("x-mine") && seen.contains("\"GET\""), "{seen}");
+    let head = Origin::start().url() + "/head";
+    let (bare, empty) = (host.modelet(["invoke", &head]).done(), host.modelet(["invoke", &head, "-d", ""]).done());
+    assert!(!bare.contains("transfer-encoding") && !bare.contains("content-length"), "no body is none: {bare}");
+    assert!(empty.starts_with("POST") && empty.contains("content-length: 0"), "{empty}");
     let ran = host.modelet(["invoke", "/nobody"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("404") || ran.stderr.contains("not-found"), "{ran:?}");

@@ -23,11 +23,13 @@ pub(crate) fn run(args: &InvokeArgs, server: &ServerArgs) -> anyhow::Result<()> 
         let (name, value) = parse_header(header)?;
         request = request.header(name, value);
     }
-    let body = body.unwrap_or_default();
-    let request = request.body(SendBody::from_owned_reader(std::io::Cursor::new(body.clone())));
+    let bytes = body.as_ref().map(Vec::len);
+    // None is another than an empty one, which would be announced.
+    let body = body.map_or_else(SendBody::none, |body| SendBody::from_owned_reader(std::io::Cursor::new(body)));
+    let request = request.body(body);
     let mut request = request.map_err(|e| anyhow!("this is no request: {e}; check ROUTE and -H"))?;
-    if !body.is_empty() || method == "POST" {
-        request.headers_mut().insert("content-length", body.len().into());
+    if let Some(bytes) = bytes {
+        request.headers_mut().insert("content-length", bytes.into());
     }
     let agent = client::agent(&trust)?;
     let request = agent.configure_request(request).timeout_global(Some(ANSWER_TIMEOUT)).build();
