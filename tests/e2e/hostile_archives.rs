@@ -45,7 +45,7 @@ fn hostile(good: &[u8]) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     vec![
         ("nothing", Vec::new(), "it is empty"),
         ("a text", b"hello".to_vec(), "it breaks off"),
-        ("noise", vec![7; 4096], "cannot be read"),
+        ("noise", vec![7; 4096], "is it a file of `modelet export`?"),
         ("the manifest cut", good[..700].to_vec(), "it breaks off"),
         ("a content cut", good[..good.len() - 4096].to_vec(), "it breaks off"),
         ("a content missing", entries_with(&|e| drop(e.pop())), "is missing"),

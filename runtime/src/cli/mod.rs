@@ -104,7 +104,7 @@ pub(crate) enum Command {
     /// Functions: list, show, versions, scale, remove
     #[command(subcommand)]
     Function(FunctionCommand),
-    /// Models: push, list, show, versions, label, pin, unload, grant, revoke, remove
+    /// Models: push, list, show, versions, label, pin, unload, optimize, grant, revoke, remove
     #[command(subcommand)]
     Model(model::ModelCommand),
     /// Keys: create, list, rotate, revoke

@@ -75,7 +75,7 @@ fn entries<R: Read>(archive: &mut Archive<R>, sink: &mut impl Sink) -> Result<Ar
 }
 
 fn manifest<R: Read>(first: Option<io::Result<Entry<'_, R>>>) -> Result<ArchiveManifest, ControlError> {
-    let mut first = first.ok_or_else(|| bad("it is empty".to_owned()))?.map_err(broken)?;
+    let mut first = first.ok_or_else(|| bad("it is empty".to_owned()))?.map_err(foreign)?;
     if name(&first)? != MANIFEST {
         return Err(bad(format!("its first entry is not {MANIFEST}: is it a file of `modelet export`?")));
     }
@@ -110,11 +110,22 @@ fn name<R: Read>(entry: &Entry<'_, R>) -> Result<String, ControlError> {
 
 /// What a tar's reader says: the text of a damaged header is its own.
 fn broken(error: io::Error) -> ControlError {
-    // Of a header that ends early the crate says so in words alone.
-    let text = error.to_string();
-    match error.kind() == io::ErrorKind::UnexpectedEof || text.contains("read entire block") {
+    match broken_off(&error) {
         true => bad("it breaks off".to_owned()),
-        false => bad(format!("it cannot be read: {text}")),
+        false => bad(format!("it cannot be read: {error}")),
+    }
+}
+
+/// Of a header that ends early the crate says so in words alone.
+fn broken_off(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof || error.to_string().contains("read entire block")
+}
+
+/// The same of the first header: where that is none, it is hardly a tar.
+fn foreign(error: io::Error) -> ControlError {
+    match broken_off(&error) {
+        true => broken(error),
+        false => bad("it cannot be read: is it a file of `modelet export`?".to_owned()),
     }
 }
 
