@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
 use modelet_control::wire::{Blob, Problem};
 use modelet_spec::TenantName;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
+use zeroize::Zeroizing;
 
 use super::ServerArgs;
 use super::find::{Found, Trust};
@@ -118,16 +120,21 @@ impl Client {
         self.answer(request.header("content-type", "application/octet-stream").send(bytes))
     }
 
-    /// Sends a file to `path`, by POST.
-    pub(crate) fn post_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+    /// Sends a file to `path`, by POST, perhaps with the passphrase of what is in it.
+    pub(crate) fn post_file<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: &Path,
+        passphrase: Option<&[u8]>,
+    ) -> anyhow::Result<T> {
         let (reader, bytes) = open(file)?;
-        let request = self.signed(self.agent.post(self.url(path)));
+        let request = with_passphrase(self.signed(self.agent.post(self.url(path))), passphrase);
         self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
     }
 
-    /// Reads a resource of any length, in pieces.
-    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<impl Read + 'static> {
-        let result = self.signed(self.agent.get(self.url(path))).call();
+    /// Reads a resource of any length, in pieces, perhaps under a passphrase.
+    pub(crate) fn stream(&self, path: &str, passphrase: Option<&[u8]>) -> anyhow::Result<impl Read + 'static> {
+        let result = with_passphrase(self.signed(self.agent.get(self.url(path))), passphrase).call();
         let response = result.map_err(|e| unreachable(&self.found.admin_url, &e))?;
         if response.status().is_success() {
             return Ok(response.into_body().into_with_config().limit(u64::MAX).reader());
@@ -180,6 +187,17 @@ pub(crate) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String
 /// an answer, and not a connection that breaks while a gigabyte is being sent.
 fn announced<B>(request: ureq::RequestBuilder<B>, bytes: String) -> ureq::RequestBuilder<B> {
     request.header("content-length", bytes).header("expect", "100-continue")
+}
+
+/// In base64: any text fits a header then.
+fn with_passphrase<B>(request: ureq::RequestBuilder<B>, passphrase: Option<&[u8]>) -> ureq::RequestBuilder<B> {
+    match passphrase {
+        Some(passphrase) => {
+            let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(passphrase));
+            request.header("modelet-passphrase", encoded.as_str())
+        }
+        None => request,
+    }
 }
 
 /// An agent that leaves the judgement of a status to its user.
