@@ -8,6 +8,7 @@ mod claims;
 mod remove;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use modelet_spec::{Claims, TenantLimits, TenantName};
 use modelet_store::Tenant;
@@ -19,6 +20,7 @@ pub(crate) use remove::remove;
 use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
+use crate::failed::{Failed, Failure};
 use crate::{scale, switch};
 
 /// Makes a tenant.
@@ -30,9 +32,7 @@ pub(crate) async fn create(control: &Acting, name: TenantName, claims: Claims) -
         claims::check_new(&control, &claims)?;
         control.changes().create_tenant(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "made a tenant");
-        control.tenants.store(Arc::new(Book::read(&control.store)?));
-        // What the new tenant was given is kept from the others from now on.
-        control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
+        claims_changed(&control)?;
         control.tenant(&name)
     })
     .await
@@ -66,6 +66,13 @@ pub(crate) async fn limit(
     control.tenant(&name)
 }
 
+/// What tenants were given is kept from the others from now on. Blocks.
+pub(crate) fn claims_changed(control: &Control) -> Result<(), ControlError> {
+    control.tenants.store(Arc::new(Book::read(&control.store)?));
+    control.catalog.store(Arc::new(switch::those(control, |_| true)?.build()));
+    Ok(())
+}
+
 fn patched(
     limits: &TenantLimits,
     patch: serde_json::Map<String, serde_json::Value>,
@@ -95,7 +102,6 @@ pub(crate) type Kept = Vec<(Arc<FunctionEntry>, u32)>;
 pub(crate) fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), ControlError> {
     let before = of(control, tenant);
     let mut builder = switch::those(control, |entry| entry.tenant != *tenant)?;
-    // What could not be made is in the log.
     let (mut kept, mut seen, mut failed) = (Vec::new(), Default::default(), Vec::new());
     let mut shared = control.shared_out(Some(tenant))?;
     for version in control.store.functions(Some(tenant))? {
@@ -108,9 +114,13 @@ pub(crate) fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries,
         });
         if let Err(error) = added {
             tracing::error!(%tenant, function = %version.name, %error, "a function could not be loaded and does not serve");
+            let (tenant, function) = (tenant.clone(), version.name.clone());
+            failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
         }
     }
     control.catalog.store(Arc::new(builder.build()));
+    control.failed.forget_tenant(tenant);
+    control.failed.found(failed);
     Ok((before, kept))
 }
 
@@ -144,7 +154,7 @@ impl Control {
 
     /// Refuses what needs to know all functions before they are.
     pub(crate) fn loaded(&self) -> Result<(), ControlError> {
-        match self.state.load().loaded {
+        match self.is_loaded.load(Ordering::Acquire) {
             true => Ok(()),
             false => {
                 Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()))
