@@ -10,8 +10,6 @@ mod receive;
 mod routes;
 mod versions;
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use modelet_spec::TenantName;
 use modelet_store::{Import, ImportedTenant};
@@ -20,8 +18,7 @@ use crate::acting::Acting;
 use crate::archive::ArchiveManifest;
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::tenants::{self, Book};
-use crate::{memory, switch, wire};
+use crate::{memory, tenants, wire};
 use plan::{Plan, plan};
 
 /// How an archive is to come in.
@@ -68,9 +65,7 @@ async fn commit(
         let import = Import { tenants: tenants.clone(), detail };
         this.models.grants.change(&this.changes(), |changes| Ok(changes.import(&import)?))?;
         tracing::info!(tenants = tenants.len(), exported = %manifest.exported, "imported");
-        this.tenants.store(Arc::new(Book::read(&this.store)?));
-        // What new tenants were given is kept from the others from now on.
-        this.catalog.store(Arc::new(switch::those(&this, |_| true)?.build()));
+        tenants::claims_changed(&this)?;
         let is_served_otherwise =
             |t: &&ImportedTenant| t.limits.is_some() || !t.serving.is_empty() || !t.scales.is_empty();
         let names = tenants.iter().filter(is_served_otherwise).map(|tenant| &tenant.name);
