@@ -1,15 +1,14 @@
 //! Contents that are not what they were: each is named, costs only what needs it, and is mended by sending the same bytes again.
 
-use super::{assert_serves, digits, furnish, listed, readiness};
-use modelet_tests::cli::{modelet, ran};
+use super::{assert_serves, digits, furnish, listed};
 use modelet_tests::tenants::{create, deploy};
+use modelet_tests::wait::moment;
 use modelet_tests::{Function, TestHost, places, until};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 /// Changes one byte in the middle of a file.
 fn damage(file: &Path) {
@@ -43,7 +42,7 @@ fn code(host: &TestHost, component: &Path) -> PathBuf {
 
 /// What `doctor --verify` says of a data directory that no server uses.
 fn doctor(host: &TestHost) -> String {
-    ran(modelet().args(["doctor", "--verify", "--data-dir"]).arg(host.data_dir())).stdout
+    host.modelet(["doctor", "--verify"]).stdout
 }
 
 #[test]
@@ -59,7 +58,7 @@ fn a_function_whose_component_is_damaged_is_reported_and_the_others_serve() {
     let said = doctor(&host);
     assert!(said.contains(&damaged.display().to_string()) && said.contains("is damaged"), "{said}");
     host.start_again();
-    let ready = readiness(&host);
+    let ready = host.readiness();
     let failed = ready["failed"][0].as_str().unwrap();
     assert!(ready["ready"] == true && failed.starts_with("echo: "), "{ready}");
     assert!(!ready.to_string().contains(&host.data_dir().display().to_string()), "{ready}");
@@ -68,11 +67,11 @@ fn a_function_whose_component_is_damaged_is_reported_and_the_others_serve() {
     assert_eq!(host.modelet(["function", "list", "--json"]).json()["functions"].as_array().unwrap().len(), 4);
     host.deploy(&Function::guest("echo"));
     assert_eq!(host.post("/echo", b"mended").ok().text(), "mended");
-    assert_eq!(readiness(&host)["failed"], json!([]));
+    assert_eq!(host.readiness()["failed"], json!([]));
     host.modelet(["rollback", "echo", "--to", "1"]).done();
     assert_eq!(host.post("/echo", b"and before").ok().text(), "and before");
     host.restart();
-    assert_eq!(readiness(&host)["failed"], json!([]));
+    assert_eq!(host.readiness()["failed"], json!([]));
     assert_eq!(listed(&host)[1..], before[1..]);
     host.halt();
     assert!(doctor(&host).contains("all whole"));
@@ -86,12 +85,12 @@ fn a_function_serves_from_its_code_while_its_component_is_damaged_and_readyz_say
     host.halt();
     damage(&damaged);
     host.start_again();
-    let told = until("the damage is found", || readiness(&host)["damaged"][0].as_str().map(str::to_owned));
+    let told = until("the damage is found", || host.readiness()["damaged"][0].as_str().map(str::to_owned));
     assert!(told.starts_with("hello: "), "{told}");
-    assert_eq!(readiness(&host)["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(host.readiness()["damaged"].as_array().unwrap().len(), 1);
     assert_serves(&host);
     host.deploy(&Function::guest("hello"));
-    assert_eq!(readiness(&host)["damaged"], json!([]));
+    assert_eq!(host.readiness()["damaged"], json!([]));
     host.halt();
     assert!(doctor(&host).contains("all whole"));
 }
@@ -103,8 +102,7 @@ fn what_is_wrong_with_a_function_is_told_until_it_serves_as_it_should_or_is_gone
     host.deploy(&split("echo"));
     let first = component(&host, "split");
     host.deploy(&split("hello"));
-    let before = Instant::now();
-    until("a moment has passed", || (before.elapsed().as_millis() > 500).then_some(()));
+    let before = moment();
     host.modelet(["traffic", "split", "1=40", "2=60"]).done();
     host.deploy(&Function::guest("status"));
     let other = component(&host, "status");
@@ -115,7 +113,7 @@ fn what_is_wrong_with_a_function_is_told_until_it_serves_as_it_should_or_is_gone
     }
     host.start_again();
     let failed = || {
-        let failed = readiness(&host)["failed"].clone();
+        let failed = host.readiness()["failed"].clone();
         failed.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let begun = failed();
@@ -125,7 +123,7 @@ fn what_is_wrong_with_a_function_is_told_until_it_serves_as_it_should_or_is_gone
     let left = failed();
     assert!(left[0].starts_with("status: ") && left.len() == 1, "it has all since somebody said so: {left:?}");
     // Back to when the other function was not there.
-    host.modelet(["restore", "--at", &format!("{}ms", before.elapsed().as_millis().saturating_sub(250))]).done();
+    host.modelet(["restore", "--at", &before]).done();
     assert_eq!(failed(), [""; 0]);
     assert_eq!(host.get("/split").ok().text(), "hello\n");
     host.stop();
@@ -146,9 +144,9 @@ fn a_tenant_goes_at_once_while_components_are_still_looked_at() {
     host.modelet(["tenant", "remove", "acme", "--force"]).done();
     let log = host.log();
     assert!(!log.contains("requests to functions of a removed tenant still run"), "{log}");
-    assert_eq!(readiness(&host)["damaged"], json!([]), "it is still being read");
+    assert_eq!(host.readiness()["damaged"], json!([]), "it is still being read");
     fs::write(&component, "something else").unwrap();
-    until("it has been read", || readiness(&host)["damaged"][0].as_str().map(str::to_owned));
+    until("it has been read", || host.readiness()["damaged"][0].as_str().map(str::to_owned));
     host.stop();
 }
 
@@ -162,7 +160,7 @@ fn code_that_is_damaged_is_compiled_again_at_its_first_use() {
     host.start_again();
     assert_serves(&host);
     let _ = host.logged(&["no usable compiled code: compiling again", "hello"]);
-    assert_eq!(readiness(&host)["failed"], json!([]));
+    assert_eq!(host.readiness()["failed"], json!([]));
     host.restart();
     let compiles = host.metrics().sum("modelet_compiles_total", &[]);
     assert_serves(&host);

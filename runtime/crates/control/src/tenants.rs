@@ -24,15 +24,21 @@ use crate::error::ControlError;
 use crate::failed::{Failed, Failure};
 use crate::{scale, switch};
 
-/// Makes a tenant.
-pub(crate) async fn create(control: &Acting, name: TenantName, claims: Claims) -> Result<Tenant, ControlError> {
+/// Makes a tenant, with what it may have: no request of it comes before that holds.
+pub(crate) async fn create(
+    control: &Acting,
+    name: TenantName,
+    claims: Claims,
+    limits: serde_json::Map<String, serde_json::Value>,
+) -> Result<Tenant, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
     let control = control.clone();
     blocking(move || {
         claims::check_new(&control, &claims)?;
-        control.changes().create_tenant(&name, &claims)?;
-        tracing::info!(tenant = %name, %claims, "made a tenant");
+        let limits = patched(&TenantLimits::default(), limits)?;
+        control.changes().create_limited_tenant(&name, &claims, &limits)?;
+        tracing::info!(tenant = %name, %claims, ?limits, "made a tenant");
         claims_changed(&control)?;
         control.tenant(&name)
     })
@@ -67,9 +73,11 @@ pub(crate) async fn limit(
     control.tenant(&name)
 }
 
-/// What tenants were given is kept from the others from now on. Blocks.
+/// Reads all tenants anew: what they were given is kept from the others from now on. Blocks.
 fn claims_changed(control: &Control) -> Result<(), ControlError> {
-    control.tenants.store(Arc::new(Book::read(&control.store)?));
+    let book = Arc::new(Book::read(&control.store)?);
+    control.tenants.store(Arc::clone(&book));
+    control.books.set_gates(&book);
     control.catalog.store(Arc::new(switch::those(control, |_| true)?.build()));
     Ok(())
 }
