@@ -15,6 +15,7 @@ mod logs;
 mod memory;
 mod models;
 mod optimise;
+mod passphrase;
 pub(crate) mod respond;
 mod secrets;
 mod server;
