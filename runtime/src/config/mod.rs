@@ -205,7 +205,7 @@ impl Config {
 
     /// The keys in which this differs from `running` and that only a restart can change: all but the log filter, and which certificates
     /// there are.
-    pub(crate) fn needs_restart(&self, running: &Self) -> Vec<&str> {
+    pub(crate) fn needs_restart<'a>(&'a self, running: &'a Self) -> Vec<&'a str> {
         let same = |new: &TlsFiles, old: &TlsFiles| new.is_given() == old.is_given();
         let is_live = |name: &str| match name {
             "server.log" => true,
