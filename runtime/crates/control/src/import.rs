@@ -19,6 +19,7 @@ use modelet_spec::{SecretValue, TenantName};
 use modelet_store::{Import, ImportedTenant};
 
 use crate::acting::Acting;
+use crate::api::respond::with_sources;
 use crate::control::blocking;
 use crate::error::ControlError;
 use crate::tenants::{self, Book, Entries, Kept};
@@ -63,8 +64,11 @@ pub(crate) async fn import(control: &Acting, wish: Wish, body: Body) -> Result<w
     let this = control.clone();
     let (plan, (before, kept)) = blocking(move || commit(&this, received, &wish, tenants)).await?;
     tenants::replace(before, kept).await?;
-    if control.inference.ready().is_ok() {
-        memory::load_pinned(control).await?;
+    // What was imported is here, whatever becomes of this.
+    if control.inference.ready().is_ok()
+        && let Err(error) = memory::load_pinned(control).await
+    {
+        tracing::error!(error = with_sources(&error), "pinned models are not in memory");
     }
     Ok(plan.told(false))
 }

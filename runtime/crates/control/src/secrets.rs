@@ -1,7 +1,8 @@
 //! Secrets: set, listed and removed by name, and given to the functions that name them. Nobody reads one back.
 //!
 //! At rest they are sealed ([`seal`], [`keys`]); the [`vault`] opens them when a function is made, and what it opens goes into
-//! `wasi:config` alone. A function that is there when a secret is set anew is made anew ([`refresh`]).
+//! `wasi:config`, or into an export that the operator asks for, under its [`passphrase`]. A function that is
+//! there when a secret is set anew is made anew ([`refresh`]).
 
 mod keys;
 mod passphrase;
