@@ -55,7 +55,7 @@ pub(crate) fn verify(control: &Control, anchor: Option<String>) -> Result<AuditV
     Ok(AuditVerified { whole: fault.is_none(), rows: verified.rows, head, fault })
 }
 
-fn row(cursor: &str) -> Result<u64, ControlError> {
+fn row(cursor: &str) -> Result<i64, ControlError> {
     let wrong = |_| ControlError::BadRequest("`after` is no `next` of this listing".to_owned());
     page::key(cursor)?.parse().map_err(wrong)
 }

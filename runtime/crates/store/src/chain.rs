@@ -142,8 +142,8 @@ fn row_hash(key: &ChainKey, before: &Hash, row: &Row<'_>) -> rusqlite::Result<Ha
     Ok(*hasher.finalize().as_bytes())
 }
 
-/// A column with a hash; `None`: it has none.
-fn hash_of(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Hash>> {
+/// A column with a hash; `None`: it has none, or something else.
+pub(crate) fn hash_of(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Hash>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Blob(bytes) => bytes.try_into().ok(),
         ValueRef::Null | ValueRef::Text(_) | ValueRef::Integer(_) | ValueRef::Real(_) => None,

@@ -3,7 +3,7 @@
 mod columns;
 mod schema;
 
-pub(crate) use columns::{parsed, to_i64, unsigned};
+pub(crate) use columns::{lossy, parsed, to_i64, unsigned};
 pub(crate) use schema::{KEY_VALUE, METADATA, Schema, USAGE};
 
 use crate::error::StoreError;

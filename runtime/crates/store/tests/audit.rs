@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// The ids, newest first.
-    fn ids(&self, query: &AuditQuery<'_>) -> Vec<u64> {
+    fn ids(&self, query: &AuditQuery<'_>) -> Vec<i64> {
         self.store().audit(query).unwrap().iter().map(|event| event.id).collect()
     }
 }
@@ -107,10 +107,24 @@ fn a_row_that_was_changed_is_named_whatever_of_it_was() {
         ("actor_scopes", "'read'"),
         ("remote", "'192.0.2.8:4711'"),
         ("hash", "zeroblob(32)"),
+        // What no server writes.
+        ("hash", "x'01'"),
+        ("hash", "zeroblob(33)"),
+        ("hash", "NULL"),
+        ("at_ms", "-1"),
+        ("kind", "CAST(x'ff00' AS TEXT)"),
+        ("tenant", "'No Tenant!'"),
+        ("value_after", "CAST(x'c3' AS TEXT)"),
+        ("actor", "CAST(x'ff' AS TEXT)"),
+        ("actor_tenant", "''"),
+        ("actor_scopes", "CAST(x'ff' AS TEXT)"),
+        ("remote", "CAST(x'ff' AS TEXT)"),
     ] {
         let place = Place::with_tenants(5);
         place.tamper(&format!("UPDATE event SET {column} = {value} WHERE id = 3"));
-        assert_eq!(place.fault(), Some(ChainFault::Changed(3)), "{column}");
+        assert_eq!(place.fault(), Some(ChainFault::Changed(3)), "{column} = {value}");
+        let all = AuditQuery { count_max: 100, ..AuditQuery::default() };
+        assert_eq!(place.ids(&all), [5, 4, 3, 2, 1], "and is listed with the others: {column} = {value}");
     }
 }
 
@@ -136,6 +150,8 @@ fn a_row_that_was_put_in_is_named() {
         let place = Place::with_tenants(5);
         place.tamper(&copy(id));
         assert_eq!(place.fault(), Some(fault), "{id}");
+        let listed = place.ids(&AuditQuery { count_max: 100, ..AuditQuery::default() });
+        assert!(listed.len() == 6 && listed.contains(&id), "{listed:?}");
     }
     let place = Place::with_tenants(5);
     place.tamper(&format!("DELETE FROM event WHERE id = 4; {}", copy(4)));
@@ -264,5 +280,5 @@ fn a_hundred_thousand_changes_are_paged_and_verified() {
         assert!(page.windows(2).all(|pair| pair[0] == pair[1] + 1));
         (before, seen) = (Some(*last), seen + page.len() as u64);
     }
-    assert_eq!((seen, before), (COUNT, Some(1)));
+    assert_eq!((seen, before), (COUNT, Some(1_i64)));
 }
