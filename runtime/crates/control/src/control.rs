@@ -78,6 +78,8 @@ pub struct Parts {
     pub catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// Where the gateway counts what functions use.
     pub usage: Arc<Usage>,
+    /// What secrets of keys are hashed with: [`open_hasher`](crate::open_hasher).
+    pub hasher: KeyHasher,
 }
 
 /// The control plane of one server.
@@ -142,7 +144,7 @@ impl Control {
     /// # Errors
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
-        let hasher = keys::open_hasher(&config.data_dir)?;
+        let hasher = parts.hasher;
         keys::ensure_admin_key(&parts.store, &config.data_dir, &hasher)?;
         let secrets = Vault::start(Arc::clone(&parts.store), config.secret_key_file.clone())?;
         let tenants = Arc::new(ArcSwap::from_pointee(Book::read(&parts.store)?));

@@ -73,7 +73,7 @@ pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
 pub use description::{describe, describe_outline};
 pub use error::ControlError;
 pub use jwt::{FetchJwks, Fetching, JWKS_BYTES_MAX, JwksFrom, JwtIssuer, NoJwks, ScopeRule, TenantRule, check_jwks};
-pub use keys::{ADMIN_KEY_FILE, HASH_KEY_FILE};
+pub use keys::{ADMIN_KEY_FILE, HASH_KEY_FILE, open_hasher};
 pub use listener::{Certificate, serve};
 pub use models::Inference;
 pub use secrets::SECRET_KEY_FILE;

@@ -9,6 +9,8 @@ mod verify;
 
 pub use verify::{Anchor, ChainFault, ChainVerified};
 
+pub use key::LostKey;
+
 pub(crate) use key::ChainKey;
 
 use crate::changes::Changing;
@@ -103,6 +105,12 @@ fn link(tx: &Transaction<'_>, key: &ChainKey, head: Head, id: i64) -> Result<Hea
     let hash = query.query_row([id], |row| row_hash(key, &head.hash, row))?;
     tx.prepare_cached("UPDATE event SET hash = ?2 WHERE id = ?1")?.execute(params![id, hash])?;
     Ok(head.after(id, hash))
+}
+
+/// Whether a chain was begun: with a key that was there then.
+pub(crate) fn is_begun(db: &Db) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM event_head) OR EXISTS (SELECT 1 FROM event WHERE hash IS NOT NULL)";
+    db.read(|tx| Ok(tx.query_row(sql, [], |row| row.get(0))?))
 }
 
 /// Sees to it that there is a head. Rows from before there was a chain are chained now, once: with the key that is made then.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure of the setup is a panic")]
 
 use modelet_spec::{Claims, TenantLimits, TenantName};
-use modelet_store::{Actor, Anchor, AuditQuery, ChainFault, Event, Store};
+use modelet_store::{Actor, Anchor, AuditQuery, ChainFault, Event, LostKey, Store};
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -211,10 +211,24 @@ fn whoever_kept_a_head_finds_that_the_database_was_put_back() {
 #[test]
 fn without_the_key_of_then_nothing_fits() {
     let mut place = Place::with_tenants(2);
-    std::fs::remove_file(place.dir.path().join("data/audit.key")).unwrap();
+    let data = place.dir.path().join("data");
+    let (key, kept) = (data.join("audit.key"), place.dir.path().join("kept"));
+    place.store = None;
+    std::fs::rename(&key, &kept).unwrap();
+    let refused = Store::open(&data).unwrap_err().to_string();
+    for word in ["audit.key is missing", "backup", "--renew-lost-keys"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    assert!(!key.exists(), "nothing is made in its place");
+    std::fs::rename(&kept, &key).unwrap();
     place.restart();
+    assert_eq!(place.fault(), None);
+    place.store = None;
+    std::fs::remove_file(&key).unwrap();
+    place.store = Some(Store::open_or_renew(&data, LostKey::Renew).unwrap());
     assert_eq!(place.fault(), Some(ChainFault::Changed(1)));
-    std::fs::write(place.dir.path().join("data/audit.key"), "damaged").unwrap();
+    place.restart();
+    std::fs::write(&key, "damaged").unwrap();
     place.store = None;
     let refused = Store::open(&place.dir.path().join("data")).unwrap_err().to_string();
     assert!(refused.contains("audit.key") && refused.contains("64 hex digits"), "{refused}");
