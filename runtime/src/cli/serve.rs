@@ -108,7 +108,7 @@ async fn serve(config: Config, lost_keys: LostKey, sources: &Sources, log: &LogH
         tracing::warn!("admin requests were still open");
     }
     if let Err(error) = control.close_books().await {
-        tracing::error!(%error, "what was used in the last seconds is not in the books");
+        tracing::error!(%error, lost = control.unbooked(), "requests, and runs of models, are not in the books");
     }
     tracing::info!("stopped");
     Ok(())

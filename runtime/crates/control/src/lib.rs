@@ -38,6 +38,7 @@ mod model_metrics;
 mod models;
 mod optimise;
 mod options;
+mod outage;
 mod page;
 mod pinned;
 mod private_file;
