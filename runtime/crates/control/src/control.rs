@@ -191,7 +191,7 @@ impl Control {
         });
         let version = control.config.version;
         control.store.by(&Actor::Server).note("server.start", &TenantName::default_tenant(), "server", version)?;
-        control.catalog.store(Arc::new(control.catalog_builder()?.build()));
+        control.catalog.store(Arc::new(control.catalog_builder().build()));
         Ok(control)
     }
 
@@ -210,8 +210,8 @@ impl Control {
     }
 
     /// A builder with the keys, what tenants may claim, and no function.
-    pub(crate) fn catalog_builder(&self) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
-        Ok(CatalogBuilder::new().claimed(self.tenants.load().claimed()).keys(Arc::clone(&self.keys)))
+    pub(crate) fn catalog_builder(&self) -> CatalogBuilder<Arc<Function>> {
+        CatalogBuilder::new().claimed(self.tenants.load().claimed()).keys(Arc::clone(&self.keys))
     }
 
     /// The live version of a function, as it is stored. Blocks.
@@ -225,12 +225,14 @@ impl Control {
     /// The functions that could not be loaded at the start and do not serve as they should yet, as `name: why`.
     pub(crate) fn failed(&self) -> Vec<String> {
         let state = self.state.load();
-        let is_mended = |failed: &&Failed| {
-            let serving = self.serving(&failed.tenant, &failed.function);
-            serving.is_some_and(|serving| serving.arms.is_some() || !failed.why.starts_with(NOT_SHARED_OUT))
-        };
-        let left = state.failed.iter().filter(|failed| !is_mended(failed));
+        let left = state.failed.iter().filter(|failed| !self.serves_whole(failed));
         left.map(Failed::told).collect()
+    }
+
+    /// Whether a function serves now as it could not when it failed to be made.
+    pub(crate) fn serves_whole(&self, failed: &Failed) -> bool {
+        let serving = self.serving(&failed.tenant, &failed.function);
+        serving.is_some_and(|serving| serving.arms.is_some() || !failed.why.starts_with(NOT_SHARED_OUT))
     }
 
     /// A function is gone, so that nothing is wrong with it any more.
@@ -243,8 +245,7 @@ impl Control {
 
     /// The entry of a function in the catalog that serves now.
     pub(crate) fn serving(&self, tenant: &TenantName, name: &FunctionName) -> Option<Arc<FunctionEntry>> {
-        let catalog = self.catalog.load();
-        catalog.functions().find(|e| e.tenant == *tenant && e.function == *name).cloned()
+        self.catalog.load().function(tenant, name).cloned()
     }
 }
 

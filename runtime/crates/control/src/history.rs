@@ -121,12 +121,9 @@ fn changed(restored: &Restored) -> HashMap<FunctionName, Option<Serving>> {
 /// The catalog that serves, with what changes.
 fn catalog(control: &Control, tenant: &TenantName, restored: &Restored) -> Result<FunctionCatalog, ControlError> {
     let changed = changed(restored);
-    let mut builder = control.catalog_builder()?;
-    let serving = control.catalog.load();
-    let is_changed = |entry: &FunctionEntry| entry.tenant == *tenant && changed.contains_key(&entry.function);
-    for entry in serving.functions().filter(|entry| !is_changed(entry)) {
-        builder.add(Arc::clone(entry))?;
-    }
+    let mut builder = switch::serving(control);
+    // All of them first: one may take another's route.
+    changed.keys().for_each(|name| builder.remove(tenant, name));
     for after in changed.into_values().flatten() {
         builder.add(Plan::of(after)?.line_up(control, None)?)?;
     }

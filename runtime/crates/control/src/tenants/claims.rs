@@ -41,13 +41,12 @@ pub(crate) async fn change(
     let control = control.clone();
     blocking(move || {
         let claims = changed(control.tenant(&name)?.claims, &add, &remove)?;
-        let live = live(&control)?;
-        check(&control, &add, &live, Some(&name))?;
-        check_needed(&name, &claims, &live)?;
+        check(&control, &add, Some(&name))?;
+        check_needed(&name, &claims, &live(&control, Some(&name))?)?;
         control.changes().set_claims(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "changed what a tenant may claim");
         control.tenants.store(Arc::new(Book::read(&control.store)?));
-        control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
+        control.catalog.store(Arc::new(switch::serving(&control).build()));
         control.tenant(&name)
     })
     .await
@@ -71,11 +70,15 @@ fn changed(mut claims: Claims, add: &Claims, remove: &Claims) -> Result<Claims, 
 
 /// Refuses claims that a new tenant cannot have. Blocks.
 pub(super) fn check_new(control: &Control, claims: &Claims) -> Result<(), ControlError> {
-    check(control, claims, &live(control)?, None)
+    check(control, claims, None)
 }
 
-/// Refuses claims that overlap another tenant's than `own`, what a function of another has, or the protocols' paths.
-fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantName>) -> Result<(), ControlError> {
+/// Refuses claims that overlap another tenant's than `own`, what a function of another has, or the protocols' paths. Blocks.
+fn check(control: &Control, claims: &Claims, own: Option<&TenantName>) -> Result<(), ControlError> {
+    // All live functions are read for it, and most tenants are made with nothing first.
+    if claims.hosts.is_empty() && claims.paths.is_empty() {
+        return Ok(());
+    }
     if let Some(reserved) = claims.paths.iter().find(|path| is_reserved(path.as_str())) {
         return Err(ControlError::Claim { claim: reserved.to_string(), why: "it is reserved for the model protocols" });
     }
@@ -88,6 +91,7 @@ fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantN
         Some(host) => claims.hosts.get(host).map(ToString::to_string),
         None => claims.paths.iter().find(|prefix| prefix.covers(path)).map(ToString::to_string),
     };
+    let live = live(control, None)?;
     let mut routes = live.iter().filter(|function| Some(&function.tenant) != own).flat_map(|function| &function.routes);
     match routes.find_map(|route| taken(route.host.as_deref(), &route.path)) {
         Some(claim) => Err(ControlError::Claim { claim, why: "a function answers there already" }),
@@ -95,7 +99,7 @@ fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantN
     }
 }
 
-/// Refuses to leave a tenant without what its functions need.
+/// Refuses to leave a tenant without what its functions, which are `live`, need.
 fn check_needed(name: &TenantName, claims: &Claims, live: &[Live]) -> Result<(), ControlError> {
     let claimed = Claimed::of([(name.clone(), claims.clone())]);
     let rules = CatalogBuilder::<()>::new().claimed(Arc::new(claimed));
@@ -103,16 +107,15 @@ fn check_needed(name: &TenantName, claims: &Claims, live: &[Live]) -> Result<(),
         let RouteSpec { host, path, methods, .. } = route.clone();
         rules.check(name, &Route { host, path, methods, auth: Auth::Key }).is_ok()
     };
-    let own = live.iter().filter(|function| function.tenant == *name);
-    let need = own.filter(|function| !function.routes.iter().all(may)).map(|function| function.name.clone());
+    let need = live.iter().filter(|function| !function.routes.iter().all(may)).map(|function| function.name.clone());
     let functions: BTreeSet<FunctionName> = need.collect();
     if functions.is_empty() { Ok(()) } else { Err(ControlError::ClaimInUse(functions.into_iter().collect())) }
 }
 
-/// What is live of all tenants, as the store has it.
-fn live(control: &Control) -> Result<Vec<Live>, ControlError> {
+/// What is live of a tenant, or of all, as the store has it.
+fn live(control: &Control, tenant: Option<&TenantName>) -> Result<Vec<Live>, ControlError> {
     let mut live = Vec::new();
-    for version in control.store.functions(None)? {
+    for version in control.store.functions(tenant)? {
         match serde_json::from_str::<Manifest>(&version.manifest_json) {
             Ok(manifest) => live.push(Live { tenant: version.tenant, name: version.name, routes: manifest.route }),
             // Where it answered is not known any more: it has to be deployed again, and is checked then.
