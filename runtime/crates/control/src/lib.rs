@@ -22,6 +22,7 @@ mod deploy;
 mod description;
 mod error;
 mod export;
+mod failed;
 mod forms;
 mod grants;
 mod guest_log;

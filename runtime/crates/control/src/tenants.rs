@@ -9,6 +9,7 @@ mod remove;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use modelet_spec::{Claims, TenantLimits, TenantName};
 use modelet_store::Tenant;
@@ -18,8 +19,9 @@ pub(crate) use claims::change as change_claims;
 pub(crate) use remove::remove;
 
 use crate::acting::Acting;
-use crate::control::{Control, Failed, FunctionEntry, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
+use crate::failed::{Failed, Failure};
 use crate::{scale, switch};
 
 /// Makes a tenant, with what it may have: no request of it comes before that holds.
@@ -37,11 +39,7 @@ pub(crate) async fn create(
         let limits = patched(&TenantLimits::default(), limits)?;
         control.changes().create_limited_tenant(&name, &claims, &limits)?;
         tracing::info!(tenant = %name, %claims, ?limits, "made a tenant");
-        let book = Arc::new(Book::read(&control.store)?);
-        control.tenants.store(Arc::clone(&book));
-        control.books.set_gates(&book);
-        // What the new tenant was given is kept from the others from now on.
-        control.catalog.store(Arc::new(switch::serving(&control).build()));
+        claims_changed(&control)?;
         control.tenant(&name)
     })
     .await
@@ -65,10 +63,10 @@ pub(crate) async fn limit(
         let proposed = Proposed::put(&this, this.tenants.load().limited(&tenant, limits.clone()));
         let own = BTreeSet::from([tenant.clone()]);
         let made = if limits.of_functions() == before.of_functions() { None } else { Some(anew(&this, &own)?) };
-        if let Some(lost) = made.iter().flat_map(|made| &made.failed).find(|failed| this.serves_whole(failed)) {
-            let (function, why) = (&lost.function, &lost.why);
+        if let Some(lost) = made.iter().flat_map(|made| &made.failed).find(|failed| serves(&this, failed)) {
+            let Failed { function, failure, .. } = lost;
             return Err(ControlError::Limits(format!(
-                "nothing was changed, because the function {function} cannot be made anew under them: {why}; mend it or remove it first"
+                "nothing was changed, because the function {function} cannot be made anew under them: {failure}; mend it or remove it first"
             )));
         }
         this.changes().set_tenant_limits(&tenant, &limits)?;
@@ -80,6 +78,15 @@ pub(crate) async fn limit(
     .await?;
     replace(before, kept).await?;
     control.tenant(&name)
+}
+
+/// Reads all tenants anew: what they were given is kept from the others from now on. Blocks.
+fn claims_changed(control: &Control) -> Result<(), ControlError> {
+    let book = Arc::new(Book::read(&control.store)?);
+    control.tenants.store(Arc::clone(&book));
+    control.books.set_gates(&book);
+    control.catalog.store(Arc::new(switch::serving(control).build()));
+    Ok(())
 }
 
 /// A book that holds from now on, and no longer if it comes to nothing.
@@ -159,7 +166,7 @@ fn anew(control: &Control, tenants: &BTreeSet<TenantName>) -> Result<Anew, Contr
                 Err(error) => {
                     tracing::error!(%tenant, function = %version.name, %error, "a function could not be made anew");
                     let (tenant, function) = (tenant.clone(), version.name.clone());
-                    anew.failed.push(Failed { tenant, function, why: error.to_string() });
+                    anew.failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
                 }
             }
         }
@@ -167,17 +174,26 @@ fn anew(control: &Control, tenants: &BTreeSet<TenantName>) -> Result<Anew, Contr
     Ok(anew)
 }
 
+/// Whether a function that could not be made serves now as it would then no longer.
+fn serves(control: &Control, failed: &Failed) -> bool {
+    let serving = control.serving(&failed.tenant, &failed.function);
+    serving.is_some_and(|serving| match failed.failure {
+        Failure::NotMade(_) => true,
+        Failure::NotSharedOut(_) => serving.arms.is_some(),
+    })
+}
+
 /// Swaps the functions of tenants in. One that could not be made goes on as it is, unless another version of it is live by now.
 fn swap(control: &Control, tenants: &BTreeSet<TenantName>, anew: Anew) -> Result<(Entries, Kept), ControlError> {
     let mut before = of(control, tenants);
     let mut builder = switch::those(control, |entry| !tenants.contains(&entry.tenant));
-    let mut kept = anew.made;
+    let Anew { made: mut kept, mut failed } = anew;
     kept.retain(|(entry, _)| {
-        let added = builder.add(Arc::clone(entry));
-        if let Err(error) = &added {
-            tracing::error!(tenant = %entry.tenant, function = %entry.function, %error, "a function does not serve");
-        }
-        added.is_ok()
+        let Err(error) = builder.add(Arc::clone(entry)) else { return true };
+        tracing::error!(tenant = %entry.tenant, function = %entry.function, %error, "a function does not serve");
+        let (tenant, function) = (entry.tenant.clone(), entry.function.clone());
+        failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
+        false
     });
     let serves: HashSet<_> = kept.iter().map(|(entry, _)| (entry.tenant.clone(), entry.function.clone())).collect();
     let is_left = |entry: &mut Arc<FunctionEntry>| !serves.contains(&(entry.tenant.clone(), entry.function.clone()));
@@ -190,6 +206,8 @@ fn swap(control: &Control, tenants: &BTreeSet<TenantName>, anew: Anew) -> Result
         }
     }
     control.catalog.store(Arc::new(builder.build()));
+    tenants.iter().for_each(|tenant| control.failed.forget_tenant(tenant));
+    control.failed.found(failed);
     Ok((before, kept))
 }
 
@@ -224,7 +242,7 @@ impl Control {
 
     /// Refuses what needs to know all functions before they are.
     pub(crate) fn loaded(&self) -> Result<(), ControlError> {
-        match self.state.load().loaded {
+        match self.is_loaded.load(Ordering::Acquire) {
             true => Ok(()),
             false => {
                 Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()))

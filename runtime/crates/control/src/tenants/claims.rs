@@ -7,21 +7,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use modelet_catalog::{CatalogBuilder, Claimed, Route, is_reserved};
-use modelet_spec::manifest::{Manifest, RouteSpec};
-use modelet_spec::{Auth, Claims, FunctionName, PathPattern, TenantName};
+use modelet_spec::manifest::Manifest;
+use modelet_spec::{Claims, FunctionName, PathPattern, TenantName};
 use modelet_store::Tenant;
 
-use super::Book;
+use super::claims_changed;
 use crate::acting::Acting;
 use crate::control::{Control, blocking};
+use crate::deploy::routes;
 use crate::error::ControlError;
-use crate::switch;
 
 /// A live function of the store: whose, its name, and where it answers.
 struct Live {
     tenant: TenantName,
     name: FunctionName,
-    routes: Vec<RouteSpec>,
+    routes: Vec<Route>,
 }
 
 /// Gives a tenant further claims and takes others back.
@@ -42,14 +42,19 @@ pub(crate) async fn change(
     blocking(move || {
         let claims = changed(control.tenant(&name)?.claims, &add, &remove)?;
         check(&control, &add, Some(&name))?;
-        check_needed(&name, &claims, &live(&control, Some(&name))?)?;
+        if !is_nothing(&remove) {
+            check_needed(&control, &name, &claims)?;
+        }
         control.changes().set_claims(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "changed what a tenant may claim");
-        control.tenants.store(Arc::new(Book::read(&control.store)?));
-        control.catalog.store(Arc::new(switch::serving(&control).build()));
+        claims_changed(&control)?;
         control.tenant(&name)
     })
     .await
+}
+
+fn is_nothing(claims: &Claims) -> bool {
+    *claims == Claims::default()
 }
 
 fn changed(mut claims: Claims, add: &Claims, remove: &Claims) -> Result<Claims, ControlError> {
@@ -73,10 +78,9 @@ pub(super) fn check_new(control: &Control, claims: &Claims) -> Result<(), Contro
     check(control, claims, None)
 }
 
-/// Refuses claims that overlap another tenant's than `own`, what a function of another has, or the protocols' paths. Blocks.
+/// Refuses claims that overlap another tenant's than `own`, what a function of another has, or the protocols' paths.
 fn check(control: &Control, claims: &Claims, own: Option<&TenantName>) -> Result<(), ControlError> {
-    // All live functions are read for it, and most tenants are made with nothing first.
-    if claims.hosts.is_empty() && claims.paths.is_empty() {
+    if is_nothing(claims) {
         return Ok(());
     }
     if let Some(reserved) = claims.paths.iter().find(|path| is_reserved(path.as_str())) {
@@ -99,15 +103,13 @@ fn check(control: &Control, claims: &Claims, own: Option<&TenantName>) -> Result
     }
 }
 
-/// Refuses to leave a tenant without what its functions, which are `live`, need.
-fn check_needed(name: &TenantName, claims: &Claims, live: &[Live]) -> Result<(), ControlError> {
+/// Refuses to leave a tenant without what its functions need.
+fn check_needed(control: &Control, name: &TenantName, claims: &Claims) -> Result<(), ControlError> {
     let claimed = Claimed::of([(name.clone(), claims.clone())]);
     let rules = CatalogBuilder::<()>::new().claimed(Arc::new(claimed));
-    let may = |route: &RouteSpec| {
-        let RouteSpec { host, path, methods, .. } = route.clone();
-        rules.check(name, &Route { host, path, methods, auth: Auth::Key }).is_ok()
-    };
-    let need = live.iter().filter(|function| !function.routes.iter().all(may)).map(|function| function.name.clone());
+    let may = |route: &Route| rules.check(name, route).is_ok();
+    let own = live(control, Some(name))?.into_iter();
+    let need = own.filter(|function| !function.routes.iter().all(may)).map(|function| function.name);
     let functions: BTreeSet<FunctionName> = need.collect();
     if functions.is_empty() { Ok(()) } else { Err(ControlError::ClaimInUse(functions.into_iter().collect())) }
 }
@@ -117,7 +119,10 @@ fn live(control: &Control, tenant: Option<&TenantName>) -> Result<Vec<Live>, Con
     let mut live = Vec::new();
     for version in control.store.functions(tenant)? {
         match serde_json::from_str::<Manifest>(&version.manifest_json) {
-            Ok(manifest) => live.push(Live { tenant: version.tenant, name: version.name, routes: manifest.route }),
+            Ok(manifest) => {
+                let routes = routes(control, &version.tenant, &manifest);
+                live.push(Live { tenant: version.tenant, name: version.name, routes });
+            }
             // Where it answered is not known any more: it has to be deployed again, and is checked then.
             Err(error) => tracing::warn!(
                 tenant = %version.tenant, function = %version.name, %error, "a stored manifest cannot be read: its routes hold no claim"
