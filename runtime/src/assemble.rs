@@ -17,7 +17,7 @@ use modelet_engine::{Engine, EngineConfig};
 use modelet_gateway::{Gateway, GatewayConfig};
 use modelet_inference::{DeviceSettings, Runtime, RuntimeConfig};
 use modelet_spec::{ByteSize, DeviceWish};
-use modelet_store::Store;
+use modelet_store::{LostKey, Store};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
@@ -53,8 +53,9 @@ pub(crate) struct Server {
 }
 
 /// Builds everything. Nothing is accepted yet.
-pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
-    let store = Arc::new(Store::open(&config.data_dir)?.with_dedupe(config.dedupe));
+pub(crate) async fn assemble(config: &Config, lost_keys: LostKey) -> anyhow::Result<Server> {
+    let store = Arc::new(Store::open_or_renew(&config.data_dir, lost_keys)?.with_dedupe(config.dedupe));
+    let hasher = modelet_control::open_hasher(&store, &config.data_dir, lost_keys)?;
     let data_listener = bind(config.server.listen, "--listen").await?;
     let admin_listener = bind(config.server.admin_listen, "--admin-listen").await?;
     // Read again after the check of the configuration: the files may have gone since.
@@ -105,7 +106,7 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let (trial, compile) = (trial_config(config), compile_config(config));
-    let parts = Parts { store, engine, inference, trial, compile, jwks, catalog, usage };
+    let parts = Parts { store, engine, inference, trial, compile, jwks, catalog, usage, hasher };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));
     Ok(Server { control, gateway: Arc::new(gateway), router, data_listener, admin_listener, certificates, listening })

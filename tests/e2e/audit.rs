@@ -174,9 +174,15 @@ fn what_was_altered_behind_the_servers_back_is_found() {
     let head = whole.lines().find_map(|line| line.strip_prefix("head ")).unwrap().to_owned();
     let last = || host_rows(&host);
     let middle = last() - 2;
+    let before = changes(&audit(&host, &host.key(), ""));
+    let hash = before.iter().find(|change| change["id"] == json!(middle)).unwrap()["hash"].as_str().unwrap().to_owned();
     host.halt();
-    tamper(&host, &format!("UPDATE event SET subject = 'x' WHERE id = {middle}"));
+    tamper(&host, &format!("UPDATE event SET subject = 'x', tenant = '?', hash = x'01' WHERE id = {middle}"));
     host.start_again();
+    let listed = changes(&audit(&host, &host.key(), ""));
+    let row = listed.iter().find(|change| change["id"] == json!(middle)).unwrap();
+    assert_eq!((&row["tenant"], &row["hash"]), (&json!("?"), &Value::Null), "told as it is, beside the others");
+    assert!(host.modelet(["audit"]).done().contains("server.start"));
     let found = host.modelet(["audit", "--verify"]).refused();
     assert!(found.contains(&format!("row {middle} was changed")), "{found}");
     let found = host.modelet(["audit", "--verify", "--json"]);
@@ -185,7 +191,9 @@ fn what_was_altered_behind_the_servers_back_is_found() {
     host.halt();
     tamper(
         &host,
-        &format!("UPDATE event SET subject = 't2' WHERE id = {middle}; DELETE FROM event WHERE id > {middle}"),
+        &format!(
+            "UPDATE event SET (subject, tenant, hash) = ('t2', 't2', x'{hash}') WHERE id = {middle}; DELETE FROM event WHERE id > {middle}"
+        ),
     );
     host.start_again();
     let found = host.modelet(["audit", "--verify", "--anchor", &head]).refused();

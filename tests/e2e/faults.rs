@@ -3,6 +3,7 @@
 mod damage;
 mod database;
 mod disk;
+mod lost;
 
 use modelet_tests::frame::Kind;
 use modelet_tests::{Function, TestHost, nn, places};

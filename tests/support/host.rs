@@ -108,7 +108,7 @@ impl TestHost {
     }
 
     fn launch(scratch: PathBuf, owner: Owner, config: Option<PathBuf>, ready: bool) -> Self {
-        let keeper = keep(&scratch, matches!(owner, Owner::Keeper), config.as_deref());
+        let keeper = keep(&scratch, matches!(owner, Owner::Keeper), config.as_deref(), &[]);
         let mut host = Self {
             keeper,
             scratch,
@@ -282,7 +282,15 @@ impl TestHost {
 
     /// Starts a server again after [`TestHost::halt`].
     pub fn start_again(&mut self) {
-        self.keeper = keep(&self.scratch, false, self.config.as_deref());
+        self.start_again_with(&[]);
+    }
+
+    /// The same with further flags, for this start alone.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start_again_with(&mut self, flags: &[&str]) {
+        self.keeper = keep(&self.scratch, false, self.config.as_deref(), flags);
         self.await_ready(true);
     }
 
@@ -334,14 +342,12 @@ fn configuration(folder: &Path, config: &str) -> PathBuf {
     file
 }
 
-fn keep(scratch: &Path, remove: bool, config: Option<&Path>) -> Child {
+fn keep(scratch: &Path, remove: bool, config: Option<&Path>, flags: &[&str]) -> Child {
     let log = File::options().create(true).append(true).open(scratch.join("server.log")).unwrap();
     let mut keeper = Command::new("sh");
     keeper.args(["-c", KEEPER]).arg(places::modelet()).arg("serve").arg("--data-dir").arg(scratch.join("data"));
-    keeper.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    if let Some(config) = config {
-        keeper.arg("--config").arg(config);
-    }
+    keeper.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]).args(flags);
+    keeper.args(config.iter().flat_map(|config| [OsStr::new("--config"), config.as_os_str()]));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MODELET_")) {
         keeper.env_remove(name);
     }

@@ -20,7 +20,7 @@ pub(crate) struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     /// The last row that was read.
-    last: u64,
+    last: i64,
 }
 
 impl Account {

@@ -118,7 +118,7 @@ fn row(change: &Audited) -> Vec<String> {
         who,
         from,
         change.kind.clone(),
-        change.tenant.to_string(),
+        change.tenant.clone(),
         change.subject.clone(),
         value(&change.before),
         value(&change.after),

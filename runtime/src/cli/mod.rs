@@ -73,7 +73,7 @@ pub(crate) struct ServerArgs {
 pub(crate) enum Command {
     /// Run the server
     #[command(after_long_help = crate::config::help())]
-    Serve(ConfigArgs),
+    Serve(serve::ServeArgs),
     /// Report every fault of the configuration at once
     Check(ConfigArgs),
     /// Report what this machine lacks, and the fix

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use modelet_control::Control;
+use modelet_store::LostKey;
 use tokio::sync::watch;
 
 use super::ConfigArgs;
@@ -27,8 +29,19 @@ const EVENT_INTERVAL: u32 = 7;
 /// A compilation or a model's load that still runs at the end is not waited for longer.
 const BLOCKING_DRAIN: Duration = Duration::from_secs(1);
 
-pub(crate) fn run(args: &ConfigArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
-    let sources = sources(args, data_dir);
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where key-hash.key or audit.key is lost, go on with a new one: all keys are revoked and another admin key is made; the audit until
+    /// now verifies no more
+    #[arg(long)]
+    renew_lost_keys: bool,
+}
+
+pub(crate) fn run(args: &ServeArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let sources = sources(&args.config, data_dir);
+    let lost_keys = if args.renew_lost_keys { LostKey::Renew } else { LostKey::Refuse };
     let config = Config::load(&sources)?;
     let log = telemetry::start(&config.server.log)?;
     divisions::survive().context("no handler for divisions that fail")?;
@@ -38,14 +51,14 @@ pub(crate) fn run(args: &ConfigArgs, data_dir: Option<PathBuf>) -> anyhow::Resul
         .event_interval(EVENT_INTERVAL)
         .enable_all()
         .build()?;
-    let result = runtime.block_on(serve(config, &sources, &log));
+    let result = runtime.block_on(serve(config, lost_keys, &sources, &log));
     runtime.shutdown_timeout(BLOCKING_DRAIN);
     result
 }
 
-async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Result<()> {
+async fn serve(config: Config, lost_keys: LostKey, sources: &Sources, log: &LogHandle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let server = assemble::assemble(&config).await?;
+    let server = assemble::assemble(&config, lost_keys).await?;
     let Server { control, gateway, router, data_listener, admin_listener, certificates, listening } = server;
     let _file = assemble::announce(&config.data_dir, &listening)?;
     output::line(&format!("functions  {}", listening.data_url));
@@ -95,7 +108,7 @@ async fn serve(config: Config, sources: &Sources, log: &LogHandle) -> anyhow::Re
         tracing::warn!("admin requests were still open");
     }
     if let Err(error) = control.close_books().await {
-        tracing::error!(%error, "what was used in the last seconds is not in the books");
+        tracing::error!(%error, lost = control.unbooked(), "requests, and runs of models, are not in the books");
     }
     tracing::info!("stopped");
     Ok(())

@@ -151,6 +151,35 @@ fn a_tenant_goes_at_once_while_components_are_still_looked_at() {
 }
 
 #[test]
+fn a_tenants_limits_stay_as_they_are_while_a_function_of_it_cannot_be_made_anew() {
+    let host = TestHost::start();
+    furnish(&host);
+    host.deploy(&Function::guest("echo"));
+    let limit = || host.admin("GET", "/v1/tenants/default", b"").ok().json()["limits"]["concurrency"].clone();
+    host.modelet(["tenant", "limits", "default", "concurrency=70"]).done();
+    assert_eq!(host.post("/echo", b"in memory").ok().text(), "in memory");
+    let damaged = component(&host, "echo");
+    let code = code(&host, &damaged);
+    damage(&damaged);
+    fs::remove_file(code).unwrap();
+    let line = host.modelet(["tenant", "limits", "default", "concurrency=7"]).refused();
+    for told in ["nothing was changed", "the function echo cannot be made anew", "mend it or remove it"] {
+        assert!(line.contains(told), "{line}");
+    }
+    assert!(!line.contains(&host.data_dir().display().to_string()), "{line}");
+    assert_eq!(limit(), json!(70));
+    assert_eq!(host.post("/echo", b"as it was").ok().text(), "as it was");
+    assert_serves(&host);
+    // What makes nothing anew is not in its way.
+    host.modelet(["tenant", "limits", "default", "cpu_per_day=1h"]).done();
+    host.deploy(&Function::guest("echo"));
+    host.modelet(["tenant", "limits", "default", "concurrency=7"]).done();
+    assert_eq!(limit(), json!(7));
+    assert_eq!(host.post("/echo", b"mended").ok().text(), "mended");
+    host.stop();
+}
+
+#[test]
 fn code_that_is_damaged_is_compiled_again_at_its_first_use() {
     let mut host = TestHost::start();
     furnish(&host);

@@ -2,7 +2,7 @@
 
 use super::{assert_serves, digits, furnish, listed, pair};
 use modelet_tests::cli::refused_start;
-use modelet_tests::{Function, TestHost, disk, places};
+use modelet_tests::{Function, TestHost, disk, places, until};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -144,6 +144,70 @@ fn a_data_directory_that_may_not_be_written_to_refuses_changes_and_what_runs_goe
         host.start_again();
         assert_eq!(listed(&host), before);
         survives(host);
+    });
+}
+
+#[test]
+fn what_is_used_while_the_disk_is_full_is_booked_later_and_the_log_says_so_once() {
+    let test = "faults::disk::what_is_used_while_the_disk_is_full_is_booked_later_and_the_log_says_so_once";
+    disk::small(test, DISK_BYTES, |folder| {
+        let mut host = TestHost::in_folder(folder, "");
+        host.deploy(&Function::guest("hello"));
+        let metric = |host: &TestHost, name: &str| host.metrics().sum(name, &[]);
+        let ballast = disk::fill(&host.data_dir());
+        let mut asked = 0;
+        until("three readings cannot be written", || {
+            asked += 1;
+            assert_eq!(host.get("/hello").ok().text(), "hello\n");
+            (metric(&host, "modelet_usage_write_failures_total") >= 3.0).then_some(())
+        });
+        assert!(metric(&host, "modelet_usage_unwritten") >= 1.0);
+        drop(ballast);
+        let booked = |host: &TestHost| {
+            let used = host.modelet(["usage", "--by", "function", "--function", "hello", "--json"]).json();
+            used["rows"][0]["requests"].as_u64()
+        };
+        until("all of it is in the books", || booked(&host).filter(|requests| *requests == asked));
+        assert_eq!(metric(&host, "modelet_usage_unwritten") + metric(&host, "modelet_usage_lost_total"), 0.0);
+        for said in ["what was used cannot be written down", "what was used is written down again"] {
+            let _ = host.logged(&[said]);
+            assert_eq!(host.log().matches(said).count(), 1, "{}", host.log());
+        }
+        let _ballast = disk::fill(&host.data_dir());
+        let failures = metric(&host, "modelet_usage_write_failures_total");
+        until("a reading cannot be written", || {
+            let _ = host.get("/hello").ok();
+            (metric(&host, "modelet_usage_write_failures_total") > failures).then_some(())
+        });
+        host.halt();
+        assert!(host.log().contains("requests, and runs of models, are not in the books"), "{}", host.log());
+    });
+}
+
+#[test]
+fn books_that_may_not_be_written_are_told_once_and_functions_serve() {
+    let test = "faults::disk::books_that_may_not_be_written_are_told_once_and_functions_serve";
+    disk::as_a_user(test, |folder| {
+        let mut host = TestHost::in_folder(folder, "");
+        host.deploy(&Function::guest("hello"));
+        host.halt();
+        let books = host.data_dir().join("usage.db");
+        fs::set_permissions(&books, Permissions::from_mode(0o400)).unwrap();
+        host.start_again();
+        until("three readings cannot be written", || {
+            assert_eq!(host.get("/hello").ok().text(), "hello\n");
+            (host.metrics().sum("modelet_usage_write_failures_total", &[]) >= 3.0).then_some(())
+        });
+        let said = "what was used cannot be written down";
+        assert_eq!(host.log().matches(said).count(), 1, "{}", host.log());
+        host.halt();
+        assert!(host.log().contains("requests, and runs of models, are not in the books"), "{}", host.log());
+        // What SQLite lays beside it has its mode.
+        for name in ["usage.db", "usage.db-wal", "usage.db-shm"].map(|name| host.data_dir().join(name)) {
+            assert!(fs::set_permissions(&name, Permissions::from_mode(0o600)).is_ok() || !name.exists());
+        }
+        host.start_again();
+        host.stop();
     });
 }
 

@@ -6,19 +6,22 @@ use crate::claims::Claimed;
 use crate::host::normalise_host;
 use crate::key::{KeyRecord, KeyRing};
 use crate::matcher::{Methods, Node, Target};
+use crate::shared::Shared;
 use modelet_spec::{Auth, Digest, EffectiveLimits, FunctionName, PathPattern, TenantName, Version};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// All that serves at one moment.
 #[derive(Debug)]
 pub struct Catalog<F> {
-    entries: Vec<Arc<Entry<F>>>,
-    routes: Routes,
-    keys: Arc<KeyRing>,
-    claimed: Arc<Claimed>,
+    pub(crate) entries: Entries<F>,
+    pub(crate) routes: Routes<F>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) claimed: Arc<Claimed>,
 }
+
+/// Functions by name, by tenant.
+pub(crate) type Entries<F> = Shared<TenantName, Shared<FunctionName, Arc<Entry<F>>>>;
 
 /// A version of a function that serves: the live one, with the others below it.
 #[derive(Debug)]
@@ -74,21 +77,17 @@ pub enum Lookup<'a, F> {
 }
 
 /// The patterns, by host.
-#[derive(Debug, Default)]
-pub(crate) struct Routes {
-    by_host: HashMap<String, Node>,
-    any_host: Node,
+#[derive(Debug)]
+pub(crate) struct Routes<F> {
+    by_host: Shared<Box<str>, Node<F>>,
+    any_host: Node<F>,
 }
 
 impl<F> Catalog<F> {
     /// Nothing serves.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Vec::new(), Routes::default(), Arc::default(), Arc::default())
-    }
-
-    pub(crate) fn new(entries: Vec<Arc<Entry<F>>>, routes: Routes, keys: Arc<KeyRing>, claimed: Arc<Claimed>) -> Self {
-        Self { entries, routes, keys, claimed }
+        Self { entries: Shared::default(), routes: Routes::default(), keys: Arc::default(), claimed: Arc::default() }
     }
 
     /// Who answers. `host` is the authority as it came (port and case do not matter), `path` the raw, percent-encoded path
@@ -107,19 +106,30 @@ impl<F> Catalog<F> {
             return Lookup::NotFound;
         };
         if let Some(owner) = self.claimed.owner(host, path, is_any_host)
-            && !self.all_belong_to(owner, methods)
+            && !methods.targets().all(|target| target.entry.tenant == *owner)
         {
             return Lookup::NotFound;
         }
         match methods.find(method) {
-            Some(target) => self.target(target),
+            Some(target) => found(target),
             None => Lookup::MethodNotAllowed { allow: methods.allowed() },
         }
     }
 
-    /// All functions, in the order in which they were added.
+    /// All functions, in no order.
     pub fn functions(&self) -> impl Iterator<Item = &Arc<Entry<F>>> {
-        self.entries.iter()
+        self.entries.iter().flat_map(|(_, own)| own.iter()).map(|(_, entry)| entry)
+    }
+
+    /// The functions of a tenant, in no order.
+    pub fn functions_of(&self, tenant: &TenantName) -> impl Iterator<Item = &Arc<Entry<F>>> {
+        self.entries.get(tenant).into_iter().flat_map(Shared::iter).map(|(_, entry)| entry)
+    }
+
+    /// A function by its name.
+    #[must_use]
+    pub fn function(&self, tenant: &TenantName, name: &FunctionName) -> Option<&Arc<Entry<F>>> {
+        self.entries.get(tenant)?.get(name)
     }
 
     /// The key with this secret, if it is worth something at `now_ms`. What it may do is for the caller to ask
@@ -134,18 +144,12 @@ impl<F> Catalog<F> {
     pub fn is_ours(&self, secret: &str) -> bool {
         self.keys.is_ours(secret)
     }
+}
 
-    fn all_belong_to(&self, tenant: &TenantName, methods: &Methods) -> bool {
-        methods.targets().all(|target| self.entries.get(target.entry).is_some_and(|entry| entry.tenant == *tenant))
-    }
-
-    fn target(&self, target: Target) -> Lookup<'_, F> {
-        let entry = self.entries.get(target.entry);
-        let found = entry.and_then(|entry| Some((entry, entry.routes.get(target.route)?)));
-        match found {
-            Some((entry, route)) => Lookup::Found { entry, route },
-            None => Lookup::NotFound,
-        }
+fn found<F>(target: &Target<F>) -> Lookup<'_, F> {
+    match target.entry.routes.get(target.route) {
+        Some(route) => Lookup::Found { entry: &target.entry, route },
+        None => Lookup::NotFound,
     }
 }
 
@@ -155,17 +159,33 @@ impl<F> Default for Catalog<F> {
     }
 }
 
-impl Routes {
-    /// The tree of a host, made where it is missing.
-    pub(crate) fn tree(&mut self, host: Option<&str>) -> &mut Node {
-        match host {
-            Some(host) => self.by_host.entry(host.to_owned()).or_default(),
+impl<F> Routes<F> {
+    /// The place of a route, made where it is missing. There always is one.
+    pub(crate) fn place(&mut self, route: &Route) -> Option<&mut Methods<F>> {
+        let tree = match route.host.as_deref() {
+            Some(host) => self.by_host.entry(host, || host.into())?,
             None => &mut self.any_host,
+        };
+        tree.place(&route.path)
+    }
+
+    /// Takes out what an entry has at a route.
+    pub(crate) fn take_out(&mut self, route: &Route, entry: &Arc<Entry<F>>) {
+        let Some(host) = route.host.as_deref() else {
+            return self.any_host.take_out(route.path.segments(), entry);
+        };
+        if self.by_host.get(host).is_none() {
+            return;
+        }
+        let Some(tree) = self.by_host.entry(host, || host.into()) else { return };
+        tree.take_out(route.path.segments(), entry);
+        if tree.is_empty() {
+            self.by_host.remove(host);
         }
     }
 
     /// What was found, and whether it is for any host.
-    fn find(&self, host: Option<&str>, path: &str) -> Option<(&Methods, bool)> {
+    fn find(&self, host: Option<&str>, path: &str) -> Option<(&Methods<F>, bool)> {
         // Most servers have no route with a host: then nothing is normalised.
         let tree = match host {
             Some(host) if !self.by_host.is_empty() => self.by_host.get(normalise_host(host).as_ref()),
@@ -173,6 +193,18 @@ impl Routes {
         };
         let with_host = tree.and_then(|tree| tree.find(path)).map(|methods| (methods, false));
         with_host.or_else(|| Some((self.any_host.find(path)?, true)))
+    }
+}
+
+impl<F> Clone for Routes<F> {
+    fn clone(&self) -> Self {
+        Self { by_host: self.by_host.clone(), any_host: self.any_host.clone() }
+    }
+}
+
+impl<F> Default for Routes<F> {
+    fn default() -> Self {
+        Self { by_host: Shared::default(), any_host: Node::default() }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The immutable snapshot of what serves: functions, their routes, and the keys that open them.
 //!
 //! Control builds a [`Catalog`] with a [`CatalogBuilder`] and swaps it in whole; the gateway reads it. A lookup is a pure
-//! function of the snapshot: no lock, no I/O, no allocation on the way to an answer.
+//! function of the snapshot: no lock, no I/O, no allocation on the way to an answer. One that differs in one function from the one before
+//! shares the rest with it.
 //!
 //! It does not know how a function runs: `F`, the handle in an [`Entry`], is whatever the caller can run.
 //!
@@ -16,6 +17,7 @@ mod gate;
 mod host;
 mod key;
 mod matcher;
+mod shared;
 mod tally;
 mod usage;
 

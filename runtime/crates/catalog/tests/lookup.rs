@@ -150,6 +150,31 @@ fn a_conflict_adds_nothing_and_names_no_other_tenant() {
     assert_eq!(found(&catalog, None, "/x/1", "POST"), None, "given to two, it is answered by none");
 }
 
+#[test]
+fn a_function_takes_the_place_of_the_one_with_its_name_or_leaves_it() {
+    let mut builder = CatalogBuilder::new();
+    builder.add(entry(0, "default", vec![route(None, "/a", &[]), route(Some("h"), "/b", &[])])).unwrap();
+    builder.add(entry(1, "default", vec![route(None, "/taken", &[])])).unwrap();
+    let one = builder.build();
+    let mut builder = CatalogBuilder::of(&one);
+    let moved =
+        Entry { handle: 7, ..entry(0, "default", vec![route(None, "/c/{*all}", &[]), route(None, "/taken", &[])]) };
+    builder.add(moved).unwrap_err();
+    builder.add(Entry { handle: 8, ..entry(0, "default", vec![route(None, "/a/{x}/y", &[])]) }).unwrap();
+    builder.remove(&TenantName::default_tenant(), &"f1".parse().unwrap());
+    builder.remove(&TenantName::default_tenant(), &"nobody".parse().unwrap());
+    let other = builder.build();
+    for (catalog, expected) in [(&one, [Some(0), Some(0), None, Some(1)]), (&other, [None, None, Some(8), None])] {
+        let paths = [(None, "/a"), (Some("h"), "/b"), (None, "/a/1/y"), (None, "/taken")];
+        assert_eq!(paths.map(|(host, path)| found(catalog, host, path, "GET")), expected);
+        assert_eq!(found(catalog, None, "/c/d", "GET"), None);
+    }
+    let default = TenantName::default_tenant();
+    assert_eq!((one.functions_of(&default).count(), other.functions().count()), (2, 1));
+    assert_eq!(other.function(&default, &"f0".parse().unwrap()).unwrap().handle, 8);
+    assert!(other.function(&default, &"f1".parse().unwrap()).is_none());
+}
+
 fn given(tenant: &str, hosts: &[&str], paths: &[&str]) -> (TenantName, Claims) {
     let hosts = hosts.iter().map(|host| host.parse().expect("a host")).collect();
     let paths = paths.iter().map(|path| path.parse().expect("a prefix")).collect();
@@ -231,6 +256,40 @@ proptest! {
         let catalog = builder.build();
         for path in paths {
             prop_assert_eq!(found(&catalog, host, &path, "GET"), naive_find(&routes, host, &path), "{}", path);
+        }
+    }
+
+    #[test]
+    fn a_catalog_that_was_changed_is_the_one_that_was_made_anew_and_the_one_before_stays(
+        changes in proptest::collection::vec(
+            (0_usize..8, pattern(), proptest::option::of(Just("h")), proptest::bool::weighted(0.3)), 0..40,
+        ),
+        paths in proptest::collection::vec("(/(a|b|c|)){0,5}", 1..8),
+    ) {
+        let mut catalogs = vec![(Catalog::empty(), Vec::new())];
+        for (number, pattern, host, goes) in changes {
+            let (last, mut routes) = catalogs.last().map(|(last, routes): &(Catalog<usize>, Vec<(usize, Route)>)| (last, routes.clone())).unwrap();
+            let mut builder = CatalogBuilder::of(last);
+            let route = route(host, &pattern, &[]);
+            if goes {
+                builder.remove(&TenantName::default_tenant(), &format!("f{number}").parse().unwrap());
+                routes.retain(|(other, _)| *other != number);
+            } else if builder.add(entry(number, "default", vec![route.clone()])).is_ok() {
+                routes.retain(|(other, _)| *other != number);
+                routes.push((number, route));
+            }
+            catalogs.push((builder.build(), routes));
+        }
+        for (catalog, routes) in &catalogs {
+            let mut anew = CatalogBuilder::new();
+            for (number, route) in routes {
+                anew.add(entry(*number, "default", vec![route.clone()])).expect("they stood side by side");
+            }
+            let anew = anew.build();
+            for (host, path) in paths.iter().flat_map(|path| [None, Some("h")].map(|host| (host, path))) {
+                prop_assert_eq!(found(catalog, host, path, "GET"), found(&anew, host, path, "GET"));
+            }
+            prop_assert_eq!(catalog.functions().count(), routes.len());
         }
     }
 

@@ -80,6 +80,8 @@ pub struct Parts {
     pub catalog: Arc<ArcSwap<FunctionCatalog>>,
     /// Where the gateway counts what functions use.
     pub usage: Arc<Usage>,
+    /// What secrets of keys are hashed with: [`open_hasher`](crate::open_hasher).
+    pub hasher: KeyHasher,
 }
 
 /// The control plane of one server.
@@ -119,7 +121,7 @@ impl Control {
     /// # Errors
     /// When the store or the key's file cannot be read or written.
     pub fn open(config: ControlConfig, parts: Parts, registry: &mut Registry) -> Result<Arc<Self>, ControlError> {
-        let hasher = keys::open_hasher(&config.data_dir)?;
+        let hasher = parts.hasher;
         keys::ensure_admin_key(&parts.store, &config.data_dir, &hasher)?;
         let secrets = Vault::start(Arc::clone(&parts.store), config.secret_key_file.clone())?;
         let tenants = Arc::new(ArcSwap::from_pointee(Book::read(&parts.store)?));
@@ -167,7 +169,7 @@ impl Control {
         });
         let version = control.config.version;
         control.store.by(&Actor::Server).note("server.start", &TenantName::default_tenant(), "server", version)?;
-        control.catalog.store(Arc::new(control.catalog_builder()?.build()));
+        control.catalog.store(Arc::new(control.catalog_builder().build()));
         Ok(control)
     }
 
@@ -186,8 +188,8 @@ impl Control {
     }
 
     /// A builder with the keys, what tenants may claim, and no function.
-    pub(crate) fn catalog_builder(&self) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
-        Ok(CatalogBuilder::new().claimed(self.tenants.load().claimed()).keys(Arc::clone(&self.keys)))
+    pub(crate) fn catalog_builder(&self) -> CatalogBuilder<Arc<Function>> {
+        CatalogBuilder::new().claimed(self.tenants.load().claimed()).keys(Arc::clone(&self.keys))
     }
 
     /// The live version of a function, as it is stored. Blocks.
@@ -200,8 +202,7 @@ impl Control {
 
     /// The entry of a function in the catalog that serves now.
     pub(crate) fn serving(&self, tenant: &TenantName, name: &FunctionName) -> Option<Arc<FunctionEntry>> {
-        let catalog = self.catalog.load();
-        catalog.functions().find(|e| e.tenant == *tenant && e.function == *name).cloned()
+        self.catalog.load().function(tenant, name).cloned()
     }
 }
 

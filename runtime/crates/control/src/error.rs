@@ -374,8 +374,8 @@ pub enum ControlError {
     /// The store failed. What it says is for the operator.
     #[error("the server could not read or write its data directory; its log says more")]
     Store(#[source] StoreError),
-    /// The key file failed.
-    #[error("the admin key {}: {message}", path.display())]
+    /// A key's file failed.
+    #[error("the key file {} {message}", path.display())]
     Key {
         /// The file.
         path: PathBuf,

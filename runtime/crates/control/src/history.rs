@@ -121,8 +121,9 @@ fn changed(restored: &Restored) -> HashMap<FunctionName, Option<Serving>> {
 /// The catalog that serves, with what changes.
 fn catalog(control: &Control, tenant: &TenantName, restored: &Restored) -> Result<FunctionCatalog, ControlError> {
     let changed = changed(restored);
-    let is_changed = |entry: &FunctionEntry| entry.tenant == *tenant && changed.contains_key(&entry.function);
-    let mut builder = switch::those(control, |entry| !is_changed(entry))?;
+    let mut builder = switch::serving(control);
+    // All of them first: one may take another's route.
+    changed.keys().for_each(|name| builder.remove(tenant, name));
     for after in changed.into_values().flatten() {
         builder.add(Plan::of(after)?.line_up(control, None)?)?;
     }

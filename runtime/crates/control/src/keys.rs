@@ -13,8 +13,8 @@ use modelet_store::{HashKind, StoredKey, StoredSecret};
 pub use admin::ADMIN_KEY_FILE;
 pub(crate) use admin::{ADMIN_KEY_ID, ensure_admin_key};
 pub(crate) use ring::{Changing, open as open_ring, start as start_writing_uses};
-pub use secret::HASH_KEY_FILE;
-pub(crate) use secret::{new_id, new_secret, open_hasher};
+pub use secret::{HASH_KEY_FILE, open_hasher};
+pub(crate) use secret::{new_id, new_secret};
 
 use crate::acting::Acting;
 use crate::clock::now_ms;

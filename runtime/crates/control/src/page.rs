@@ -31,7 +31,7 @@ impl Page {
     }
 
     /// The same of a listing whose keys are numbers; `None` for the first page.
-    pub(crate) fn number(&self) -> Result<Option<u64>, ControlError> {
+    pub(crate) fn number(&self) -> Result<Option<i64>, ControlError> {
         self.after.as_deref().map(|key| key.parse().map_err(|_| wrong())).transpose()
     }
 

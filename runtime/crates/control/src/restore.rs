@@ -42,7 +42,7 @@ impl Control {
 
     /// Swaps all functions in. Returns those with instances that are to be kept warm. Blocks.
     fn restore_all(&self) -> Result<Vec<(Arc<FunctionEntry>, u32)>, ControlError> {
-        let mut builder = self.catalog_builder()?;
+        let mut builder = self.catalog_builder();
         let (mut failed, mut seen, mut mins) = (Vec::new(), HashSet::new(), self.said()?);
         let functions = self.store.functions(None)?;
         let mut shared = self.shared_out(None)?;

@@ -154,7 +154,7 @@ pub(crate) fn settings(control: &Control, tenant: &TenantName, manifest: &Manife
     for (key, value) in &manifest.config {
         let setting = match value {
             ConfigValue::Text(text) => Setting::Text(text.clone()),
-            ConfigValue::Secret(secret) => match control.secrets.value(tenant, secret)? {
+            ConfigValue::Secret { secret } => match control.secrets.value(tenant, secret)? {
                 Some(value) => Setting::Secret(value),
                 None => {
                     tracing::warn!(%tenant, function = %manifest.name, %secret, "a function names a secret that is not there");

@@ -105,32 +105,26 @@ pub(crate) async fn let_go(
 
 /// The catalog that serves, with this entry in the place of the one of the same function.
 pub(crate) fn with(control: &Control, entry: Arc<FunctionEntry>) -> Result<FunctionCatalog, ControlError> {
-    let mut builder = those(control, |other| !is(other, &entry.tenant, &entry.function))?;
+    let mut builder = serving(control);
     builder.add(entry)?;
     Ok(builder.build())
 }
 
 /// The catalog that serves, without a function.
-pub(crate) fn without(
-    control: &Control,
-    tenant: &TenantName,
-    name: &FunctionName,
-) -> Result<FunctionCatalog, ControlError> {
-    Ok(those(control, |other| !is(other, tenant, name))?.build())
+pub(crate) fn without(control: &Control, tenant: &TenantName, name: &FunctionName) -> FunctionCatalog {
+    let mut builder = serving(control);
+    builder.remove(tenant, name);
+    builder.build()
 }
 
 /// A catalog of those that serve and are to stay, for more to be added.
-pub(crate) fn those(
-    control: &Control,
-    stays: impl Fn(&FunctionEntry) -> bool,
-) -> Result<CatalogBuilder<Arc<Function>>, ControlError> {
-    let mut builder = control.catalog_builder()?;
-    for entry in control.catalog.load().functions().filter(|entry| stays(entry)) {
-        builder.add(Arc::clone(entry))?;
-    }
-    Ok(builder)
+pub(crate) fn those(control: &Control, stays: impl Fn(&FunctionEntry) -> bool) -> CatalogBuilder<Arc<Function>> {
+    let mut builder = serving(control);
+    builder.retain(stays);
+    builder
 }
 
-fn is(entry: &FunctionEntry, tenant: &TenantName, name: &FunctionName) -> bool {
-    entry.tenant == *tenant && entry.function == *name
+/// The catalog that serves, with what tenants may claim now.
+pub(crate) fn serving(control: &Control) -> CatalogBuilder<Arc<Function>> {
+    CatalogBuilder::of(&control.catalog.load()).claimed(control.tenants.load().claimed())
 }

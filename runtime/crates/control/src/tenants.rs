@@ -7,7 +7,7 @@ mod book;
 mod claims;
 mod remove;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -46,7 +46,8 @@ pub(crate) async fn create(
 }
 
 /// Changes what a tenant may have, as JSON merge patch has it (RFC 7396). Its functions are made anew under it, but for what is
-/// used in a day: none of them is in memory afterwards, and requests that run go on under what they began with.
+/// used in a day: none of them is in memory afterwards, and requests that run go on under what they began with. Where one that serves
+/// could not be made anew nothing changes: it would serve no longer, or under limits that are not what is said.
 pub(crate) async fn limit(
     control: &Acting,
     name: TenantName,
@@ -58,15 +59,21 @@ pub(crate) async fn limit(
     let (before, kept) = blocking(move || {
         let before = this.tenant(&tenant)?.limits;
         let limits = patched(&before, patch)?;
-        this.changes().set_tenant_limits(&tenant, &limits)?;
-        tracing::info!(%tenant, ?limits, "changed a tenant's limits");
-        let book = Arc::new(Book::read(&this.store)?);
-        this.tenants.store(Arc::clone(&book));
-        this.books.set_gates(&book);
-        if limits.of_functions() == before.of_functions() {
-            return Ok(Default::default());
+        // Functions are made with what the book says.
+        let proposed = Proposed::put(&this, this.tenants.load().limited(&tenant, limits.clone()));
+        let own = BTreeSet::from([tenant.clone()]);
+        let made = if limits.of_functions() == before.of_functions() { None } else { Some(anew(&this, &own)?) };
+        if let Some(lost) = made.iter().flat_map(|made| &made.failed).find(|failed| serves(&this, failed)) {
+            let Failed { function, failure, .. } = lost;
+            return Err(ControlError::Limits(format!(
+                "nothing was changed, because the function {function} cannot be made anew under them: {failure}; mend it or remove it first"
+            )));
         }
-        reload(&this, &BTreeSet::from([tenant]))
+        this.changes().set_tenant_limits(&tenant, &limits)?;
+        proposed.keep();
+        tracing::info!(%tenant, ?limits, "changed a tenant's limits");
+        this.books.set_gates(&this.tenants.load());
+        made.map_or(Ok(Default::default()), |made| swap(&this, &own, made))
     })
     .await?;
     replace(before, kept).await?;
@@ -78,8 +85,32 @@ fn claims_changed(control: &Control) -> Result<(), ControlError> {
     let book = Arc::new(Book::read(&control.store)?);
     control.tenants.store(Arc::clone(&book));
     control.books.set_gates(&book);
-    control.catalog.store(Arc::new(switch::those(control, |_| true)?.build()));
+    control.catalog.store(Arc::new(switch::serving(control).build()));
     Ok(())
+}
+
+/// A book that holds from now on, and no longer if it comes to nothing.
+struct Proposed<'a> {
+    control: &'a Control,
+    before: Option<Arc<Book>>,
+}
+
+impl<'a> Proposed<'a> {
+    fn put(control: &'a Control, book: Book) -> Self {
+        Self { control, before: Some(control.tenants.swap(Arc::new(book))) }
+    }
+
+    fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Proposed<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.control.tenants.store(before);
+        }
+    }
 }
 
 fn patched(
@@ -106,28 +137,72 @@ fn patched(
 pub(crate) type Entries = Vec<Arc<FunctionEntry>>;
 pub(crate) type Kept = Vec<(Arc<FunctionEntry>, u32)>;
 
+/// The functions of tenants, made anew from the store.
+struct Anew {
+    /// Each with how many of its instances are to be kept warm.
+    made: Kept,
+    /// Those that could not be, or not as they are stored.
+    failed: Vec<Failed>,
+}
+
 /// Makes the functions of tenants anew from the store, and swaps all of them in at once: what is stored of several has been compared as
 /// a whole, and what lies between may be something that could not serve. Returns those before, and the new ones with how many of their
 /// instances are to be kept warm. Blocks.
 pub(crate) fn reload(control: &Control, tenants: &BTreeSet<TenantName>) -> Result<(Entries, Kept), ControlError> {
-    let before = of(control, tenants);
-    let mut builder = switch::those(control, |entry| !tenants.contains(&entry.tenant))?;
-    let (mut kept, mut seen, mut failed) = (Vec::new(), Default::default(), Vec::new());
+    swap(control, tenants, anew(control, tenants)?)
+}
+
+fn anew(control: &Control, tenants: &BTreeSet<TenantName>) -> Result<Anew, ControlError> {
+    let (mut anew, mut seen) = (Anew { made: Vec::new(), failed: Vec::new() }, Default::default());
     for tenant in tenants {
         let mut shared = control.shared_out(Some(tenant))?;
         for version in control.store.functions(Some(tenant))? {
             let plan = shared.remove(&(tenant.clone(), version.name.clone()));
-            let added = control.restore(&version, plan, &mut seen, &mut failed).and_then(|(entry, min)| {
-                let said = control.store.scale(tenant, &version.name)?;
-                builder.add(Arc::clone(&entry))?;
-                kept.push((entry, said.unwrap_or(min)));
-                Ok(())
-            });
-            if let Err(error) = added {
-                tracing::error!(%tenant, function = %version.name, %error, "a function could not be loaded and does not serve");
-                let (tenant, function) = (tenant.clone(), version.name.clone());
-                failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
+            match control.restore(&version, plan, &mut seen, &mut anew.failed) {
+                Ok((entry, min)) => {
+                    let said = control.store.scale(tenant, &version.name)?;
+                    anew.made.push((entry, said.unwrap_or(min)));
+                }
+                Err(error) => {
+                    tracing::error!(%tenant, function = %version.name, %error, "a function could not be made anew");
+                    let (tenant, function) = (tenant.clone(), version.name.clone());
+                    anew.failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
+                }
             }
+        }
+    }
+    Ok(anew)
+}
+
+/// Whether a function that could not be made serves now as it would then no longer.
+fn serves(control: &Control, failed: &Failed) -> bool {
+    let serving = control.serving(&failed.tenant, &failed.function);
+    serving.is_some_and(|serving| match failed.failure {
+        Failure::NotMade(_) => true,
+        Failure::NotSharedOut(_) => serving.arms.is_some(),
+    })
+}
+
+/// Swaps the functions of tenants in. One that could not be made goes on as it is, unless another version of it is live by now.
+fn swap(control: &Control, tenants: &BTreeSet<TenantName>, anew: Anew) -> Result<(Entries, Kept), ControlError> {
+    let mut before = of(control, tenants);
+    let mut builder = switch::those(control, |entry| !tenants.contains(&entry.tenant));
+    let Anew { made: mut kept, mut failed } = anew;
+    kept.retain(|(entry, _)| {
+        let Err(error) = builder.add(Arc::clone(entry)) else { return true };
+        tracing::error!(tenant = %entry.tenant, function = %entry.function, %error, "a function does not serve");
+        let (tenant, function) = (entry.tenant.clone(), entry.function.clone());
+        failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
+        false
+    });
+    let serves: HashSet<_> = kept.iter().map(|(entry, _)| (entry.tenant.clone(), entry.function.clone())).collect();
+    let is_left = |entry: &mut Arc<FunctionEntry>| !serves.contains(&(entry.tenant.clone(), entry.function.clone()));
+    let left: Entries = before.extract_if(.., is_left).collect();
+    for entry in left {
+        let live = control.store.function(&entry.tenant, &entry.function)?;
+        let is_live = live.is_some_and(|live| live.version == entry.version);
+        if !is_live || builder.add(Arc::clone(&entry)).is_err() {
+            before.push(entry);
         }
     }
     control.catalog.store(Arc::new(builder.build()));
@@ -138,7 +213,8 @@ pub(crate) fn reload(control: &Control, tenants: &BTreeSet<TenantName>) -> Resul
 
 /// What serves of tenants.
 fn of(control: &Control, tenants: &BTreeSet<TenantName>) -> Entries {
-    control.catalog.load().functions().filter(|entry| tenants.contains(&entry.tenant)).cloned().collect()
+    let catalog = control.catalog.load();
+    tenants.iter().flat_map(|tenant| catalog.functions_of(tenant)).cloned().collect()
 }
 
 /// What was kept warm of the functions before is of the new ones from now on.

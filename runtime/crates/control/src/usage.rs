@@ -1,7 +1,8 @@
 //! Keeps the books: reads every few seconds what was used, and writes down what is new.
 //!
 //! The data plane only adds to counters. A reading is booked whole or not at all, and what was booked is remembered only once it is: so
-//! nothing is counted twice, and a process that is killed loses what it had counted since the last reading.
+//! nothing is counted twice, and a process that is killed loses what it had counted since the last reading. While the books cannot be
+//! written, all of it waits in memory.
 
 mod day;
 mod report;
@@ -15,6 +16,7 @@ use modelet_inference::{ModelAccount, ModelHandle};
 use modelet_spec::{TenantName, UsageCounts, Used, UsedKind};
 use modelet_store::{Store, UsageSpan};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub(crate) use report::{Whose, report};
@@ -23,11 +25,14 @@ use crate::clock::now_ms;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::models::Owned;
+use crate::outage::Outage;
 use crate::tenants::Book;
 use day::Day;
 
 /// How often: what was used within is lost at most.
 const EVERY: Duration = Duration::from_secs(2);
+/// While the books cannot be written, what versions of functions and devices have used to which nothing more comes: of so many at most.
+const ENDED_MAX: usize = 10_000;
 
 /// The books of all tenants.
 pub(crate) struct Books {
@@ -37,6 +42,8 @@ pub(crate) struct Books {
     /// Never held while the disk is asked: whoever is shown what a tenant uses waits here.
     open: Mutex<Open>,
     failed: Counter,
+    unwritten: Gauge,
+    lost: Counter,
 }
 
 /// How far the books are.
@@ -114,11 +121,17 @@ impl Books {
         let failed = Counter::default();
         let help = "Times that what was used could not be written down; it is tried again with the next reading";
         registry.register("modelet_usage_write_failures", help, failed.clone());
+        let (unwritten, lost) = (Gauge::default(), Counter::default());
+        let help = "Requests, and runs of models, that are not in the books because these cannot be written: they wait in memory";
+        registry.register("modelet_usage_unwritten", help, unwritten.clone());
+        let help = "Requests, and runs of models, that will never be in the books: too much waited to be written";
+        registry.register("modelet_usage_lost", help, lost.clone());
         let now_ms = now_ms();
         let today = Day::read(store, now_ms / 1000)?;
         today.set_gates(&usage, tenants);
         let writing = Mutex::new(Written { read_ms: now_ms, trimmed_s: 0 });
-        Ok(Self { usage, writing, open: Mutex::new(Open { today, ..Open::default() }), failed })
+        let open = Mutex::new(Open { today, ..Open::default() });
+        Ok(Self { usage, writing, open, failed, unwritten, lost })
     }
 
     /// A tenant's calls of a model will be counted.
@@ -152,9 +165,14 @@ impl Books {
         let mut written = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = now_ms();
         let readings = self.read(&tenants.load(), now_ms);
-        if !readings.new.is_empty() {
-            store.book_usage(written.read_ms / 1000, &readings.new).inspect_err(|_| _ = self.failed.inc())?;
+        if !readings.new.is_empty()
+            && let Err(error) = store.book_usage(written.read_ms / 1000, &readings.new)
+        {
+            self.failed.inc();
+            self.keep_waiting(&readings, ENDED_MAX);
+            return Err(error.into());
         }
+        self.unwritten.set(0);
         self.are_booked(readings, &tenants.load());
         written.read_ms = now_ms;
         let hour_s = UsageSpan::Hour.begin(now_ms / 1000);
@@ -199,12 +217,38 @@ impl Books {
         });
     }
 
+    /// What could not be written waits for the next reading; that of the oldest to which nothing comes any more does not, if they are too
+    /// many.
+    fn keep_waiting(&self, readings: &Readings, ended_max: usize) {
+        let ended = readings.accounts.iter().filter(|reading| reading.is_last).count();
+        let (mut too_many, mut waiting) = (ended.saturating_sub(ended_max), 0);
+        let mut readings = readings.accounts.iter();
+        self.lock().accounts.retain(|_| {
+            let Some(reading) = readings.next() else { return true };
+            let count = reading.new.requests.saturating_add(reading.new.runs);
+            if reading.is_last && too_many > 0 {
+                too_many -= 1;
+                self.lost.inc_by(count);
+                return false;
+            }
+            waiting = u64::saturating_add(waiting, count);
+            true
+        });
+        self.unwritten.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Control {
+    /// Requests, and runs of models, that are not in the books because these could not be written.
+    #[must_use]
+    pub fn unbooked(&self) -> u64 {
+        u64::try_from(self.books.unwritten.get()).unwrap_or(0)
+    }
+
     /// Writes down what was used and is not in the books yet: at the end of a server, when its last requests have ended.
     ///
     /// # Errors
@@ -219,12 +263,11 @@ impl Control {
 pub(crate) fn start(control: &Arc<Control>) {
     let weak = Arc::downgrade(control);
     tokio::spawn(async move {
+        let mut outage = Outage::of("what was used");
         loop {
             tokio::time::sleep(until_next(now_ms())).await;
             let Some(control) = weak.upgrade() else { return };
-            if let Err(error) = control.close_books().await {
-                tracing::error!(error = %crate::api::respond::with_sources(&error), "what was used could not be written down");
-            }
+            outage.hear(control.close_books().await);
         }
     });
 }
@@ -287,6 +330,28 @@ mod tests {
         let before = store.accesses();
         write();
         assert_eq!(store.accesses(), before, "where nothing was used, nothing is written");
+    }
+
+    #[test]
+    fn what_cannot_be_written_waits_and_is_counted_where_it_is_too_much() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data")).unwrap();
+        let (usage, tenants) = (Arc::<Usage>::default(), ArcSwap::from_pointee(Book::default()));
+        let books = Books::open(Arc::clone(&usage), (&store, &tenants.load()), &mut Registry::default()).unwrap();
+        let file = rusqlite::Connection::open(store.data_dir().join("usage.db")).unwrap();
+        file.execute_batch("ALTER TABLE usage RENAME TO away").unwrap();
+        for _ in 0..3 {
+            usage.open(&TenantName::default_tenant(), &"f".parse().unwrap(), Version::FIRST).request(true);
+            books.write(&store, &tenants).unwrap_err();
+        }
+        let counted = || (books.failed.get(), books.unwritten.get(), books.lost.get());
+        assert_eq!((counted(), books.lock().accounts.len()), ((3, 3, 0), 3), "nothing is lost");
+        let readings = books.read(&tenants.load(), now_ms());
+        books.keep_waiting(&readings, 2);
+        assert_eq!(counted(), (3, 2, 1));
+        file.execute_batch("ALTER TABLE away RENAME TO usage").unwrap();
+        books.write(&store, &tenants).unwrap();
+        assert_eq!((requests(&store), counted()), (vec![("f".to_owned(), 2)], (3, 0, 1)));
     }
 
     #[test]

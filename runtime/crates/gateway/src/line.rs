@@ -79,10 +79,11 @@ impl<T> Line<T> {
         evicted
     }
 
-    /// Takes somebody out who waits no longer.
-    pub(crate) fn remove(&mut self, group: u64, is_it: impl Fn(&T) -> bool) {
+    /// Takes somebody out who waits no longer: the one of its group for whom `number` is this. Numbers grow with the order in which
+    /// they came, so nobody is asked in vain.
+    pub(crate) fn remove(&mut self, group: u64, this: u64, number: impl Fn(&T) -> u64) {
         let Some(found) = self.groups.get_mut(&group) else { return };
-        if let Some(at) = found.waiting.iter().position(is_it) {
+        if let Ok(at) = found.waiting.binary_search_by_key(&this, number) {
             found.waiting.remove(at);
         }
         self.leave_if_empty(group);
@@ -163,11 +164,22 @@ mod tests {
         let mut line = Line::default();
         line.push(1, 1, 'a');
         line.push(1, 1, 'b');
-        line.remove(1, |item| *item == 'a');
-        line.remove(2, |_| true);
+        let leave = |line: &mut Line<char>, group: u64, who: char| {
+            let asked = std::cell::Cell::new(0);
+            line.remove(group, who.into(), |item| {
+                asked.set(asked.get() + 1);
+                (*item).into()
+            });
+            asked.get()
+        };
+        leave(&mut line, 1, 'a');
+        leave(&mut line, 2, 'b');
         assert_eq!(take(&mut line, 9), "b");
+        ('\u{1000}'..='\u{2000}').for_each(|item| line.push(1, 1, item));
+        assert!(leave(&mut line, 1, '\u{1fff}') < 20, "thousands that wait are not looked through");
+        assert_eq!(take(&mut line, 9999).chars().count(), 0x1000);
         line.push(1, 1, 'c');
-        line.remove(1, |item| *item == 'c');
+        leave(&mut line, 1, 'c');
         assert!(line.is_empty() && line.order.is_empty());
     }
 }

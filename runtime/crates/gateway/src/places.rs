@@ -71,7 +71,10 @@ impl Places {
             Ok(place) => return Some(place),
             Err(receiver) => receiver,
         };
-        timeout_at(until.into(), receiver).await.ok()?.ok()
+        let heard = timeout_at(until.into(), receiver).await.ok()?;
+        // Whoever hears something is in the line no longer: served, or sent away.
+        in_line.ticket = None;
+        heard.ok()
     }
 
     fn take_free(self: &Arc<Self>) -> Option<Place> {
@@ -172,7 +175,7 @@ impl<'a> InLine<'a> {
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.places.lock().remove(self.flow.group, |waiter| waiter.ticket == ticket);
+            self.places.lock().remove(self.flow.group, ticket, |waiter| waiter.ticket);
         }
         self.places.waiting.fetch_sub(1, Ordering::Relaxed);
     }

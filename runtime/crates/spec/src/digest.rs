@@ -41,6 +41,25 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The same from what [`Digest::hex`] gives. Upper case is refused, so that one content has one name.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let value = |b: u8| match b {
+            b'0'..=b'9' => Some(b - b'0'),
+            b'a'..=b'f' => Some(b - b'a' + 10),
+            _ => None,
+        };
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = value(*high)? << 4 | value(*low)?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The 64 hex digits without the algorithm: fit for a file's name.
     #[must_use]
     pub fn hex(&self) -> String {
@@ -77,29 +96,11 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        text.strip_prefix(PREFIX).and_then(from_hex).map(Self).ok_or_else(|| DigestError { text: cut(text, 80) })
+        text.strip_prefix(PREFIX).and_then(Self::from_hex).ok_or_else(|| DigestError { text: cut(text, 80) })
     }
 }
 
 text_serde!(Digest);
-
-/// 32 bytes from 64 lower-case hex digits; upper case is refused so that one content has one name.
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let value = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = value(*high)? << 4 | value(*low)?;
-    }
-    Some(bytes)
-}
 
 #[cfg(test)]
 mod tests {
@@ -112,6 +113,7 @@ mod tests {
         let digest = Digest::of(b"");
         assert_eq!(digest.to_string(), EMPTY);
         assert_eq!(EMPTY.parse::<Digest>().unwrap(), digest);
+        assert_eq!(Digest::from_hex(&digest.hex()), Some(digest));
         assert_eq!(serde_json::to_string(&digest).unwrap(), format!("\"{EMPTY}\""));
         assert_eq!(serde_json::from_str::<Digest>(&format!("\"{EMPTY}\"")).unwrap(), digest);
     }

@@ -216,7 +216,7 @@ impl Manifest {
     /// The secrets that it names, each with the key of `[config]` under which it is read.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &SecretName)> {
         self.config.iter().filter_map(|(key, value)| match value {
-            ConfigValue::Secret(secret) => Some((key.as_str(), secret)),
+            ConfigValue::Secret { secret } => Some((key.as_str(), secret)),
             ConfigValue::Text(_) => None,
         })
     }

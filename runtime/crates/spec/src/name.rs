@@ -81,34 +81,10 @@ impl TenantName {
     }
 }
 
-impl FromStr for TenantName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::checked(text)
-    }
-}
-
 impl FunctionName {
     /// A name that holds a place while a file's faults are collected; `text` is a name by inspection.
     pub(crate) fn stand_in(text: &'static str) -> Self {
         Self(text.into())
-    }
-}
-
-impl FromStr for FunctionName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::checked(text)
-    }
-}
-
-impl FromStr for ModelName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::checked(text)
     }
 }
 
@@ -119,13 +95,19 @@ impl SecretName {
     }
 }
 
-impl FromStr for SecretName {
-    type Err = NameError;
+macro_rules! by_grammar_alone {
+    ($($type:ident)*) => {$(
+        impl FromStr for $type {
+            type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::checked(text)
-    }
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::checked(text)
+            }
+        }
+    )*};
 }
+
+by_grammar_alone!(TenantName FunctionName ModelName SecretName);
 
 impl FromStr for Label {
     type Err = NameError;

@@ -1,6 +1,6 @@
 //! Who changed something.
 
-use crate::db::parsed;
+use crate::db::lossy;
 use modelet_spec::TenantName;
 use rusqlite::Row;
 
@@ -36,13 +36,12 @@ impl Actor {
         }
     }
 
-    /// As it was kept; `None`: changes did not say so yet.
+    /// As it was kept; `None`: changes did not say so yet, or what is there now names nobody.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
-        let Some(id) = row.get::<_, Option<String>>("actor")? else { return Ok(None) };
-        if row.get::<_, Option<String>>("actor_tenant")?.is_none() {
-            return Ok(Some(Self::Server));
-        }
-        let scopes = row.get::<_, Option<String>>("actor_scopes")?.unwrap_or_default();
-        Ok(Some(Self::Key { id, tenant: parsed(row, "actor_tenant")?, scopes, remote: row.get("remote")? }))
+        let Some(id) = lossy(row, "actor")? else { return Ok(None) };
+        let Some(tenant) = lossy(row, "actor_tenant")? else { return Ok(Some(Self::Server)) };
+        let Ok(tenant) = tenant.parse() else { return Ok(None) };
+        let scopes = lossy(row, "actor_scopes")?.unwrap_or_default();
+        Ok(Some(Self::Key { id, tenant, scopes, remote: lossy(row, "remote")? }))
     }
 }

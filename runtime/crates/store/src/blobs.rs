@@ -8,7 +8,6 @@ use crate::error::{StoreError, io_at};
 use crate::files::{self, Aside};
 use crate::store::Store;
 use modelet_spec::{Digest, Hasher, TenantName};
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -56,13 +55,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoBlob`], [`StoreError::DamagedBlob`], or the file cannot be read.
     pub fn compare_blob(&self, path: &Path, digest: &Digest) -> Result<(), StoreError> {
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoBlob(*digest)),
-            opened => opened.map_err(io_at("open", path))?,
-        };
-        match files::digest(&mut file, path)? {
-            (found, _) if found == *digest => Ok(()),
-            (found, _) => Err(StoreError::DamagedBlob { path: path.to_owned(), found }),
+        match files::digest_of(path)? {
+            None => Err(StoreError::NoBlob(*digest)),
+            Some((found, _)) if found == *digest => Ok(()),
+            Some((found, _)) => Err(StoreError::DamagedBlob { path: path.to_owned(), found }),
         }
     }
 

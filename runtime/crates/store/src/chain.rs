@@ -9,6 +9,8 @@ mod verify;
 
 pub use verify::{Anchor, ChainFault, ChainVerified};
 
+pub use key::LostKey;
+
 pub(crate) use key::ChainKey;
 
 use crate::changes::Changing;
@@ -105,6 +107,12 @@ fn link(tx: &Transaction<'_>, key: &ChainKey, head: Head, id: i64) -> Result<Hea
     Ok(head.after(id, hash))
 }
 
+/// Whether a chain was begun: with a key that was there then.
+pub(crate) fn is_begun(db: &Db) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM event_head) OR EXISTS (SELECT 1 FROM event WHERE hash IS NOT NULL)";
+    db.read(|tx| Ok(tx.query_row(sql, [], |row| row.get(0))?))
+}
+
 /// Sees to it that there is a head. Rows from before there was a chain are chained now, once: with the key that is made then.
 pub(crate) fn begin(db: &Db, key: &ChainKey) -> Result<(), StoreError> {
     db.write(|tx| {
@@ -142,8 +150,8 @@ fn row_hash(key: &ChainKey, before: &Hash, row: &Row<'_>) -> rusqlite::Result<Ha
     Ok(*hasher.finalize().as_bytes())
 }
 
-/// A column with a hash; `None`: it has none.
-fn hash_of(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Hash>> {
+/// A column with a hash; `None`: it has none, or something else.
+pub(crate) fn hash_of(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Hash>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Blob(bytes) => bytes.try_into().ok(),
         ValueRef::Null | ValueRef::Text(_) | ValueRef::Integer(_) | ValueRef::Real(_) => None,

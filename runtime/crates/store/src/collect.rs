@@ -69,10 +69,7 @@ impl Store {
     fn collect_compiled(&self, keep: Keep) -> Result<(), StoreError> {
         for path in entries(&self.data_dir().join("compiled"))? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(Ok(component)) = name.split_once('-').map(|(hex, _)| format!("sha256:{hex}").parse::<Digest>())
-            else {
-                continue;
-            };
+            let Some(component) = name.split_once('-').and_then(|(hex, _)| Digest::from_hex(hex)) else { continue };
             let is_old = || old_age(&path).is_some_and(|age| age >= keep.grace);
             if is_old() && !self.db.read(|tx| is_component(tx, None, &component, keep))? {
                 fs::remove_file(&path).map_err(io_at("remove", &path))?;
@@ -176,7 +173,7 @@ fn is_content(tx: &Transaction<'_>, scope: Option<&TenantName>, digest: &Digest)
 fn old(folder: &Path, grace: Duration) -> Result<Vec<Named>, StoreError> {
     let now = SystemTime::now();
     let named = entries(folder)?.into_iter().filter_map(|path| {
-        let digest = format!("sha256:{}", path.file_name()?.to_str()?).parse().ok()?;
+        let digest = Digest::from_hex(path.file_name()?.to_str()?)?;
         let metadata = fs::symlink_metadata(&path).ok()?;
         // A time to come is a clock that was set back; such a file waits.
         let age = now.duration_since(metadata.modified().ok()?).ok()?;

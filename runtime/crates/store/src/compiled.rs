@@ -4,14 +4,13 @@
 //! bytes. Anything else is as good as absent: the component is there to compile again.
 
 use crate::changes::Changes;
-use crate::db::parsed;
 use crate::error::{StoreError, io_at};
 use crate::events::Note;
 use crate::files::{self, Aside};
 use crate::output::OutputFile;
 use crate::store::Store;
 use modelet_spec::{Digest, FunctionName, TenantName, Version};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -111,20 +110,13 @@ impl Store {
     /// # Errors
     /// When the file or the metadata cannot be read.
     pub fn compiled(&self, component: &Digest, engine: &str) -> Result<Option<CompiledRecord>, StoreError> {
-        let recorded: Vec<(Digest, Option<String>)> = self.db.read(|tx| {
-            let mut query = tx.prepare_cached(
-                "SELECT DISTINCT compiled_digest, image FROM function_version WHERE component = ?1 AND compiled_engine = ?2",
-            )?;
-            let record = |row: &Row<'_>| Ok((parsed(row, "compiled_digest")?, row.get("image")?));
-            let rows = query.query_map((component.to_string(), engine), record)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })?;
-        if recorded.is_empty() {
-            return Ok(None);
-        }
-        let code = files::read(&self.compiled_file(component, engine))?;
-        let found = code.map(|code| Digest::of(&code));
-        let known = recorded.into_iter().find(|(digest, _)| Some(*digest) == found);
-        Ok(known.map(|(digest, image)| CompiledRecord { digest, engine: engine.to_owned(), image }))
+        let Some((digest, _)) = files::digest_of(&self.compiled_file(component, engine))? else { return Ok(None) };
+        // The digest as well: thousands of versions may have one component, and then the first row of them is enough.
+        let sql = "SELECT image FROM function_version
+            WHERE component = ?1 AND compiled_engine = ?2 AND compiled_digest = ?3 LIMIT 1";
+        let of = (component.to_string(), engine, digest.to_string());
+        let image =
+            self.db.read(|tx| Ok(tx.prepare_cached(sql)?.query_row(of, |row| row.get("image")).optional()?))?;
+        Ok(image.map(|image| CompiledRecord { digest, engine: engine.to_owned(), image }))
     }
 }

@@ -3,7 +3,7 @@
 mod columns;
 mod schema;
 
-pub(crate) use columns::{parsed, to_i64, unsigned};
+pub(crate) use columns::{lossy, parsed, to_i64, unsigned};
 pub(crate) use schema::{KEY_VALUE, METADATA, Schema, USAGE};
 
 use crate::error::StoreError;
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// How long to wait for another process that looks into the database (`sqlite3`, a backup).
 const BUSY_MAX: Duration = Duration::from_secs(5);
+
+/// Statements that stay prepared: more than there are texts of them, so that none is parsed twice.
+const STATEMENTS_MAX: usize = 256;
 
 /// The one connection. Changes are rare and short, so taking turns costs less than a pool would.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ impl Db {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_MAX)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         schema::check_origin(&connection, path, schema)?;
         schema::check_length(&connection, path)?;
         let synchronous = match durability {

@@ -233,10 +233,16 @@ pub enum StoreError {
     Database(#[from] rusqlite::Error),
     /// What the audit is chained with cannot be read.
     #[error(
-        "{} is not 64 hex digits: restore it, or remove it; without the old one the audit until now can no longer be verified",
-        .0.display()
+        "{} is not 64 hex digits: restore it from the backup, or remove it and start once with --renew-lost-keys; \
+         then the audit until now can no longer be verified", .0.display()
     )]
     AuditKey(PathBuf),
+    /// What the audit is chained with is not there.
+    #[error(
+        "{} is missing, and the audit is chained with it: restore it from the backup, or start once with --renew-lost-keys; \
+         then the audit until now can no longer be verified", .0.display()
+    )]
+    AuditKeyLost(PathBuf),
     /// A number does not fit the database's.
     #[error("{0} is too large to be kept")]
     TooLarge(&'static str),

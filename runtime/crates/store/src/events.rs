@@ -8,7 +8,7 @@ pub use list::AuditQuery;
 use crate::actor::Actor;
 use crate::chain;
 use crate::changes::Changing;
-use crate::db::{parsed, unsigned};
+use crate::db::lossy;
 use crate::error::StoreError;
 use modelet_spec::TenantName;
 use rusqlite::{Row, params};
@@ -20,8 +20,8 @@ const VALUE_BYTES_MAX: usize = 4096;
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Counts up by one; never used twice.
-    pub id: u64,
+    /// Counts up by one from 1; never used twice.
+    pub id: i64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
     /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `model.grant`, `model.revoke`, `model.pin`,
@@ -30,8 +30,8 @@ pub struct Event {
     /// back to an earlier moment: `tenant.restore`, `function.restore`, `function.stop`, `model.restore`; of the server itself:
     /// `server.start`, `server.collect`.
     pub kind: String,
-    /// To whose thing.
-    pub tenant: TenantName,
+    /// To whose thing: a tenant's name, unless somebody has changed the row.
+    pub tenant: String,
     /// To which thing, such as `magika@2`.
     pub subject: String,
     /// What else is worth to know, such as a digest. No secrets.
@@ -40,9 +40,9 @@ pub struct Event {
     pub before: Option<String>,
     /// What stands since.
     pub after: Option<String>,
-    /// Who did it; `None`: the change is older than this was written down.
+    /// Who did it; `None`: the change is older than this was written down, or the row names nobody.
     pub by: Option<Actor>,
-    /// What chains it to the one before.
+    /// What chains it to the one before; `None`: no hash is there.
     pub hash: Option<[u8; 32]>,
 }
 
@@ -104,17 +104,21 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Whatever is there is told: a row that somebody has changed must not hide itself and the others. [`Store::verify_audit`] names it.
+///
+/// [`Store::verify_audit`]: crate::Store::verify_audit
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let text = |column: &str| Ok::<_, rusqlite::Error>(lossy(row, column)?.unwrap_or_default());
     Ok(Event {
-        id: unsigned(row, "id")?,
-        at_ms: unsigned(row, "at_ms")?,
-        kind: row.get("kind")?,
-        tenant: parsed(row, "tenant")?,
-        subject: row.get("subject")?,
-        detail: row.get("detail")?,
-        before: row.get("value_before")?,
-        after: row.get("value_after")?,
+        id: row.get("id")?,
+        at_ms: u64::try_from(row.get::<_, i64>("at_ms")?).unwrap_or(0),
+        kind: text("kind")?,
+        tenant: text("tenant")?,
+        subject: text("subject")?,
+        detail: text("detail")?,
+        before: lossy(row, "value_before")?,
+        after: lossy(row, "value_after")?,
         by: Actor::read(row)?,
-        hash: row.get("hash")?,
+        hash: chain::hash_of(row, "hash")?,
     })
 }

@@ -103,6 +103,15 @@ pub(crate) fn digest(file: &mut File, path: &Path) -> Result<(Digest, u64), Stor
     }
 }
 
+/// The digest and the length of a file; `None` if it is not there.
+pub(crate) fn digest_of(path: &Path) -> Result<Option<(Digest, u64)>, StoreError> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(io_at("read", path))?,
+    };
+    digest(&mut file, path).map(Some)
+}
+
 /// Makes a folder, and those around it that are missing, for its owner alone; on the disk when it returns.
 pub(crate) fn make_durably(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {

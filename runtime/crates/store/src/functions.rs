@@ -1,14 +1,17 @@
 //! Versions of functions, the models that they mean, and which one is live.
 
 mod remove;
+mod rows;
 pub(crate) mod serving;
 
 pub use remove::RemovedFunction;
 pub use serving::{NewServing, Serving};
 
+use rows::SELECT_LIVE;
+pub(crate) use rows::{SELECT, list};
+
 use crate::changes::{Changes, Changing};
 use crate::compiled::CompiledRecord;
-use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::history::Item;
@@ -16,7 +19,7 @@ use crate::models::{NewModelVersion, version};
 use crate::store::Store;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, FunctionName, ModelName, TenantName, Version};
-use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 /// A deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,9 +113,6 @@ impl From<FunctionVersion> for NewFunctionVersion {
     }
 }
 
-pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
-    LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
-
 impl Changes<'_> {
     /// Keeps a deploy as a new version, and makes it live.
     ///
@@ -184,7 +184,10 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn functions(&self, tenant: Option<&TenantName>) -> Result<Vec<FunctionVersion>, StoreError> {
-        let sql = format!("{SELECT} WHERE is_live AND (?1 IS NULL OR f.tenant = ?1) ORDER BY f.tenant, f.name");
+        let sql = match tenant {
+            Some(_) => format!("{SELECT_LIVE} AND a.tenant = ?1 ORDER BY a.name"),
+            None => format!("{SELECT_LIVE} AND ?1 IS NULL ORDER BY a.tenant, a.name"),
+        };
         self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
     }
 
@@ -198,7 +201,7 @@ impl Store {
         after: &str,
         count_max: u32,
     ) -> Result<Vec<FunctionVersion>, StoreError> {
-        let sql = format!("{SELECT} WHERE is_live AND f.tenant = ?1 AND f.name > ?2 ORDER BY f.name LIMIT ?3");
+        let sql = format!("{SELECT_LIVE} AND a.tenant = ?1 AND a.name > ?2 ORDER BY a.name LIMIT ?3");
         self.db.read(|tx| list(tx, &sql, (tenant.as_str(), after, count_max)))
     }
 
@@ -207,7 +210,7 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn function(&self, tenant: &TenantName, name: &FunctionName) -> Result<Option<FunctionVersion>, StoreError> {
-        let sql = format!("{SELECT} WHERE is_live AND f.tenant = ?1 AND f.name = ?2");
+        let sql = format!("{SELECT_LIVE} AND a.tenant = ?1 AND a.name = ?2");
         self.db.read(|tx| Ok(list(tx, &sql, (tenant.as_str(), name.as_str()))?.into_iter().next()))
     }
 
@@ -264,7 +267,7 @@ impl Store {
 /// One more than the highest number, those of removed versions among them.
 fn next(tx: &Transaction<'_>, tenant: &TenantName, name: &FunctionName) -> Result<Version, StoreError> {
     let highest = "SELECT version FROM function_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
-    let highest = tx.query_row(highest, (tenant.as_str(), name.as_str()), version).optional()?;
+    let highest = tx.prepare_cached(highest)?.query_row((tenant.as_str(), name.as_str()), version).optional()?;
     Ok(highest.map_or(Version::FIRST, Version::next))
 }
 
@@ -303,23 +306,23 @@ pub(crate) fn insert(
     let note = Note::new("function.deploy", &new.tenant, &subject).detail(&component);
     let event = note.values(before, Some(&after)).write(tx)?;
     Item::function(&new.tenant, new.name.as_str(), &number.to_string()).begins(tx, "", event.id)?;
-    tx.execute(
+    let mut insert = tx.prepare_cached(
         "INSERT INTO function_version
          (tenant, name, version, component, compiled_digest, compiled_engine, manifest, created_ms, not_reused, image)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![
-            new.tenant.as_str(),
-            new.name.as_str(),
-            number.get(),
-            new.component.to_string(),
-            new.compiled.digest.to_string(),
-            new.compiled.engine,
-            new.manifest_json,
-            event.at_ms,
-            new.not_reused,
-            new.compiled.image
-        ],
     )?;
+    insert.execute(params![
+        new.tenant.as_str(),
+        new.name.as_str(),
+        number.get(),
+        component,
+        new.compiled.digest.to_string(),
+        new.compiled.engine,
+        new.manifest_json,
+        event.at_ms,
+        new.not_reused,
+        new.compiled.image
+    ])?;
     let function = tx.last_insert_rowid();
     new.models.iter().try_for_each(|binding| bind(tx, function, &new.tenant, binding))?;
     Ok(event.id)
@@ -339,51 +342,4 @@ fn bind(tx: &Transaction<'_>, function: i64, user: &TenantName, new: &NewModelBi
         1 => Ok(()),
         _ => Err(StoreError::NoModel { name: new.name.clone(), version: new.version, digest: new.digest }),
     }
-}
-
-pub(crate) fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
-    let mut query = tx.prepare_cached(sql)?;
-    let rows = query.query_map(params, |row| Ok((row.get::<_, i64>("id")?, function(row)?)))?;
-    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
-    for (id, function) in &mut found {
-        function.models = bindings(tx, *id)?;
-    }
-    Ok(found.into_iter().map(|(_, function)| function).collect())
-}
-
-fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
-    Ok(FunctionVersion {
-        tenant: parsed(row, "tenant")?,
-        name: parsed(row, "name")?,
-        version: version(row)?,
-        component: parsed(row, "component")?,
-        compiled: CompiledRecord {
-            digest: parsed(row, "compiled_digest")?,
-            engine: row.get("compiled_engine")?,
-            image: row.get("image")?,
-        },
-        manifest_json: row.get("manifest")?,
-        models: Vec::new(),
-        not_reused: row.get("not_reused")?,
-        is_live: row.get("is_live")?,
-        created_ms: unsigned(row, "created_ms")?,
-    })
-}
-
-fn bindings(tx: &Transaction<'_>, function: i64) -> Result<Vec<ModelBinding>, StoreError> {
-    let mut query = tx.prepare_cached(
-        "SELECT b.alias, m.tenant, m.name, m.version, m.digest, m.card FROM function_model b
-         JOIN model_version m ON m.id = b.model WHERE b.function = ?1 ORDER BY b.alias",
-    )?;
-    let rows = query.query_map([function], |row| {
-        Ok(ModelBinding {
-            alias: row.get("alias")?,
-            owner: parsed(row, "tenant")?,
-            name: parsed(row, "name")?,
-            version: version(row)?,
-            digest: parsed(row, "digest")?,
-            card_json: row.get("card")?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

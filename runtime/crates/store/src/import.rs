@@ -186,15 +186,6 @@ impl Store {
     pub fn function_numbers(&self, tenant: &TenantName, name: &FunctionName) -> Result<Vec<Version>, StoreError> {
         self.db.read(|tx| numbers(tx, "function_version", tenant, name.as_str()))
     }
-
-    /// Whether a tenant of this name was removed: it never comes back.
-    ///
-    /// # Errors
-    /// When the metadata cannot be read.
-    pub fn was_tenant(&self, name: &TenantName) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM tenant WHERE name = ?1 AND removed_ms IS NOT NULL)";
-        self.db.read(|tx| Ok(tx.query_row(sql, [name.as_str()], |row| row.get(0))?))
-    }
 }
 
 /// The tenants themselves. Those that are here go first: a new one may get what another had.

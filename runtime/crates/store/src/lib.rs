@@ -45,7 +45,7 @@ mod verify;
 
 pub use actor::Actor;
 pub use blobs::Dedupe;
-pub use chain::{Anchor, ChainFault, ChainVerified};
+pub use chain::{Anchor, ChainFault, ChainVerified, LostKey};
 pub use changes::Changes;
 pub use collect::Collected;
 pub use compiled::CompiledRecord;

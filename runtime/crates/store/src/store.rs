@@ -1,7 +1,7 @@
 //! The store as a whole.
 
 use crate::blobs::Dedupe;
-use crate::chain::{self, ChainKey};
+use crate::chain::{self, ChainKey, LostKey};
 use crate::data_dir::DataDir;
 use crate::db::{Db, Durability, KEY_VALUE, METADATA, USAGE};
 use crate::error::StoreError;
@@ -28,15 +28,24 @@ impl Store {
     /// Opens the data directory, or makes it (mode 0700), and locks it until the store is dropped.
     ///
     /// # Errors
-    /// It belongs to another user, is open to others, is in use, has a newer schema, or cannot be read or written.
+    /// It belongs to another user, is open to others, is in use, has a newer schema, lacks the key of its audit, or cannot be read or
+    /// written.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        Self::open_or_renew(data_dir, LostKey::Refuse)
+    }
+
+    /// The same, with a new key of the audit where the old one is lost, if that is said: then the audit until now verifies no more.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub fn open_or_renew(data_dir: &Path, lost: LostKey) -> Result<Self, StoreError> {
         let dir = DataDir::open(data_dir)?;
         let metadata = dir.path().join("modelet.db");
         dir.check_metadata(&metadata)?;
         let db = Db::open(&metadata, METADATA, Durability::Power)?;
         let pairs = Db::open(&dir.path().join("keyvalue.db"), KEY_VALUE, Durability::Process)?;
         let books = Db::open(&dir.path().join("usage.db"), USAGE, Durability::Process)?;
-        let chain = ChainKey::open(dir.path())?;
+        let chain = ChainKey::open(dir.path(), chain::is_begun(&db)?, lost)?;
         chain::begin(&db, &chain)?;
         Ok(Self { db, pairs, books, dedupe: Dedupe::All, in_flight: InFlight::default(), chain, dir })
     }

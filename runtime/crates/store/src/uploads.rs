@@ -57,11 +57,12 @@ impl Store {
         let digest = self.keep_blob(tenant, writer)?;
         self.db.write(|tx| {
             tenants::require(tx, tenant)?;
-            tx.execute(
+            let mut upsert = tx.prepare_cached(
                 "INSERT INTO upload (tenant, digest, bytes, at_ms) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (tenant, digest) DO UPDATE SET at_ms = ?4",
-                params![tenant.as_str(), digest.to_string(), to_i64(bytes, "a content's length")?, now_ms()],
             )?;
+            let length = to_i64(bytes, "a content's length")?;
+            upsert.execute(params![tenant.as_str(), digest.to_string(), length, now_ms()])?;
             // Uploads at the same time could not see each other's sum when they began.
             match used(tx, tenant)? {
                 wanted_bytes if wanted_bytes > quota_bytes => {

@@ -78,11 +78,9 @@ impl Store {
     /// The books cannot be read.
     pub fn usage_of_day(&self, at_s: u64) -> Result<Vec<(TenantName, UsageCounts)>, StoreError> {
         let span = UsageSpan::Day;
-        let sums = COLUMNS.map(|column| format!("sum({column}) AS {column}")).join(", ");
-        let sql = format!("SELECT tenant, {sums} FROM usage WHERE span = ?1 AND start = ?2 GROUP BY tenant");
         let (length, start) = (to_i64(span.seconds(), "a span")?, to_i64(span.begin(at_s), "a time")?);
         self.books.read(|tx| {
-            let mut query = tx.prepare_cached(&sql)?;
+            let mut query = tx.prepare_cached(&sql_of_day())?;
             let rows = query.query_map([length, start], |row| Ok((parsed(row, "tenant")?, counts(row)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -97,11 +95,18 @@ impl Store {
             for span in UsageSpan::ALL {
                 let first = span.begin(now_s.saturating_sub(span.kept().as_secs()));
                 let (length, first) = (to_i64(span.seconds(), "a span")?, to_i64(first, "a time")?);
-                tx.execute("DELETE FROM usage WHERE span = ?1 AND start < ?2", [length, first])?;
+                tx.execute(TRIM, [length, first])?;
             }
             Ok(())
         })
     }
+}
+
+const TRIM: &str = "DELETE FROM usage WHERE span = ?1 AND start < ?2";
+
+fn sql_of_day() -> String {
+    let sums = COLUMNS.map(|column| format!("sum({column}) AS {column}")).join(", ");
+    format!("SELECT tenant, {sums} FROM usage WHERE span = ?1 AND start = ?2 GROUP BY tenant")
 }
 
 fn add(tx: &Transaction<'_>, span: UsageSpan, at_s: u64, used: &Used, counts: UsageCounts) -> Result<(), StoreError> {

@@ -1,14 +1,11 @@
 //! Whether what is kept is whole: the databases by SQLite's own checks, contents by their digests.
 
 use crate::db::{Db, parsed};
-use crate::error::{StoreError, io_at};
+use crate::error::StoreError;
 use crate::files;
 use crate::store::Store;
 use modelet_spec::{Digest, TenantName};
 use rusqlite::Transaction;
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::Path;
 
 /// What a check of everything found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +42,7 @@ impl Store {
 
     fn verify_content(&self, tenant: &TenantName, digest: &Digest, verified: &mut Verified) -> Result<(), StoreError> {
         let path = self.blob_path(tenant, digest);
-        match digest_of(&path)? {
+        match files::digest_of(&path)? {
             None => verified.faults.push(format!("{} is missing: push it again", path.display())),
             Some((found, bytes)) if found == *digest => {
                 verified.contents += 1;
@@ -98,19 +95,11 @@ fn named(tx: &Transaction<'_>) -> Result<Vec<(TenantName, Digest)>, StoreError> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The digest and the length of a file; `None` if it is not there.
-fn digest_of(path: &Path) -> Result<Option<(Digest, u64)>, StoreError> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(io_at("read", path))?,
-    };
-    files::digest(&mut file, path).map(Some)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rusqlite::params;
+    use std::path::Path;
 
     fn open() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure of the setup is a panic")]
 
 use modelet_spec::{Claims, TenantLimits, TenantName};
-use modelet_store::{Actor, Anchor, AuditQuery, ChainFault, Event, Store};
+use modelet_store::{Actor, Anchor, AuditQuery, ChainFault, Event, LostKey, Store};
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// The ids, newest first.
-    fn ids(&self, query: &AuditQuery<'_>) -> Vec<u64> {
+    fn ids(&self, query: &AuditQuery<'_>) -> Vec<i64> {
         self.store().audit(query).unwrap().iter().map(|event| event.id).collect()
     }
 }
@@ -107,10 +107,24 @@ fn a_row_that_was_changed_is_named_whatever_of_it_was() {
         ("actor_scopes", "'read'"),
         ("remote", "'192.0.2.8:4711'"),
         ("hash", "zeroblob(32)"),
+        // What no server writes.
+        ("hash", "x'01'"),
+        ("hash", "zeroblob(33)"),
+        ("hash", "NULL"),
+        ("at_ms", "-1"),
+        ("kind", "CAST(x'ff00' AS TEXT)"),
+        ("tenant", "'No Tenant!'"),
+        ("value_after", "CAST(x'c3' AS TEXT)"),
+        ("actor", "CAST(x'ff' AS TEXT)"),
+        ("actor_tenant", "''"),
+        ("actor_scopes", "CAST(x'ff' AS TEXT)"),
+        ("remote", "CAST(x'ff' AS TEXT)"),
     ] {
         let place = Place::with_tenants(5);
         place.tamper(&format!("UPDATE event SET {column} = {value} WHERE id = 3"));
-        assert_eq!(place.fault(), Some(ChainFault::Changed(3)), "{column}");
+        assert_eq!(place.fault(), Some(ChainFault::Changed(3)), "{column} = {value}");
+        let all = AuditQuery { count_max: 100, ..AuditQuery::default() };
+        assert_eq!(place.ids(&all), [5, 4, 3, 2, 1], "and is listed with the others: {column} = {value}");
     }
 }
 
@@ -136,6 +150,8 @@ fn a_row_that_was_put_in_is_named() {
         let place = Place::with_tenants(5);
         place.tamper(&copy(id));
         assert_eq!(place.fault(), Some(fault), "{id}");
+        let listed = place.ids(&AuditQuery { count_max: 100, ..AuditQuery::default() });
+        assert!(listed.len() == 6 && listed.contains(&id), "{listed:?}");
     }
     let place = Place::with_tenants(5);
     place.tamper(&format!("DELETE FROM event WHERE id = 4; {}", copy(4)));
@@ -195,10 +211,24 @@ fn whoever_kept_a_head_finds_that_the_database_was_put_back() {
 #[test]
 fn without_the_key_of_then_nothing_fits() {
     let mut place = Place::with_tenants(2);
-    std::fs::remove_file(place.dir.path().join("data/audit.key")).unwrap();
+    let data = place.dir.path().join("data");
+    let (key, kept) = (data.join("audit.key"), place.dir.path().join("kept"));
+    place.store = None;
+    std::fs::rename(&key, &kept).unwrap();
+    let refused = Store::open(&data).unwrap_err().to_string();
+    for word in ["audit.key is missing", "backup", "--renew-lost-keys"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    assert!(!key.exists(), "nothing is made in its place");
+    std::fs::rename(&kept, &key).unwrap();
     place.restart();
+    assert_eq!(place.fault(), None);
+    place.store = None;
+    std::fs::remove_file(&key).unwrap();
+    place.store = Some(Store::open_or_renew(&data, LostKey::Renew).unwrap());
     assert_eq!(place.fault(), Some(ChainFault::Changed(1)));
-    std::fs::write(place.dir.path().join("data/audit.key"), "damaged").unwrap();
+    place.restart();
+    std::fs::write(&key, "damaged").unwrap();
     place.store = None;
     let refused = Store::open(&place.dir.path().join("data")).unwrap_err().to_string();
     assert!(refused.contains("audit.key") && refused.contains("64 hex digits"), "{refused}");
@@ -264,5 +294,5 @@ fn a_hundred_thousand_changes_are_paged_and_verified() {
         assert!(page.windows(2).all(|pair| pair[0] == pair[1] + 1));
         (before, seen) = (Some(*last), seen + page.len() as u64);
     }
-    assert_eq!((seen, before), (COUNT, Some(1)));
+    assert_eq!((seen, before), (COUNT, Some(1_i64)));
 }

@@ -227,7 +227,7 @@ fn every_change_is_an_event_and_listings_are_none() {
         ("function.compile", "f@1"),
     ];
     assert_eq!(told, expected);
-    assert!(events.iter().all(|event| event.at_ms > 0 && event.tenant == tenant("acme")));
+    assert!(events.iter().all(|event| event.at_ms > 0 && event.tenant == "acme"));
     assert_eq!(store.events(events[1].id, 1).unwrap(), [events[2].clone()]);
 }
 

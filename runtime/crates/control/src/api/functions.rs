@@ -1,6 +1,5 @@
 //! Functions: deploy, list, show, scale.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -80,9 +79,7 @@ pub(super) async fn list(
         let mut versions = api.control.store.functions_after(&tenant, page.after(), page.count_max())?;
         let next = page.end(&mut versions, |version| version.name.to_string());
         let catalog = api.control.catalog.load();
-        let own = catalog.functions().filter(|entry| entry.tenant == tenant);
-        let serving: HashMap<&FunctionName, &Arc<FunctionEntry>> = own.map(|entry| (&entry.function, entry)).collect();
-        let view = |version: &FunctionVersion| view(&api.control, version, serving.get(&version.name).copied());
+        let view = |version: &FunctionVersion| view(&api.control, version, catalog.function(&tenant, &version.name));
         let seen = versions.iter().filter(|version| caller.sees_function(&version.name));
         Ok(Functions { functions: seen.map(view).collect::<Result<_, _>>()?, next })
     });

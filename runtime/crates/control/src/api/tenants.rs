@@ -191,7 +191,7 @@ fn usage(control: &Control, name: &TenantName) -> Result<TenantUse, ControlError
     let used = control.store.tenant_use(name)?;
     let catalog = control.catalog.load();
     let today = control.books.today(name);
-    let own = catalog.functions().filter(|entry| entry.tenant == *name);
+    let own = catalog.functions_of(name);
     Ok(TenantUse {
         functions: used.functions,
         models: used.models,

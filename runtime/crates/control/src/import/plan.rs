@@ -201,7 +201,7 @@ fn tenant(
     plan: &mut Plan,
 ) -> Result<TenantPlan, ControlError> {
     let here = control.tenants.load().get(name).cloned();
-    if here.is_none() && control.store.was_tenant(name)? {
+    if here.is_none() && control.store.had_tenant(name)? {
         return Err(ControlError::NoNewTenant(format!(
             "the name {name} was a tenant's that was removed: make another tenant, and import the archive of the one with --tenant"
         )));

@@ -11,6 +11,7 @@ use crate::acting::Acting;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::jwt::Issuers;
+use crate::outage::Outage;
 
 /// How often uses are written down: so much of them is lost at most.
 const EVERY: Duration = Duration::from_secs(60);
@@ -78,12 +79,11 @@ impl Control {
 pub(crate) fn start(control: &Arc<Control>) {
     let weak = Arc::downgrade(control);
     tokio::spawn(async move {
+        let mut outage = Outage::of("when keys were last used");
         loop {
             tokio::time::sleep(EVERY).await;
             let Some(control) = weak.upgrade() else { return };
-            if let Err(error) = blocking(move || control.write_uses()).await {
-                tracing::error!(error = %crate::api::respond::with_sources(&error), "uses of keys could not be written down");
-            }
+            outage.hear(blocking(move || control.write_uses()).await);
         }
     });
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use modelet_catalog::{KeyHasher, SECRET_PREFIX};
 use modelet_spec::Digest;
-use modelet_store::StoreError;
+use modelet_store::{Actor, HashKind, LostKey, Store, StoreError, StoredKey};
 
 use crate::error::ControlError;
 use crate::private_file;
 
 /// The file in the data directory with what secrets are hashed under. It lies beside the database, not in it: who gets hold of a
-/// copy of the database alone has nothing to compare guesses with. Without the file no key but the admin's opens any more.
+/// copy of the database alone has nothing to compare guesses with. Without the file no key opens any more, so without it no server starts
+/// that has keys.
 pub const HASH_KEY_FILE: &str = "key-hash.key";
 /// 256 bits: not to be guessed, so a quick hash at rest is enough.
 const SECRET_BYTES: usize = 32;
@@ -28,14 +29,33 @@ pub(crate) fn new_id() -> Result<String, ControlError> {
     Ok(format!("key-{}", hex.get(..2 * ID_BYTES).unwrap_or(&hex)))
 }
 
-/// What secrets are hashed with: read from its file, which is made where it is missing.
-pub(crate) fn open_hasher(data_dir: &Path) -> Result<KeyHasher, ControlError> {
+/// What secrets are hashed with: read from its file, which is made where it is missing and no key is hashed with it. Else only if that is
+/// said; then those keys are revoked. Blocks.
+///
+/// # Errors
+/// The file is damaged, or cannot be read or written; or it is missing, and there are keys.
+pub fn open_hasher(store: &Store, data_dir: &Path, lost: LostKey) -> Result<KeyHasher, ControlError> {
     let path = data_dir.join(HASH_KEY_FILE);
     if let Some(text) = read(&path)? {
-        let digest: Result<Digest, _> = format!("sha256:{}", text.trim()).parse();
-        let digest = digest
-            .map_err(|_| failed(&path, "is not 64 hex digits: restore it, or remove it and make all keys anew"))?;
+        let digest = Digest::from_hex(text.trim()).ok_or_else(|| {
+            failed(&path, "is not 64 hex digits: restore it, or remove it and start once with --renew-lost-keys")
+        })?;
         return Ok(KeyHasher::new(*digest.as_bytes()));
+    }
+    let is_hashed = |key: &StoredKey| key.secrets.iter().any(|secret| secret.kind == HashKind::Blake3);
+    let keys: Vec<StoredKey> = store.keys(None)?.into_iter().filter(is_hashed).collect();
+    if !keys.is_empty() && lost == LostKey::Refuse {
+        let why = format!(
+            "is missing, and without it none of {} keys opens anything: restore it from the backup, or start once with \
+             --renew-lost-keys, which revokes them all and makes another admin key",
+            keys.len()
+        );
+        return Err(failed(&path, &why));
+    }
+    // Before the file is there: were the server killed in between, the next one would not take them for keys of the new one.
+    for key in &keys {
+        store.by(&Actor::Server).revoke_key(&key.tenant, &key.id)?;
+        tracing::warn!(tenant = %key.tenant, key = key.id, file = %path.display(), "revoked a key: what it was hashed with is lost");
     }
     let key = random()?;
     stage(&path, &Digest::from_bytes(key).hex())?.put()?;
@@ -106,13 +126,43 @@ mod tests {
     #[test]
     fn the_hash_key_is_private_and_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let first = open_hasher(dir.path()).unwrap().hash("x");
-        assert_eq!(open_hasher(dir.path()).unwrap().hash("x"), first);
+        let store = Store::open(&dir.path().join("data")).unwrap();
+        let open = |lost| open_hasher(&store, dir.path(), lost);
+        let first = open(LostKey::Refuse).unwrap().hash("x");
+        assert_eq!(open(LostKey::Renew).unwrap().hash("x"), first);
         let file = dir.path().join(HASH_KEY_FILE);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&file, "damaged").unwrap();
-        assert!(open_hasher(dir.path()).unwrap_err().to_string().contains("64 hex digits"));
+        assert!(open(LostKey::Renew).unwrap_err().to_string().contains("64 hex digits"));
         std::fs::remove_file(&file).unwrap();
-        assert_ne!(open_hasher(dir.path()).unwrap().hash("x"), first);
+        assert_ne!(open(LostKey::Refuse).unwrap().hash("x"), first, "nothing was hashed with it");
+    }
+
+    #[test]
+    fn keys_whose_hash_key_is_lost_are_revoked_only_if_that_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data")).unwrap();
+        let key = |id: &str, kind: HashKind, hash: u8| StoredKey {
+            id: id.to_owned(),
+            tenant: modelet_spec::TenantName::default_tenant(),
+            scopes: vec!["read".to_owned()],
+            bound: None,
+            created_ms: 0,
+            expires_ms: None,
+            last_use_ms: None,
+            secrets: vec![modelet_store::StoredSecret { hash: [hash; 32], kind, until_ms: None }],
+        };
+        for key in [key("old", HashKind::Sha256, 1), key("new", HashKind::Blake3, 2)] {
+            store.by(&Actor::Server).create_key(&key).unwrap();
+        }
+        let told = open_hasher(&store, dir.path(), LostKey::Refuse).unwrap_err().to_string();
+        for word in [HASH_KEY_FILE, "none of 1 keys", "backup", "--renew-lost-keys"] {
+            assert!(told.contains(word), "{told}");
+        }
+        assert!(!dir.path().join(HASH_KEY_FILE).exists());
+        open_hasher(&store, dir.path(), LostKey::Renew).unwrap();
+        let left: Vec<String> = store.keys(None).unwrap().into_iter().map(|key| key.id).collect();
+        assert_eq!(left, ["old"], "that one needs no file");
+        open_hasher(&store, dir.path(), LostKey::Refuse).unwrap();
     }
 }

@@ -103,8 +103,7 @@ fn random() -> Result<SealKey, String> {
 }
 
 fn parse(hex: &str) -> Option<SealKey> {
-    let digest: Digest = format!("sha256:{hex}").parse().ok()?;
-    SealKey::new(*digest.as_bytes())
+    SealKey::new(*Digest::from_hex(hex)?.as_bytes())
 }
 
 #[cfg(test)]

@@ -48,8 +48,7 @@ pub(super) async fn refresh(
     }
     let (this, entries) = (Arc::clone(control), made.iter().map(|made| Arc::clone(&made.entry)).collect::<Vec<_>>());
     blocking(move || {
-        let new: HashSet<_> = entries.iter().map(|entry| (&entry.tenant, &entry.function)).collect();
-        let mut builder = switch::those(&this, |other| !new.contains(&(&other.tenant, &other.function)))?;
+        let mut builder = switch::serving(&this);
         for entry in &entries {
             builder.add(Arc::clone(entry))?;
         }
@@ -74,13 +73,11 @@ fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(
     let said = control.store.scales()?.into_iter().filter(|(owner, ..)| owner == tenant);
     let said: HashMap<FunctionName, u32> = said.map(|(_, name, min)| (name, min)).collect();
     let catalog = control.catalog.load_full();
-    let serve = catalog.functions().filter(|entry| entry.tenant == *tenant);
-    let serve: HashMap<&FunctionName, &Arc<FunctionEntry>> = serve.map(|entry| (&entry.function, entry)).collect();
     for user in users::of(control, tenant, secret)? {
         let name = &user.live.name;
         match control.restore(&user.live, user.plan, &mut seen, &mut failed) {
             Ok((entry, min)) => {
-                let before = serve.get(name).map(|before| Arc::clone(before));
+                let before = catalog.function(tenant, name).cloned();
                 made.push(Made { before, entry, min: said.get(name).copied().unwrap_or(min) });
             }
             Err(error) => {

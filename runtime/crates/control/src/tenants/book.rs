@@ -40,6 +40,15 @@ impl Book {
         self.get(name).map(|tenant| tenant.limits.clone()).unwrap_or_default()
     }
 
+    /// The same with other limits of a tenant.
+    pub(crate) fn limited(&self, name: &TenantName, limits: TenantLimits) -> Self {
+        let mut tenants = self.tenants.clone();
+        if let Some(tenant) = tenants.get_mut(name) {
+            tenant.limits = limits;
+        }
+        Self { tenants, claimed: Arc::clone(&self.claimed) }
+    }
+
     /// What belongs to whom.
     pub(crate) fn claimed(&self) -> Arc<Claimed> {
         Arc::clone(&self.claimed)

@@ -47,7 +47,7 @@ async fn withdraw(control: &Arc<Control>, name: TenantName, force: bool) -> Resu
     blocking(move || {
         control.store.check_tenant_removal(&name, force)?;
         let leaving = of(&control, &BTreeSet::from([name.clone()]));
-        control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
+        control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name).build()));
         Ok(leaving)
     })
     .await
@@ -61,7 +61,7 @@ async fn finish(control: &Acting, name: TenantName, force: bool) -> Result<Tenan
         let remove = |changes: &Changes<'_>| Ok(changes.remove_tenant(&name, force)?);
         let removal = control.models.grants.change(&control.changes(), |_| control.change_keys(remove))?;
         control.tenants.store(Arc::new(Book::read(&control.store)?));
-        control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
+        control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name).build()));
         control.failed.forget_tenant(&name);
         control.models.forget(&removal.models);
         control.logs.forget_tenant(&name);

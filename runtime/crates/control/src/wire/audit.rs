@@ -49,14 +49,13 @@ pub struct Audit {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Audited {
     /// Counts up by one over the whole server.
-    pub id: u64,
+    pub id: i64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
     /// What was done, such as `function.deploy`.
     pub kind: String,
     /// To whose thing.
-    #[schema(value_type = String)]
-    pub tenant: TenantName,
+    pub tenant: String,
     /// To which thing, such as `magika@2`.
     pub subject: String,
     /// What else is worth to know.

@@ -25,7 +25,7 @@ use modelet_control::{
 };
 use modelet_engine::{Engine, EngineConfig};
 use modelet_spec::{ByteSize, ServerLimits, TenantName};
-use modelet_store::{Actor, FileEntry, FileRole, NewFunctionVersion, NewModelVersion, Store};
+use modelet_store::{Actor, FileEntry, FileRole, LostKey, NewFunctionVersion, NewModelVersion, Store};
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
 
@@ -86,6 +86,7 @@ impl Host {
             jwks: Arc::new(NoJwks),
             catalog: Arc::new(ArcSwap::from_pointee(Catalog::empty())),
             usage: Arc::default(),
+            hasher: modelet_control::open_hasher(&store, &data_dir, LostKey::Refuse).unwrap(),
         };
         let mut registry = Registry::default();
         let control = Control::open(config, parts, &mut registry).unwrap();

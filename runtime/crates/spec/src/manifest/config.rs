@@ -1,15 +1,24 @@
 //! What a function reads by `wasi:config`.
 
 use crate::name::SecretName;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// What a function reads under one key by `wasi:config`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+// Untagged, so that what is wrong with a value is said without it: somebody may have written a secret there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a text, or {\"secret\": \"NAME\"} with the name of a secret"
+)]
 pub enum ConfigValue {
     /// `"0.5"`: this text.
     Text(String),
     /// `{ secret = "NAME" }`: the value of this secret of the function's tenant.
-    Secret(SecretName),
+    Secret {
+        /// Its name.
+        secret: SecretName,
+    },
 }
 
 impl From<String> for ConfigValue {
@@ -18,35 +27,22 @@ impl From<String> for ConfigValue {
     }
 }
 
-// Untagged, so that what is wrong with a value is said without it: somebody may have written a secret there.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a text, or {\"secret\": \"NAME\"} with the name of a secret")]
-enum Written {
-    Text(String),
-    Secret(SecretTable),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SecretTable {
-    secret: SecretName,
-}
-
-impl Serialize for ConfigValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.clone() {
-            Self::Text(text) => Written::Text(text),
-            Self::Secret(secret) => Written::Secret(SecretTable { secret }),
+    #[test]
+    fn a_value_is_a_text_or_names_a_secret_and_what_is_neither_is_not_repeated() {
+        for (json, value) in [
+            (r#""0.5""#, ConfigValue::Text("0.5".to_owned())),
+            (r#"{"secret":"token"}"#, ConfigValue::Secret { secret: "token".parse().unwrap() }),
+        ] {
+            assert_eq!(serde_json::from_str::<ConfigValue>(json).unwrap(), value);
+            assert_eq!(serde_json::to_string(&value).unwrap(), json);
         }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ConfigValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Text(text) => Self::Text(text),
-            Written::Secret(table) => Self::Secret(table.secret),
-        })
+        for json in [r#"{"secret":"token","hunter2":1}"#, r#"{"secret":"Hunter2"}"#, r#"{"hunter2":"x"}"#, "2", "[]"] {
+            let told = serde_json::from_str::<ConfigValue>(json).unwrap_err().to_string();
+            assert!(told.contains("name of a secret") && !told.to_lowercase().contains("hunter2"), "{json}: {told}");
+        }
     }
 }

@@ -141,7 +141,7 @@ fn config_value(value: &Value<'_, '_>) -> ConfigValue {
         section.finish();
         name.and_then(|value| value.text())
     });
-    ConfigValue::Secret(secret.unwrap_or_else(|| crate::name::SecretName::stand_in(SOME_NAME)))
+    ConfigValue::Secret { secret: secret.unwrap_or_else(|| crate::name::SecretName::stand_in(SOME_NAME)) }
 }
 
 fn strings(section: Section<'_, '_>) -> BTreeMap<String, String> {

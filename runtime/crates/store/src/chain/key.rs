@@ -11,6 +11,16 @@ use std::path::Path;
 /// The key's file in the data directory, 0600.
 pub(crate) const AUDIT_KEY_FILE: &str = "audit.key";
 
+/// What happens where the file of a key is missing and something was made with that key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LostKey {
+    /// Nothing begins: the file may be in a backup.
+    #[default]
+    Refuse,
+    /// It goes on with a new one, and what was made with the old one is worth nothing.
+    Renew,
+}
+
 /// What the chain is made with.
 pub(crate) struct ChainKey {
     key: [u8; 32],
@@ -18,15 +28,19 @@ pub(crate) struct ChainKey {
 }
 
 impl ChainKey {
-    /// Reads the key; makes one where there is none.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
+    /// Reads the key. Where there is none it is made, unless rows are `chained` with the one that is missing: then only if that is said.
+    pub(crate) fn open(data_dir: &Path, chained: bool, lost: LostKey) -> Result<Self, StoreError> {
         let path = data_dir.join(AUDIT_KEY_FILE);
         let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Self::make(data_dir, &path),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return match lost {
+                    LostKey::Refuse if chained => Err(StoreError::AuditKeyLost(path)),
+                    LostKey::Refuse | LostKey::Renew => Self::make(data_dir, &path),
+                };
+            }
             read => read.map_err(io_at("read", &path))?,
         };
-        let digest: Result<Digest, _> = format!("sha256:{}", text.trim()).parse();
-        let digest = digest.map_err(|_| StoreError::AuditKey(path))?;
+        let digest = Digest::from_hex(text.trim()).ok_or(StoreError::AuditKey(path))?;
         Ok(Self { key: *digest.as_bytes(), is_new: false })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use rusqlite::Row;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use std::error::Error;
 use std::str::FromStr;
 
@@ -19,6 +19,14 @@ where
 pub(crate) fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|error| wrong(row, column, Type::Integer, error))
+}
+
+/// A column of text as far as it can be read, for what somebody else may have written; `None`: it has none.
+pub(crate) fn lossy(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(text) | ValueRef::Blob(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
+    })
 }
 
 /// A number as SQLite keeps it.

@@ -20,7 +20,10 @@ pub(crate) const KEY_VALUE: Schema =
     Schema { application: 0x4d4c_4b56, steps: &[include_str!("schema/keyvalue-01.sql")] };
 
 /// What was used: "MLUS".
-pub(crate) const USAGE: Schema = Schema { application: 0x4d4c_5553, steps: &[include_str!("schema/usage-01.sql")] };
+pub(crate) const USAGE: Schema = Schema {
+    application: 0x4d4c_5553,
+    steps: &[include_str!("schema/usage-01.sql"), include_str!("schema/usage-02.sql")],
+};
 
 /// The steps, oldest first; the schema's number is how many a database has had. A step that was released is never changed.
 const STEPS: [&str; 13] = [

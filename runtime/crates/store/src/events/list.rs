@@ -22,7 +22,7 @@ pub struct AuditQuery<'a> {
     /// Not after.
     pub until_ms: Option<u64>,
     /// Those before the one with this id.
-    pub before: Option<u64>,
+    pub before: Option<i64>,
     /// So many at most.
     pub count_max: u32,
 }
@@ -32,8 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// When the metadata cannot be read.
-    pub fn events(&self, after: u64, count_max: u32) -> Result<Vec<Event>, StoreError> {
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
+    pub fn events(&self, after: i64, count_max: u32) -> Result<Vec<Event>, StoreError> {
         self.db.read(|tx| {
             let mut query = tx.prepare_cached("SELECT * FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")?;
             let rows = query.query_map(params![after, count_max], event)?;
@@ -50,7 +49,7 @@ impl Store {
         let tenant = query.tenant.map(TenantName::as_str);
         let kind = query.kind.map(|kind| (kind, format!("{kind}."), format!("{kind}/")));
         let subject = query.subject.map(|subject| (subject, format!("{subject}@"), format!("{subject}A")));
-        let (since, until, before) = (number(query.since_ms), number(query.until_ms), number(query.before));
+        let (since, until) = (number(query.since_ms), number(query.until_ms));
         let mut sql = "SELECT * FROM event WHERE true".to_owned();
         let mut values: Vec<&dyn ToSql> = Vec::new();
         // Only what is asked for is in the text: else no index would be used.
@@ -58,7 +57,7 @@ impl Store {
             ("tenant =", tenant.as_ref().map(|v| v as &dyn ToSql)),
             ("at_ms >=", since.as_ref().map(|v| v as _)),
             ("at_ms <=", until.as_ref().map(|v| v as _)),
-            ("id <", before.as_ref().map(|v| v as _)),
+            ("id <", query.before.as_ref().map(|v| v as _)),
         ] {
             if let Some(value) = value {
                 sql.push_str(&format!(" AND {column} ?"));

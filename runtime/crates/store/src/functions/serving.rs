@@ -116,13 +116,6 @@ pub(crate) fn told_of(tx: &Transaction<'_>, serving: &Serving) -> Result<String,
     Ok(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
-/// What serves of a tenant's functions, sorted by name.
-pub(crate) fn all(tx: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<Serving>, StoreError> {
-    let mut query = tx.prepare_cached(&format!("{SERVING} AND a.tenant = ?1 ORDER BY a.name"))?;
-    let rows = query.query_map([tenant.as_str()], serving)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// Has a function served as said, from an event on.
 pub(crate) fn set(tx: &Transaction<'_>, serving: &Serving, event: i64) -> Result<(), StoreError> {
     let Serving { tenant, name, live, traffic_json } = serving;
@@ -151,11 +144,11 @@ pub(super) fn set_live(
     event: i64,
 ) -> Result<(), StoreError> {
     Item::live(tenant, name.as_str()).begins(tx, &version.to_string(), event)?;
-    tx.execute(
+    let mut upsert = tx.prepare_cached(
         "INSERT INTO function_alias (tenant, name, alias, version) VALUES (?1, ?2, 'live', ?3)
          ON CONFLICT (tenant, name, alias) DO UPDATE SET version = ?3",
-        params![tenant.as_str(), name.as_str(), version.get()],
     )?;
+    upsert.execute(params![tenant.as_str(), name.as_str(), version.get()])?;
     Ok(())
 }
 
@@ -173,12 +166,12 @@ pub(super) fn set_traffic(
     }
     let of = (tenant.as_str(), name.as_str());
     match traffic_json {
-        Some(traffic) => tx.execute(
-            "INSERT INTO function_traffic (tenant, name, traffic) VALUES (?1, ?2, ?3)
-             ON CONFLICT (tenant, name) DO UPDATE SET traffic = ?3",
-            (of.0, of.1, traffic),
-        )?,
-        None => tx.execute("DELETE FROM function_traffic WHERE tenant = ?1 AND name = ?2", of)?,
+        Some(traffic) => {
+            let upsert = "INSERT INTO function_traffic (tenant, name, traffic) VALUES (?1, ?2, ?3)
+                ON CONFLICT (tenant, name) DO UPDATE SET traffic = ?3";
+            tx.prepare_cached(upsert)?.execute((of.0, of.1, traffic))?
+        }
+        None => tx.prepare_cached("DELETE FROM function_traffic WHERE tenant = ?1 AND name = ?2")?.execute(of)?,
     };
     Ok(())
 }

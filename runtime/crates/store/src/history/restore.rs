@@ -101,7 +101,7 @@ impl Store {
         restored: &mut Restored,
     ) -> Result<(), StoreError> {
         let by_name = |all: Vec<Serving>| all.into_iter().map(|serving| (serving.name.clone(), serving)).collect();
-        let mut now: BTreeMap<FunctionName, Serving> = by_name(functions::serving::all(tx, tenant)?);
+        let mut now: BTreeMap<FunctionName, Serving> = by_name(functions::serving::everything(tx, Some(tenant))?);
         let mut then: BTreeMap<FunctionName, Serving> = by_name(serving_at(tx, tenant, moment)?);
         let names: BTreeSet<FunctionName> = now.keys().chain(then.keys()).cloned().collect();
         for name in names {

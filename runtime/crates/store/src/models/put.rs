@@ -44,8 +44,7 @@ impl Changes<'_> {
     pub(crate) fn put_model_in(&self, tx: &Changing<'_>, new: &NewModelVersion) -> Result<ModelVersion, StoreError> {
         tenants::require(tx, &new.tenant)?;
         tenants::room_for_model(tx, &new.tenant, &new.name)?;
-        let mut files = new.files.clone();
-        files.sort();
+        let files = sorted(new);
         for file in &files {
             if !uploads::holds(tx, &new.tenant, &file.digest)?
                 || self.blob_bytes(&new.tenant, &file.digest) != Some(file.bytes)
@@ -53,7 +52,7 @@ impl Changes<'_> {
                 return Err(StoreError::NoBlob(file.digest));
             }
         }
-        let (number, created) = expected(tx, new)?;
+        let (number, created) = expected(tx, new, &files)?;
         if created {
             insert(tx, new, number, &files)?;
         }
@@ -75,13 +74,18 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn expected_version(&self, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
-        self.db.read(|tx| expected(tx, new))
+        self.db.read(|tx| expected(tx, new, &sorted(new)))
     }
 }
 
-fn expected(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<(Version, bool), StoreError> {
+fn sorted(new: &NewModelVersion) -> Vec<FileEntry> {
     let mut files = new.files.clone();
     files.sort();
+    files
+}
+
+/// `files` are sorted.
+fn expected(tx: &Transaction<'_>, new: &NewModelVersion, files: &[FileEntry]) -> Result<(Version, bool), StoreError> {
     let newest = find(tx, &new.tenant, &new.name, &Pick::Latest)?;
     match newest.filter(|newest| newest.files == files && newest.card_json == new.card_json) {
         Some(same) => Ok((same.version, false)),
@@ -92,7 +96,8 @@ fn expected(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<(Version, boo
 /// The next number: one more than the highest, removed ones too.
 fn next(tx: &Transaction<'_>, new: &NewModelVersion) -> Result<Version, StoreError> {
     let highest = "SELECT version FROM model_version WHERE tenant = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1";
-    let highest = tx.query_row(highest, (new.tenant.as_str(), new.name.as_str()), version).optional()?;
+    let of = (new.tenant.as_str(), new.name.as_str());
+    let highest = tx.prepare_cached(highest)?.query_row(of, version).optional()?;
     Ok(highest.map_or(Version::FIRST, Version::next))
 }
 
