@@ -67,7 +67,7 @@ impl State {
 
 /// All versions of a model.
 pub(super) fn model_versions(client: &Client, tenant: &TenantName, name: &ModelName) -> anyhow::Result<ModelVersions> {
-    client.get(&at(&format!("/v1/models/{name}"), tenant))
+    pages::whole(client, &at(&format!("/v1/models/{name}"), tenant))
 }
 
 /// To whom a model is granted.

@@ -10,13 +10,13 @@ use super::{Api, respond};
 use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::page::Page;
+use crate::page::{Page, backwards};
 use crate::push::{self, Push};
 use crate::remove;
 use crate::upload::{self, UploadLimit};
 use crate::views;
 use crate::wire::{
-    LabelAt, ListQuery, Model, ModelVersions, Models, PageAtQuery, Problem, PushFiles, PushQuery, RemoveQuery, Removed,
+    LabelAt, Model, ModelVersions, Models, PageAtQuery, Problem, PushFiles, PushQuery, RemoveQuery, Removed,
     TenantQuery, VersionQuery,
 };
 use crate::{grants, history};
@@ -113,9 +113,10 @@ pub(super) async fn list(
 /// Show a model: all its versions, the newest first, now or at an earlier moment
 #[utoipa::path(
     get, path = "/v1/models/{name}", tag = "models",
-    params(("name" = String, Path, description = "The model"), ListQuery),
+    params(("name" = String, Path, description = "The model"), PageAtQuery),
     responses(
         (status = 200, body = ModelVersions),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
     )
@@ -124,10 +125,11 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<ModelName>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageAtQuery>,
 ) -> Result<axum::Json<ModelVersions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let versions = blocking(move || {
+    let page = Page::of(query.limit, query.after.as_deref())?;
+    let listed = blocking(move || {
         let mut versions = match query.at {
             None => api.control.store.model_versions(&tenant, &name)?,
             Some(at) => api.control.store.models_at(&tenant, Some(&name), history::moment(&api.control, at)?.1)?,
@@ -136,14 +138,15 @@ pub(super) async fn show(
             return Err(ControlError::NoModel(name.to_string()));
         }
         versions.sort_by_key(|v| std::cmp::Reverse(v.version));
+        let (versions, next) = page.cut(versions, |version| backwards(version.version));
         let rewrites = api.control.store.rewrites(&tenant, &name)?;
         let shown = versions.into_iter().map(|version| {
             let optimised = rewrites.get(&version.version).map(|json| views::optimised(json)).transpose()?;
             Ok::<_, ControlError>(Model { optimised, ..views::model_in_memory(&api.control, version)? })
         });
-        shown.collect::<Result<Vec<_>, _>>()
+        Ok(ModelVersions { versions: shown.collect::<Result<_, _>>()?, next })
     });
-    Ok(axum::Json(ModelVersions { versions: versions.await? }))
+    Ok(axum::Json(listed.await?))
 }
 
 /// Remove a model: one version, or all

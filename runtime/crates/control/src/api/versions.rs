@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use modelet_spec::{FunctionName, Version};
+use modelet_spec::FunctionName;
 
 use super::Api;
 use super::caller::Caller;
 use super::extract::{Json, Name, Params};
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::page::Page;
+use crate::page::{Page, backwards};
 use crate::restore::draft;
 use crate::wire::{
     Function, FunctionVersions, PageAtQuery, Problem, RemoveFunctionQuery, RemovedFunction, Rollback, TenantQuery,
@@ -57,11 +57,6 @@ pub(super) async fn list(
         Ok(FunctionVersions { tenant, name, versions, next, traffic })
     });
     Ok(axum::Json(versions.await?))
-}
-
-/// What sorts the newest version first.
-fn backwards(version: Version) -> String {
-    format!("{:020}", u64::MAX - u64::from(version.get()))
 }
 
 /// Make an earlier version live, or a later one, for all requests

@@ -174,6 +174,9 @@ pub struct Models {
 pub struct ModelVersions {
     /// Newest first.
     pub versions: Vec<Model>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What a model takes and gives.

@@ -161,21 +161,26 @@ impl Host {
         self.store.by(&Actor::Server).put_function(&function).unwrap();
     }
 
-    /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
-    pub(crate) async fn things_of(&self, tenant: &str) -> Things {
-        let owner: TenantName = tenant.parse().unwrap();
-        let digest = self.store.put_blob(&owner, b"bytes", u64::MAX).unwrap();
+    /// Has the store keep a version of a model: it is in no memory.
+    pub(crate) fn stores_model(&self, owner: &TenantName, name: &str, content: &[u8]) {
+        let digest = self.store.put_blob(owner, content, u64::MAX).unwrap();
         let path = "model.onnx".parse().unwrap();
         let model = NewModelVersion {
             tenant: owner.clone(),
-            name: "their-model".parse().unwrap(),
+            name: name.parse().unwrap(),
             digest,
-            files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: 5 }],
+            files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: content.len() as u64 }],
             card_json: "{}".to_owned(),
             description_json: r#"{"inputs":[],"outputs":[]}"#.to_owned(),
             label: None,
         };
         self.store.by(&Actor::Server).put_model(&model).unwrap();
+    }
+
+    /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
+    pub(crate) async fn things_of(&self, tenant: &str) -> Things {
+        let owner: TenantName = tenant.parse().unwrap();
+        self.stores_model(&owner, "their-model", b"bytes");
         self.stores_function(&owner, "their-function", r#"{"name":"their-function"}"#);
         self.make_key(tenant, &["read"]).await;
         let (_, keys) = self.ask("GET", &format!("/v1/keys?tenant={tenant}"), "").await;
