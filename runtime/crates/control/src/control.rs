@@ -12,6 +12,7 @@ use modelet_store::{Actor, FunctionVersion, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::both::Both;
 use crate::code::Codes;
 use crate::compile::{CompileConfig, Compiles};
 use crate::error::ControlError;
@@ -96,6 +97,9 @@ pub struct Control {
     pub(crate) compiling: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
+    /// What the store has and what serves: taken to write from a change of the one to the swap of the other, and to read by whoever tells
+    /// of both, so that nobody is told a revision with what was before it.
+    pub(crate) both: Both,
     pub(crate) state: ArcSwap<State>,
     pub(crate) damaged: Damaged,
     /// Changed under `publishing` alone.
@@ -177,6 +181,7 @@ impl Control {
             books,
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
+            both: Both::default(),
             state: ArcSwap::default(),
             damaged: Damaged::default(),
             tenants,

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use modelet_catalog::Scope;
 use modelet_spec::traffic::TrafficError;
 use modelet_spec::{ByteSize, Digest, FunctionName, ModelName, ModelRef, SecretName, TenantName, Timestamp, Version};
-use modelet_store::StoreError;
+use modelet_store::{Revision, StoreError, Thing};
 
 use crate::child::Death;
 use crate::compile::reason;
-use words::{has, names, serves};
+use words::{has, names, serves, unexpected};
 
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -243,6 +243,14 @@ pub enum ControlError {
         .0.join(", ")
     )]
     ImportConflicts(Vec<String>),
+    /// A thing is not as the request expects.
+    #[error("{}", unexpected(thing.as_ref(), now.as_ref()))]
+    Unexpected {
+        /// Which thing; `None`: what has no ETag, or is only read.
+        thing: Option<Thing>,
+        /// Its revision; `None`: it is not there.
+        now: Option<Revision>,
+    },
     /// What was planned with has changed.
     #[error("nothing has changed, because what is here was changed meanwhile: do it again")]
     ChangedMeanwhile,

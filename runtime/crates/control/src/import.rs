@@ -66,6 +66,7 @@ async fn commit(
         }
         let detail = format!("exported {}", manifest.exported);
         let import = Import { tenants: tenants.clone(), detail };
+        let _both = this.both.write();
         this.models.grants.change(&this.changes(), |changes| Ok(changes.import(&import)?))?;
         tracing::info!(tenants = tenants.len(), exported = %manifest.exported, "imported");
         this.tenants.store(Arc::new(Book::read(&this.store)?));

@@ -13,6 +13,7 @@ mod api;
 mod archive;
 mod artifact;
 mod audit;
+mod both;
 mod child;
 mod clock;
 mod code;

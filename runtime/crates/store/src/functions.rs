@@ -14,6 +14,7 @@ use crate::events::Note;
 use crate::history::Item;
 use crate::models::{NewModelVersion, version};
 use crate::store::Store;
+use crate::things::Revision;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, FunctionName, ModelName, TenantName, Version};
 use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
@@ -75,6 +76,8 @@ pub struct FunctionVersion {
     pub is_live: bool,
     /// When it was deployed, in milliseconds since 1970.
     pub created_ms: u64,
+    /// That of the function, with all its versions.
+    pub revision: Revision,
 }
 
 /// What a version of a function means by an alias.
@@ -110,7 +113,8 @@ impl From<FunctionVersion> for NewFunctionVersion {
     }
 }
 
-pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
+pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live, (SELECT revision FROM revision_told r
+    WHERE r.kind = 'function' AND r.tenant = f.tenant AND r.name = f.name) AS revision FROM function_version f
     LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
 
 impl Changes<'_> {
@@ -367,6 +371,7 @@ fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
         not_reused: row.get("not_reused")?,
         is_live: row.get("is_live")?,
         created_ms: unsigned(row, "created_ms")?,
+        revision: Revision::read(row)?,
     })
 }
 

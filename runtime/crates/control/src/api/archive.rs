@@ -60,7 +60,7 @@ pub(super) async fn import(
 ) -> Result<axum::Json<Imported>, ControlError> {
     let tenant = one_or_all(&api, &caller, query.tenant).await?;
     let wish = Wish { tenant, dry_run: query.dry_run, replace: query.replace };
-    Ok(axum::Json(import::import(&caller.acting(&api), wish, body).await?))
+    Ok(axum::Json(import::import(&caller.changing_many(&api).await?, wish, body).await?))
 }
 
 /// The tenant that is meant; `None`: all, as the operator means them who names none.

@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use modelet_catalog::CatalogError;
 use modelet_engine::{CompileError, LoadError, ScaleError};
 
+use super::conditions::tag;
 use crate::child::Death;
 use crate::error::ControlError;
 use crate::wire::{Problem, Readiness};
@@ -13,6 +14,8 @@ use crate::wire::{Problem, Readiness};
 pub(crate) const CREATED: StatusCode = StatusCode::CREATED;
 /// All is as it was asked for.
 pub(crate) const OK: StatusCode = StatusCode::OK;
+/// The caller has it already.
+pub(crate) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 /// The media type of a problem.
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -26,7 +29,11 @@ impl IntoResponse for ControlError {
             Self::Internal(cause) => tracing::error!(code, error = %cause, "an admin request failed"),
             refused => tracing::debug!(code, reason = %refused, "an admin request was refused"),
         }
-        problem(status, code, self.to_string())
+        let mut response = problem(status, code, self.to_string());
+        if let Self::Unexpected { now: Some(now), .. } = &self {
+            tag(&mut response, now);
+        }
+        response
     }
 }
 
@@ -107,6 +114,7 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::NoModel(_) => (StatusCode::NOT_FOUND, "no-model"),
         E::Archive(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-archive"),
         E::ImportConflicts(_) => (StatusCode::CONFLICT, "import-conflicts"),
+        E::Unexpected { .. } => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
         E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed-meanwhile"),
         E::NoBlob(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-blob"),
         E::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-manifest"),

@@ -19,6 +19,7 @@ impl From<StoreError> for ControlError {
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
             StoreError::Count { what, max, used } => Self::Count { what, max, used },
+            StoreError::Unexpected { thing, now } => Self::Unexpected { thing, now },
             StoreError::Taken(_) => Self::ChangedMeanwhile,
             refused @ StoreError::OtherDigest { .. } => Self::Archive(refused.to_string()),
             StoreError::ModelMissing(model) => Self::NoModel(model),
