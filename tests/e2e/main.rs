@@ -40,6 +40,7 @@ mod hostile_code;
 mod hostile_models;
 mod idle;
 mod images;
+mod importing;
 mod keys;
 mod keyvalue;
 mod ladder;

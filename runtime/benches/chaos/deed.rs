@@ -1,6 +1,7 @@
 //! One change: how it is asked for, and what it makes of a state.
 
-use crate::state::State;
+use crate::account::Row;
+use crate::state::{Imported, State};
 
 /// A change that its writer may make now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub(crate) enum Deed {
     Revoke { model: String, to: String },
     /// A key gets another secret: the one that is known opens no longer.
     Rotate { key: String },
+    /// A secret of functions gets another value.
+    Keep { secret: String, file: String, value: String },
+    /// A tenant is as an archive has it.
+    Import { tenant: String, archive: String, imported: Imported },
 }
 
 impl Deed {
@@ -72,6 +77,56 @@ impl Deed {
             Self::Grant { model, to, share: true } => words(&["model", "grant", model, "--to", to, "--share-batch"]),
             Self::Revoke { model, to } => words(&["model", "revoke", model, "--to", to]),
             Self::Rotate { key } => words(&["key", "rotate", key, "--json"]),
+            Self::Keep { secret, file, .. } => words(&["secret", "set", secret, "--file", file]),
+            Self::Import { archive, .. } => words(&["import", archive, "--replace"]),
+        }
+    }
+
+    /// The rows of the audit that say so.
+    pub(crate) fn rows(&self, state: &State) -> Vec<Row> {
+        let row = |kind: &str, tenant: &str, subject: &str| Row {
+            kind: kind.to_owned(),
+            tenant: tenant.to_owned(),
+            subject: subject.to_owned(),
+        };
+        let own = |kind: &str, subject: &str| row(kind, "default", subject);
+        let of = |kind: &str, name: &str, version: &u32| own(kind, &format!("{name}@{version}"));
+        match self {
+            Self::Deploy { function, version, .. } => vec![of("function.deploy", function, version)],
+            Self::Rollback { function, version, .. } => vec![of("function.rollback", function, version)],
+            Self::Retire { function, version } => vec![of("function.remove", function, version)],
+            Self::Drop { function } => {
+                let versions = state.functions.get(function).into_iter().flat_map(|deployed| deployed.versions.keys());
+                versions.map(|version| of("function.remove", function, version)).collect()
+            }
+            Self::Scale { function, .. } => vec![own("function.scale", function)],
+            Self::Push { model, version, label, .. } => {
+                let labels = label.iter().map(|_| of("model.label", model, version));
+                std::iter::once(of("model.push", model, version)).chain(labels).collect()
+            }
+            Self::Label { model, version, .. } => vec![of("model.label", model, version)],
+            Self::Unlabel { model, label } => {
+                let at = state.models.get(model).and_then(|model| model.labels.get(label));
+                at.map(|version| of("model.unlabel", model, version)).into_iter().collect()
+            }
+            Self::Remove { model, version } => {
+                let labels = state.models.get(model).into_iter().flat_map(|model| model.labels.values());
+                let labels = labels.filter(|at| *at == version).map(|_| of("model.unlabel", model, version));
+                labels.chain([of("model.remove", model, version)]).collect()
+            }
+            Self::Share { function, live, .. } => vec![of("function.traffic", function, live)],
+            Self::Unshare { function } => {
+                let live = state.functions.get(function).map(|deployed| deployed.live).unwrap_or_default();
+                vec![of("function.traffic", function, &live)]
+            }
+            Self::Tenant { name } => vec![row("tenant.create", name, name)],
+            Self::Limit { name, .. } => vec![row("tenant.limits", name, name)],
+            Self::Dissolve { name } => vec![row("tenant.remove", name, name)],
+            Self::Grant { model, .. } => vec![own("model.grant", model)],
+            Self::Revoke { model, .. } => vec![own("model.revoke", model)],
+            Self::Rotate { key } => vec![own("key.rotate", key)],
+            Self::Keep { secret, .. } => vec![own("secret.set", secret)],
+            Self::Import { tenant, .. } => vec![row("tenant.import", tenant, tenant)],
         }
     }
 
@@ -135,6 +190,8 @@ impl Deed {
                 after.models.entry(model.clone()).and_modify(|model| _ = model.grants.remove(to));
             }
             Self::Rotate { .. } => after.key_opens = false,
+            Self::Keep { value, .. } => after.secret.clone_from(value),
+            Self::Import { imported, .. } => after.imported.clone_from(imported),
         }
         after
     }

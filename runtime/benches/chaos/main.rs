@@ -1,21 +1,24 @@
 //! `cargo xtask chaos`: a server that is killed in the middle of its work, two hundred times.
 //!
 //! Writers change things through the command line, as fast as they are answered: they deploy, roll back, share out, push, label, grant,
-//! scale and remove, make and limit tenants and rotate keys. At a moment
-//! that nobody knows the server is killed (SIGKILL). What is left on the disk is checked, the server starts again, and what it
-//! then says is compared, value by value, with what had been acknowledged. Each writer has one change of which it does not know
-//! whether it was made: that one is there as a whole, or not at all.
+//! scale and remove, make and limit tenants, rotate keys, set secrets and import archives. At a moment that nobody knows the server
+//! is killed (SIGKILL). What is left on the disk is checked, the server starts again, and what it then says is compared, value by
+//! value, with what had been acknowledged; the audit has the rows of these changes and no others. Each writer has one change of which
+//! it does not know whether it was made: that one is there as a whole, or not at all.
 //!
 //! - `state`: what a writer's things are; `deed`: a change of them, how it is asked for, and what it makes of a state.
-//! - `writer`: changes until the server is gone, and keeps the account.
+//! - `writer`: changes until the server is gone, and keeps the account; `kept`: what each has besides what it makes and removes.
+//! - `account`: the rows of the audit.
 //! - `seen`: what the server says.
 //! - `verdict`: what came of it.
 //!
 //! `--cycles N` (200): how often. `--seed S`: the same choices again; the moments are still the machine's.
 
+mod account;
 #[path = "../instances/components.rs"]
 mod components;
 mod deed;
+mod kept;
 mod seen;
 mod state;
 #[path = "../support/mod.rs"]
@@ -34,6 +37,7 @@ use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use modelet_store::Store;
 
+use account::Account;
 use support::site::Site;
 use verdict::Verdict;
 use writer::Writer;
@@ -91,8 +95,13 @@ fn chaos(arguments: &Arguments) -> Result<Verdict> {
     let mut writers =
         (0..WRITERS).map(|number| Writer::new(number, &site, random.fork())).collect::<Result<Vec<_>>>()?;
     let mut verdict = Verdict::new(arguments.seed);
+    let mut account = Account::default();
+    site.server.kill()?;
+    site.server.stop();
+    account.read(&Store::open(&site.data())?)?;
+    site.restart()?;
     for cycle in 1..=arguments.cycles {
-        one(&mut site, &mut writers, Duration::from_millis(random.u64(LIFE_MS)), &mut verdict)
+        one(&mut site, &mut writers, &mut account, Duration::from_millis(random.u64(LIFE_MS)), &mut verdict)
             .with_context(|| format!("cycle {cycle}"))?;
         if cycle % 10 == 0 {
             eprintln!("chaos: cycle {cycle}: {} changes acknowledged", verdict.acknowledged());
@@ -103,7 +112,13 @@ fn chaos(arguments: &Arguments) -> Result<Verdict> {
 }
 
 /// Works for a while, dies, is looked at, and lives again.
-fn one(site: &mut Site, writers: &mut [Writer], life: Duration, verdict: &mut Verdict) -> Result<()> {
+fn one(
+    site: &mut Site,
+    writers: &mut [Writer],
+    account: &mut Account,
+    life: Duration,
+    verdict: &mut Verdict,
+) -> Result<()> {
     let is_dead = AtomicBool::new(false);
     let shared = &*site;
     thread::scope(|scope| {
@@ -123,10 +138,12 @@ fn one(site: &mut Site, writers: &mut [Writer], life: Duration, verdict: &mut Ve
     let store = Store::open(Path::new(&site.data()))?;
     verdict.verified(&store.verify()?);
     let scales = store.scales()?.into_iter().map(|(_, name, min)| (name.to_string(), min)).collect();
+    let noted = account.read(&store)?;
+    verdict.noted(noted.len());
     drop(store);
     verdict.ready(site.restart()?);
     for writer in writers {
-        verdict.compared(writer.compare(site, &scales)?);
+        verdict.compared(writer.compare(site, &scales, &noted)?);
     }
     Ok(())
 }

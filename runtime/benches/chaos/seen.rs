@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use modelet_control::wire;
+use modelet_spec::Version;
 use serde::Deserialize;
 
+use crate::kept::Kept;
 use crate::state::{Function, Model, State};
 use crate::support::Request;
 use crate::support::site::Site;
@@ -24,7 +26,7 @@ pub(crate) type Scales = BTreeMap<String, u32>;
 ///
 /// # Errors
 /// When the server does not say, or a function that should serve does not answer.
-pub(crate) fn state(site: &Site, prefix: &str, secret: &str, scales: &Scales) -> Result<State> {
+pub(crate) fn state(site: &Site, prefix: &str, secret: &str, kept: &Kept, scales: &Scales) -> Result<State> {
     let functions: wire::Functions = listed_of(site, &["function", "list", "--json"])?;
     let own = functions.functions.into_iter().filter(|function| function.name.as_str().starts_with(prefix));
     let functions = own.map(|f| Ok((f.name.to_string(), function(site, &f, scales)?))).collect::<Result<_>>()?;
@@ -36,17 +38,14 @@ pub(crate) fn state(site: &Site, prefix: &str, secret: &str, scales: &Scales) ->
     let tenants = own.map(|tenant| (tenant.name.to_string(), tenant.limits.functions)).collect();
     let status = Request::get("/v1/server").signed(secret).ask(site.admin()?)?.status;
     ensure!(matches!(status, 200 | 401), "a key is answered {status}");
-    Ok(State { functions, models, tenants, key_opens: status == 200 })
+    let (secret, imported) = (kept.value(site)?, kept.imported(site)?);
+    Ok(State { functions, models, tenants, key_opens: status == 200, secret, imported })
 }
 
 fn function(site: &Site, listed: &wire::Function, scales: &Scales) -> Result<Function> {
     let name = &listed.name;
     ensure!(listed.serving, "{name} does not serve");
-    // By its number, also where it has but a part of the requests.
-    let live = Request::get(&format!("/{name}?key=stamp")).signed(&site.key()?);
-    let answer = live.with_header("modelet-version", listed.version).ask(site.server.address)?;
-    ensure!(answer.status == 200, "{name} answers {}", answer.status);
-    let settings: Settings = serde_json::from_slice(&answer.body).with_context(|| format!("what {name} answers"))?;
+    let stamp = setting(site, name.as_str(), "stamp", Some(listed.version))?;
     let kept: wire::FunctionVersions = listed_of(site, &["function", "versions", name.as_str(), "--json"])?;
     let parts = kept.versions.iter().filter(|v| v.percent > 0).map(|v| (v.version.get(), u32::from(v.percent)));
     let shares: BTreeMap<u32, u32> = parts.collect();
@@ -54,9 +53,24 @@ fn function(site: &Site, listed: &wire::Function, scales: &Scales) -> Result<Fun
         shares: if shares.len() > 1 { shares } else { BTreeMap::new() },
         live: listed.version.get(),
         versions: kept.versions.iter().map(|v| (v.version.get(), v.digest.to_string())).collect(),
-        stamp: settings.one.unwrap_or_default(),
+        stamp,
         min: scales.get(name.as_str()).copied().unwrap_or_default(),
     })
+}
+
+/// What the function at a path finds under a key of its configuration; of this version, also where it has but a part of the requests.
+///
+/// # Errors
+/// When it does not answer.
+pub(crate) fn setting(site: &Site, path: &str, key: &str, version: Option<Version>) -> Result<String> {
+    let mut request = Request::get(&format!("/{path}?key={key}")).signed(&site.key()?);
+    if let Some(version) = version {
+        request = request.with_header("modelet-version", version);
+    }
+    let answer = request.ask(site.server.address)?;
+    ensure!(answer.status == 200, "{path} answers {}", answer.status);
+    let settings: Settings = serde_json::from_slice(&answer.body).with_context(|| format!("what {path} answers"))?;
+    Ok(settings.one.unwrap_or_default())
 }
 
 fn model(site: &Site, name: &str) -> Result<Model> {
@@ -73,6 +87,10 @@ fn model(site: &Site, name: &str) -> Result<Model> {
     })
 }
 
-fn listed_of<T: serde::de::DeserializeOwned>(site: &Site, arguments: &[&str]) -> Result<T> {
+/// A listing.
+///
+/// # Errors
+/// When the server refuses it, or it is none.
+pub(crate) fn listed_of<T: serde::de::DeserializeOwned>(site: &Site, arguments: &[&str]) -> Result<T> {
     serde_json::from_str(&site.modelet(arguments)?).with_context(|| arguments.join(" "))
 }

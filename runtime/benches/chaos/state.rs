@@ -13,6 +13,19 @@ pub(crate) struct State {
     pub(crate) tenants: BTreeMap<String, Option<u32>>,
     /// Whether the secret that is known of the writer's key opens.
     pub(crate) key_opens: bool,
+    /// What the function that has the writer's secret finds.
+    pub(crate) secret: String,
+    /// What the last import has made.
+    pub(crate) imported: Imported,
+}
+
+/// What is served of a tenant that is imported.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Imported {
+    /// What its function answers: a value of its configuration.
+    pub(crate) stamp: String,
+    /// The digest of its model's labelled version.
+    pub(crate) model: String,
 }
 
 /// A function as it serves.
@@ -46,9 +59,10 @@ impl State {
     pub(crate) fn difference(&self, seen: &Self) -> String {
         let of = |what: &Self| {
             let tenants = format!("{:?}, the key opens: {}", what.tenants, what.key_opens);
-            [format!("{:?}", what.functions), format!("{:?}", what.models), tenants]
+            let kept = format!("{:?}, {:?}", what.secret, what.imported);
+            [format!("{:?}", what.functions), format!("{:?}", what.models), tenants, kept]
         };
-        let pairs = ["functions", "models", "tenants"].into_iter().zip(of(self)).zip(of(seen));
+        let pairs = ["functions", "models", "tenants", "kept"].into_iter().zip(of(self)).zip(of(seen));
         let pairs: Vec<_> = pairs.map(|((what, ours), theirs)| (what, ours, theirs)).collect();
         let told = pairs.iter().filter(|(_, ours, theirs)| ours != theirs);
         told.map(|(what, ours, theirs)| format!("{what}: {ours} was acknowledged, {theirs} is there"))

@@ -23,6 +23,8 @@ pub(crate) struct Verdict {
     acknowledged: u64,
     ready: Vec<Duration>,
     contents: u64,
+    /// Rows of the audit.
+    noted: usize,
     /// What a check of the store found.
     damages: Vec<String>,
     made: u64,
@@ -39,6 +41,7 @@ impl Verdict {
             acknowledged: 0,
             ready: Vec::new(),
             contents: 0,
+            noted: 0,
             damages: Vec::new(),
             made: 0,
             not_made: 0,
@@ -61,6 +64,11 @@ impl Verdict {
     pub(crate) fn verified(&mut self, verified: &Verified) {
         self.contents += verified.contents;
         self.damages.extend(verified.faults.iter().cloned());
+    }
+
+    /// How many rows of the audit say what keys have changed in a life.
+    pub(crate) fn noted(&mut self, rows: usize) {
+        self.noted += rows;
     }
 
     /// How long a start took.
@@ -98,6 +106,8 @@ impl Verdict {
             made + not_made
         );
         promises.line("in between", told, Some(lost == 0));
+        let told = format!("{} rows of changes by keys, the chain checked in each life", self.noted);
+        promises.line("audit", told, Some(self.noted > 0 && lost == 0));
         let damaged = self.damages.len();
         let told = format!("{} contents compared with their digests, {damaged} faults", self.contents);
         promises.line("store", told, Some(damaged == 0));

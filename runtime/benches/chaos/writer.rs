@@ -10,8 +10,10 @@ use fastrand::Rng;
 use modelet_control::wire;
 use modelet_spec::Digest;
 
+use crate::account::{self, Row};
 use crate::components::numbered;
 use crate::deed::Deed;
+use crate::kept::Kept;
 use crate::seen;
 use crate::state::State;
 use crate::support::places;
@@ -47,6 +49,18 @@ pub(crate) struct Writer {
     /// A key, and its secret as far as it is known.
     key: String,
     secret: String,
+    kept: Kept,
+    /// The rows of the audit that the changes of this life must have left.
+    rows: Vec<Row>,
+}
+
+/// The same model with these words in it, so that it is another.
+///
+/// # Errors
+/// When there are more than 127 bytes of them.
+pub(crate) fn renamed(model: &[u8], words: &str) -> Result<Vec<u8>> {
+    let length = u8::try_from(words.len()).ok().filter(|length| *length < 0x80).context("too many words")?;
+    Ok([model, &[DOC_STRING, length], words.as_bytes()].concat())
 }
 
 /// What a look at the server said.
@@ -80,10 +94,15 @@ impl Writer {
         let folder = projects.values().next().context("a writer has functions")?.0.clone();
         let key: wire::KeyWithSecret =
             serde_json::from_str(&site.modelet(&["key", "create", "--scope", "read", "--json"])?)?;
+        let secret = "the first value".to_owned();
+        let kept = Kept::make(site, &format!("w{number}"), &secret, &component, &model)?;
+        let imported = kept.imported(site)?;
         Ok(Self {
             prefix,
             random,
-            state: State { key_opens: true, ..State::default() },
+            state: State { key_opens: true, secret, imported, ..State::default() },
+            kept,
+            rows: Vec::new(),
             key: key.key.id,
             secret: key.secret,
             newest: BTreeMap::new(),
@@ -123,11 +142,19 @@ impl Writer {
     ///
     /// # Errors
     /// When the server does not say.
-    pub(crate) fn compare(&mut self, site: &Site, scales: &seen::Scales) -> Result<Compared> {
-        let seen = seen::state(site, &self.prefix, &self.secret, scales)?;
+    pub(crate) fn compare(&mut self, site: &Site, scales: &seen::Scales, noted: &[Row]) -> Result<Compared> {
+        let seen = seen::state(site, &self.prefix, &self.secret, &self.kept, scales)?;
         let open = self.open.take();
-        if let Some(deed) = open.as_ref().filter(|deed| deed.apply(&self.state) == seen) {
+        let is_made = open.as_ref().filter(|deed| deed.apply(&self.state) == seen);
+        if let Some(deed) = is_made {
             self.done(deed);
+        }
+        let noted: Vec<_> = noted.iter().filter(|row| self.is_own(row)).cloned().collect();
+        if let Some(told) = account::difference(&std::mem::take(&mut self.rows), &noted) {
+            self.state = seen;
+            return Ok(Compared::Differs(format!("{told}; open was {open:?}")));
+        }
+        if is_made.is_some() {
             return Ok(Compared::Made);
         }
         if seen != self.state {
@@ -138,7 +165,16 @@ impl Writer {
         Ok(if open.is_some() { Compared::NotMade } else { Compared::Nothing })
     }
 
+    /// Whether a row of the audit is of one of this writer's things.
+    fn is_own(&self, row: &Row) -> bool {
+        let is_named = [&row.tenant, &row.subject].iter().any(|name| name.starts_with(&self.prefix));
+        // An import has as many rows as it changes things; the one of its tenant says that it was made.
+        let is_import = row.tenant == self.kept.tenant && row.kind == "tenant.import";
+        is_named || is_import || row.subject == self.key || row.subject == self.kept.secret
+    }
+
     fn done(&mut self, deed: &Deed) {
+        self.rows.extend(deed.rows(&self.state));
         self.state = deed.apply(&self.state);
         match deed {
             Deed::Push { model, version, .. } => _ = self.newest.insert(model.clone(), *version),
@@ -165,7 +201,7 @@ impl Writer {
             return Ok(Deed::Rotate { key: self.key.clone() });
         }
         loop {
-            let chosen = match self.random.u8(..19) {
+            let chosen = match self.random.u8(..21) {
                 0..3 => self.deploy()?,
                 3 => self.scale(),
                 4 => self.rollback(),
@@ -181,6 +217,8 @@ impl Writer {
                 15 => self.grant(),
                 16 => self.revoke(),
                 17 => self.share(),
+                18 => Some(self.keep()?),
+                19 => self.import()?,
                 _ => self.unshare(),
             };
             if let Some(deed) = chosen.filter(|deed| deed.apply(&self.state) != self.state) {
@@ -287,10 +325,7 @@ impl Writer {
     fn push(&mut self) -> Result<Deed> {
         self.made += 1;
         let model = self.thing();
-        let text = format!("{}{}", self.prefix, self.made);
-        let mut bytes = self.model.clone();
-        bytes.extend([DOC_STRING, u8::try_from(text.len())?]);
-        bytes.extend(text.as_bytes());
+        let bytes = renamed(&self.model, &format!("{}{}", self.prefix, self.made))?;
         fs::write(&self.model_file, &bytes)?;
         Ok(Deed::Push {
             version: self.newest.get(&model).map_or(1, |newest| newest + 1),
@@ -299,6 +334,20 @@ impl Writer {
             label: self.random.bool().then(|| self.any_label()),
             model,
         })
+    }
+
+    fn keep(&mut self) -> Result<Deed> {
+        self.made += 1;
+        let value = format!("value {}", self.made);
+        fs::write(&self.kept.secret_file, &value)?;
+        Ok(Deed::Keep { secret: self.kept.secret.clone(), file: places::text(&self.kept.secret_file)?, value })
+    }
+
+    fn import(&mut self) -> Result<Option<Deed>> {
+        let others = self.kept.archives.iter().filter(|(_, imported)| *imported != self.state.imported);
+        let Some((archive, imported)) = self.random.choice(others.collect::<Vec<_>>()) else { return Ok(None) };
+        let (tenant, imported) = (self.kept.tenant.clone(), imported.clone());
+        Ok(Some(Deed::Import { tenant, archive: places::text(archive)?, imported }))
     }
 
     fn label(&mut self) -> Option<Deed> {

@@ -213,8 +213,13 @@ const ROOMY: &str = "[limits]\nconcurrency = 128\n[instances]\nmax_requests = 10
 
 /// A manifest of a function with the route `/NAME`, open to all.
 pub(crate) fn manifest(name: &str, sections: &str) -> String {
+    manifest_at(name, &format!("/{name}"), sections)
+}
+
+/// The same with another route.
+pub(crate) fn manifest_at(name: &str, path: &str, sections: &str) -> String {
     let head = format!("name = \"{name}\"\n[build]\ncomponent = \"guest.wasm\"\n");
-    format!("{head}[[route]]\npath = \"/{name}\"\nauth = \"none\"\n{sections}")
+    format!("{head}[[route]]\npath = \"{path}\"\nauth = \"none\"\n{sections}")
 }
 
 fn serve(cores: Cores, variables: &[(&str, &str)], data: &str) -> Result<Server> {

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# fetch-deb.sh SUITE PACKAGE VERSION SHA256 FOLDER
+# fetch-deb.sh SUITE SOURCE PACKAGE VERSION SHA256 FOLDER
 #
-# Puts one architecture-independent Debian package into FOLDER and prints its path. The package comes from the mirror that this
-# machine's apt uses, through a private apt state (the system's lists and sources are not touched), with apt's signature
-# checks and the SHA-256 given here. A file already in FOLDER with that SHA-256 is taken as it is.
+# Puts one architecture-independent Debian package, made from the source package SOURCE, into FOLDER and prints its path. The
+# package comes from the mirror that this machine's apt uses, through a private apt state (the system's lists and sources are not
+# touched), with apt's signature checks and the SHA-256 given here. A version that the suite no longer lists, because it has a
+# newer one, is taken from the mirror's pool, where it stays for a while; then the SHA-256 alone vouches for it. A file already in
+# FOLDER with that SHA-256 is taken as it is.
 set -euo pipefail
 say() { printf 'fetch-deb: %s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
-[ $# -eq 5 ] || die "usage: fetch-deb.sh SUITE PACKAGE VERSION SHA256 FOLDER"
-suite=$1 package=$2 version=$3 sha256=$4 folder=$5
+[ $# -eq 6 ] || die "usage: fetch-deb.sh SUITE SOURCE PACKAGE VERSION SHA256 FOLDER"
+suite=$1 source=$2 package=$3 version=$4 sha256=$5 folder=$6
 file=$folder/${package}_${version//:/%3a}_all.deb
 
 sound() { [ -f "$1" ] && echo "$sha256  $1" | sha256sum -c --quiet - >/dev/null 2>&1; }
@@ -40,7 +42,14 @@ apt=(apt-get -qq
 say "reading the index of $suite"
 "${apt[@]}" update >&2 || die "the index of $suite could not be read from $mirror"
 say "downloading $package $version"
-(cd "$state/here" && "${apt[@]}" download "$package=$version" >&2) || die "$mirror does not have $package $version in $suite"
+if ! (cd "$state/here" && "${apt[@]}" download "$package=$version" >&2 2>"$state/told"); then
+  # In a file's name there is no epoch; the pool sorts by the first letter of the source, `lib` being a letter of its own.
+  case $source in lib*) letter=${source:0:4} ;; *) letter=${source:0:1} ;; esac
+  url=${mirror%/}/pool/main/$letter/$source/${package}_${version#*:}_all.deb
+  say "$suite lists another version; trying the pool"
+  /usr/lib/apt/apt-helper -qq -o APT::Sandbox::User=root download-file "$url" "$state/here/$package.deb" "SHA256:$sha256" >&2 \
+    || { cat "$state/told" >&2; die "$mirror has $package $version neither in $suite nor in its pool"; }
+fi
 got=$(echo "$state"/here/*.deb)
 sound "$got" || die "$package $version has another SHA-256 than the pinned $sha256"
 # Written beside its place and renamed, so that a stopped run leaves no half file under the final name.

@@ -10,11 +10,15 @@
 set -euo pipefail
 
 # One line per compiler: release, commit, suite, version of rust-src, its SHA-256.
+# A suite lists only the newest version of a package; fetch-deb.sh takes an older one from the archive's pool while it is there.
 rust_src_pins='
 1.95.0 59807616e1fa2540724bfbac14d7976d7e4a3860 trixie-backports 1.95.0+dfsg1-2~bpo13+1 7b76db5b880a77f9e52975d2baa6209d2f76d2c9c2789515c3088cb960e2c83b
 '
-# Of the same weeks as the wasi-sdk that this Rust release was made with.
-wasi_libc_pin='trixie-backports wasi-libc 0.0~git20260129.ec0effd-3~bpo13+1 45eb80a2d4dcf7fe54c8e5c5d6a3cd165a3682fccc124c46f7abc6255c9b1bce'
+# The first one that can be had: of the same weeks as the wasi-sdk that this Rust release was made with, then a later one.
+wasi_libc_pins='
+trixie-backports wasi-libc wasi-libc 0.0~git20260129.ec0effd-3~bpo13+1 45eb80a2d4dcf7fe54c8e5c5d6a3cd165a3682fccc124c46f7abc6255c9b1bce
+trixie-backports wasi-libc wasi-libc 0.0~git20260423.161b319-2~bpo13+1 578dd9d29188bfc3ebd9554fdd8b238324a4faac8c169bf0f882956e3fe187de
+'
 
 target=wasm32-wasip2
 here=$(cd "$(dirname "$0")" && pwd)
@@ -63,13 +67,16 @@ done
 if [ ${#missing[@]} -eq 0 ]; then say "already there"; exit 0; fi
 
 build() { # -> $work/out
-  local pin source libc flags
-  pin=$(awk -v r="$release" -v c="$commit" '$1 == r && $2 == c { print $3, "rust-src", $4, $5 }' <<<"$rust_src_pins")
+  local pin source libc='' flags
+  pin=$(awk -v r="$release" -v c="$commit" '$1 == r && $2 == c { print $3, "rustc", "rust-src", $4, $5 }' <<<"$rust_src_pins")
   [ -n "$pin" ] || die "no source package is pinned for rustc $release ($commit): add its line to rust_src_pins in $here/install-wasm-target.sh"
-  # shellcheck disable=SC2086 # a pin is four words
+  # shellcheck disable=SC2086 # a pin is five words
   source=$(bash "$here/fetch-deb.sh" $pin "$cache/downloads") || exit 1
-  # shellcheck disable=SC2086
-  libc=$(bash "$here/fetch-deb.sh" $wasi_libc_pin "$cache/downloads") || exit 1
+  while read -r pin; do
+    # shellcheck disable=SC2086
+    [ -z "$pin" ] || libc=$(bash "$here/fetch-deb.sh" $pin "$cache/downloads" </dev/null) && [ -n "$libc" ] && break
+  done <<<"$wasi_libc_pins"
+  [ -n "$libc" ] || die "no pinned version of wasi-libc can be had"
   dpkg-deb -x "$libc" libc
   dpkg-deb --fsys-tarfile "$source" | tar -x --strip-components=4 --wildcards \
     "./usr/src/rustc-$release/library" "./usr/src/rustc-$release/src/version"
@@ -87,7 +94,7 @@ build() { # -> $work/out
   mkdir -p out/lib/self-contained
   cp build/$target/dist/deps/*.rlib out/lib/
   cp libc/usr/lib/$target/{libc.a,crt1-command.o,crt1-reactor.o} out/lib/self-contained/
-  printf 'rustc %s %s\n%s\n' "$release" "$commit" "$wasi_libc_pin" >out/built-from-source
+  printf 'rustc %s %s\n%s\n' "$release" "$commit" "$pin" >out/built-from-source
 }
 
 # A toolchain that already has it, by this script, is as good as building again.

@@ -14,6 +14,7 @@ use std::process::Command;
 
 /// Debian ships the cases as files: data only, so the package serves any system.
 const SUITE: &str = "bookworm";
+const SOURCE: &str = "onnx";
 const PACKAGE: &str = "libonnx-testdata";
 const VERSION: &str = "1.12.0-2";
 const SHA256: &str = "7dc0912e02f79ece102331411a751b091bc0e191c9fb1287f8cdfbe5530f6027";
@@ -62,7 +63,7 @@ pub(crate) fn cases(places: &Places) -> Result<PathBuf, Failure> {
         return Ok(cases);
     }
     let mut fetch = Command::new("bash");
-    fetch.arg(places.root.join("runtime/xtask/scripts/fetch-deb.sh")).args([SUITE, PACKAGE, VERSION, SHA256]);
+    fetch.arg(places.root.join("runtime/xtask/scripts/fetch-deb.sh")).args([SUITE, SOURCE, PACKAGE, VERSION, SHA256]);
     fetch.arg(places.cache.join("downloads")).stderr(std::process::Stdio::inherit());
     let package = process::quietly(&mut fetch)?;
     let staging = Staging::beside(&folder)?;

@@ -6,6 +6,7 @@ mod bound;
 mod caller;
 pub(crate) mod conditions;
 mod described;
+mod drain;
 mod extract;
 mod functions;
 mod grants;
@@ -84,6 +85,8 @@ impl Control {
             .method_not_allowed_fallback(unknown_method)
             .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
             .layer(middleware::from_fn_with_state(api.clone(), guard))
+            // Outside of it: what it refuses has a body, too.
+            .layer(middleware::from_fn(drain::drain))
             .with_state(api)
     }
 }

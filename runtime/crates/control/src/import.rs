@@ -5,6 +5,7 @@
 //! component is compiled here, as at a push and a deploy ([`admit`]); then one transaction of the store makes it so.
 
 mod admit;
+mod limits;
 mod plan;
 mod receive;
 mod routes;
@@ -17,12 +18,12 @@ use modelet_spec::TenantName;
 use modelet_store::{Import, ImportedTenant};
 
 use crate::acting::Acting;
-use crate::archive::ArchiveManifest;
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::tenants::{self, Book};
-use crate::{memory, switch, wire};
+use crate::tenants::{self, Book, Entries, Kept};
+use crate::{memory, wire};
 use plan::{Plan, plan};
+use receive::Received;
 
 /// How an archive is to come in.
 #[derive(Debug, Clone)]
@@ -35,53 +36,52 @@ pub(crate) struct Wish {
     pub(crate) replace: bool,
 }
 
-/// Takes an archive in, or says what that would change.
+/// Takes an archive in, or says what that would change. What runs this must not stop with the client that asked: what is committed is
+/// to be served.
 pub(crate) async fn import(control: &Acting, wish: Wish, body: Body) -> Result<wire::Imported, ControlError> {
     control.loaded()?;
     let mut received = receive::receive(control, &wish, body).await?;
-    let planned = received.plan.clone();
-    if wish.dry_run || planned.is_empty() {
-        return Ok(planned.told(wish.dry_run));
+    if wish.dry_run || received.plan.is_empty() {
+        return Ok(received.plan.told(wish.dry_run));
     }
-    let tenants = admit::admit(control, &planned, &mut received.kept).await?;
+    let tenants = admit::admit(control, &mut received).await?;
     let _publishing = control.publishing.lock().await;
-    received.kept.refresh(&control.store)?;
-    commit(control, &received.manifest, &wish, &planned, tenants).await?;
-    drop(received);
-    Ok(planned.told(false))
+    let this = control.clone();
+    let (plan, (before, kept)) = blocking(move || commit(&this, received, &wish, tenants)).await?;
+    tenants::replace(before, kept).await?;
+    if control.inference.ready().is_ok() {
+        memory::load_pinned(control).await?;
+    }
+    Ok(plan.told(false))
 }
 
-/// Makes it so, if nothing of what was planned with has changed meanwhile. The caller holds `publishing`.
-async fn commit(
+/// Makes it so, if nothing of what was planned with has changed meanwhile. The caller holds `publishing`. Blocks.
+fn commit(
     control: &Acting,
-    manifest: &ArchiveManifest,
+    mut received: Received,
     wish: &Wish,
-    planned: &Plan,
     tenants: Vec<ImportedTenant>,
-) -> Result<(), ControlError> {
-    let (this, manifest, wish, planned) = (control.clone(), manifest.clone(), wish.clone(), planned.clone());
-    let changed = blocking(move || {
-        if plan(&this, &manifest, &wish)? != planned {
-            return Err(ControlError::ChangedMeanwhile);
-        }
-        let detail = format!("exported {}", manifest.exported);
-        let import = Import { tenants: tenants.clone(), detail };
-        let _both = this.both.write();
-        this.models.grants.change(&this.changes(), |changes| Ok(changes.import(&import)?))?;
-        tracing::info!(tenants = tenants.len(), exported = %manifest.exported, "imported");
-        this.tenants.store(Arc::new(Book::read(&this.store)?));
-        // What new tenants were given is kept from the others from now on.
-        this.catalog.store(Arc::new(switch::those(&this, |_| true)?.build()));
-        let is_served_otherwise =
-            |t: &&ImportedTenant| t.limits.is_some() || !t.serving.is_empty() || !t.scales.is_empty();
-        let names = tenants.iter().filter(is_served_otherwise).map(|tenant| &tenant.name);
-        names.map(|name| tenants::reload(&this, name)).collect::<Result<Vec<_>, _>>()
-    });
-    for (before, kept) in changed.await? {
-        tenants::replace(before, kept).await?;
+) -> Result<(Plan, (Entries, Kept)), ControlError> {
+    received.kept.refresh(&control.store)?;
+    if plan(control, &received.manifest, wish)? != received.plan {
+        return Err(ControlError::ChangedMeanwhile);
     }
-    if control.inference.ready().is_ok() {
-        memory::load_pinned(control)?;
-    }
-    Ok(())
+    let exported = received.manifest.exported;
+    let import = Import { tenants, detail: format!("exported {exported}") };
+    let _both = control.both.write();
+    control.models.grants.change(&control.changes(), |changes| Ok(changes.import(&import)?))?;
+    tracing::info!(tenants = import.tenants.len(), %exported, "imported");
+    Ok((received.plan, serve(control, &import.tenants)?))
+}
+
+/// Has the catalog be what the store is now, in one step: what new tenants were given is kept from the others from then on, too. Blocks.
+fn serve(control: &Acting, tenants: &[ImportedTenant]) -> Result<(Entries, Kept), ControlError> {
+    let book = Arc::new(Book::read(&control.store)?);
+    control.tenants.store(Arc::clone(&book));
+    control.books.set_gates(&book);
+    let is_served_otherwise = |tenant: &&ImportedTenant| {
+        tenant.claims.is_some() || tenant.limits.is_some() || !tenant.serving.is_empty() || !tenant.scales.is_empty()
+    };
+    let names = tenants.iter().filter(is_served_otherwise).map(|tenant| tenant.name.clone());
+    tenants::reload(control, &names.collect())
 }

@@ -41,6 +41,7 @@ mod optimise;
 mod options;
 mod page;
 mod pinned;
+mod private_file;
 mod push;
 mod refusals;
 mod remove;

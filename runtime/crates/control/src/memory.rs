@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use modelet_inference::{LoadError, Unload};
+use modelet_inference::{LoadError, ModelHandle, Unload};
 use modelet_spec::{ModelName, Pick, TenantName};
 use modelet_store::{ModelVersion, Pin};
 
 use crate::acting::Acting;
+use crate::api::respond::with_sources;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::pinned::Pinned;
@@ -66,23 +67,42 @@ pub(crate) async fn unload(control: &Arc<Control>, named: Named) -> Result<wire:
     .await
 }
 
-/// At the start: pins what was pinned, and loads it in the background.
-pub(crate) fn load_pinned(control: &Arc<Control>) -> Result<(), ControlError> {
-    for pin in control.store.pins()? {
-        let Some(version) = control.store.model(&pin.tenant, &pin.name, &Pick::Version(pin.version))? else { continue };
-        let Ok(handle) = control.handle(&version) else { continue };
+/// At the start, and after an import: pins what was pinned, and loads it in the background.
+pub(crate) async fn load_pinned(control: &Arc<Control>) -> Result<(), ControlError> {
+    let this = Arc::clone(control);
+    for (pin, handle) in blocking(move || pinned(&this)).await? {
         handle.pin(true);
         tokio::spawn(async move {
             if let Err(error) = handle.load().await {
-                tracing::error!(tenant = %pin.tenant, model = %pin.name, version = %pin.version, %error, "a pinned model is not in memory");
+                not_in_memory(&pin, &error);
             }
         });
     }
     Ok(())
 }
 
+/// What was pinned and can be loaded. What cannot is told: the other pins are none the worse for it. Blocks.
+fn pinned(control: &Control) -> Result<Vec<(Pin, ModelHandle)>, ControlError> {
+    let mut pinned = Vec::new();
+    for pin in control.store.pins()? {
+        let found = control.store.model(&pin.tenant, &pin.name, &Pick::Version(pin.version))?;
+        match found.map(|version| control.handle(&version)) {
+            Some(Ok(handle)) => pinned.push((pin, handle)),
+            Some(Err(error)) => not_in_memory(&pin, &error),
+            // Removed in this moment.
+            None => {}
+        }
+    }
+    Ok(pinned)
+}
+
+fn not_in_memory(pin: &Pin, error: &dyn std::error::Error) {
+    let (tenant, model, version, error) = (&pin.tenant, &pin.name, &pin.version, with_sources(error));
+    tracing::error!(%tenant, %model, %version, error, "a pinned model is not in memory");
+}
+
 impl Control {
-    fn handle(&self, version: &ModelVersion) -> Result<modelet_inference::ModelHandle, ControlError> {
+    fn handle(&self, version: &ModelVersion) -> Result<ModelHandle, ControlError> {
         let pinned = Pinned::of(version.clone())?;
         let none = || ControlError::NoMemory(LoadError::Unavailable("there is no ONNX Runtime".to_owned()));
         self.models.handle(&pinned).ok_or_else(none)

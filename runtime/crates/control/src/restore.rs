@@ -31,7 +31,7 @@ impl Control {
         self.start_issuers();
         let _publishing = self.publishing.lock().await;
         let control = Arc::clone(self);
-        memory::load_pinned(self)?;
+        memory::load_pinned(self).await?;
         let kept = blocking(move || control.restore_all()).await?;
         scale::keep_all(kept);
         scrub::start(self);

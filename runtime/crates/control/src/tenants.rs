@@ -7,6 +7,7 @@ mod book;
 mod claims;
 mod remove;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use modelet_spec::{Claims, TenantLimits, TenantName};
@@ -59,7 +60,7 @@ pub(crate) async fn limit(
         if limits.of_functions() == before.of_functions() {
             return Ok(Default::default());
         }
-        reload(&this, &tenant)
+        reload(&this, &BTreeSet::from([tenant]))
     })
     .await?;
     replace(before, kept).await?;
@@ -90,33 +91,36 @@ fn patched(
 pub(crate) type Entries = Vec<Arc<FunctionEntry>>;
 pub(crate) type Kept = Vec<(Arc<FunctionEntry>, u32)>;
 
-/// Makes a tenant's functions anew from the store, and swaps them in. Returns those before, and the new ones with how many of
-/// their instances are to be kept warm. Blocks.
-pub(crate) fn reload(control: &Control, tenant: &TenantName) -> Result<(Entries, Kept), ControlError> {
-    let before = of(control, tenant);
-    let mut builder = switch::those(control, |entry| entry.tenant != *tenant)?;
+/// Makes the functions of tenants anew from the store, and swaps all of them in at once: what is stored of several has been compared as
+/// a whole, and what lies between may be something that could not serve. Returns those before, and the new ones with how many of their
+/// instances are to be kept warm. Blocks.
+pub(crate) fn reload(control: &Control, tenants: &BTreeSet<TenantName>) -> Result<(Entries, Kept), ControlError> {
+    let before = of(control, tenants);
+    let mut builder = switch::those(control, |entry| !tenants.contains(&entry.tenant))?;
     // What could not be made is in the log.
     let (mut kept, mut seen, mut failed) = (Vec::new(), Default::default(), Vec::new());
-    let mut shared = control.shared_out(Some(tenant))?;
-    for version in control.store.functions(Some(tenant))? {
-        let plan = shared.remove(&(tenant.clone(), version.name.clone()));
-        let added = control.restore(&version, plan, &mut seen, &mut failed).and_then(|(entry, min)| {
-            let said = control.store.scale(tenant, &version.name)?;
-            builder.add(Arc::clone(&entry))?;
-            kept.push((entry, said.unwrap_or(min)));
-            Ok(())
-        });
-        if let Err(error) = added {
-            tracing::error!(%tenant, function = %version.name, %error, "a function could not be loaded and does not serve");
+    for tenant in tenants {
+        let mut shared = control.shared_out(Some(tenant))?;
+        for version in control.store.functions(Some(tenant))? {
+            let plan = shared.remove(&(tenant.clone(), version.name.clone()));
+            let added = control.restore(&version, plan, &mut seen, &mut failed).and_then(|(entry, min)| {
+                let said = control.store.scale(tenant, &version.name)?;
+                builder.add(Arc::clone(&entry))?;
+                kept.push((entry, said.unwrap_or(min)));
+                Ok(())
+            });
+            if let Err(error) = added {
+                tracing::error!(%tenant, function = %version.name, %error, "a function could not be loaded and does not serve");
+            }
         }
     }
     control.catalog.store(Arc::new(builder.build()));
     Ok((before, kept))
 }
 
-/// What serves of a tenant.
-fn of(control: &Control, tenant: &TenantName) -> Entries {
-    control.catalog.load().functions().filter(|entry| entry.tenant == *tenant).cloned().collect()
+/// What serves of tenants.
+fn of(control: &Control, tenants: &BTreeSet<TenantName>) -> Entries {
+    control.catalog.load().functions().filter(|entry| tenants.contains(&entry.tenant)).cloned().collect()
 }
 
 /// What was kept warm of the functions before is of the new ones from now on.

@@ -1,4 +1,5 @@
-//! A request's body becomes a blob: streamed, counted against its limit, never whole in memory.
+//! A request's body becomes a blob: streamed, counted against its limit, never whole in memory. What is not wanted of it any more is let
+//! go: `api/drain` sees to the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,17 @@ const PIECES_MAX: usize = 8;
 /// A sender that sends nothing for so long has gone.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// So long it is read on from a sender whose upload is refused.
-const DISCARD_MAX: Duration = Duration::from_secs(10);
-
-/// What the writer is told. Dropping the channel without `End` throws everything away.
-enum Piece {
+/// What whoever takes a body in is told. Dropping the channel without `End` throws everything away.
+pub(crate) enum Piece {
+    /// What came next.
     Bytes(Bytes),
+    /// It was whole.
     End,
+}
+
+/// From the socket to whoever takes a body in.
+pub(crate) fn pieces() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
+    mpsc::channel(PIECES_MAX)
 }
 
 /// How much of what may be uploaded.
@@ -46,7 +51,7 @@ pub(crate) async fn receive(
     body: Body,
     limit: UploadLimit,
 ) -> Result<(Digest, u64), ControlError> {
-    let (pieces, mut received) = mpsc::channel(PIECES_MAX);
+    let (pieces, mut received) = pieces();
     let (store, tenant) = (Arc::clone(store), tenant.clone());
     let writer = tokio::task::spawn_blocking(move || -> Result<Option<(Digest, u64)>, ControlError> {
         let mut upload = store.begin_upload(&tenant, limit.quota)?;
@@ -58,32 +63,38 @@ pub(crate) async fn receive(
         }
         Ok(None)
     });
-    let mut body = body;
-    let sent = send(&mut body, limit, pieces).await;
+    let sent = send(body, limit, pieces).await;
     // The writer's own failure (a full disk, a quota) is the cause when both failed.
-    let written = writer.await?;
-    if written.is_err() {
-        discard(body).await;
-    }
-    let written = written?;
+    let written = writer.await??;
     sent?;
     written.ok_or_else(|| ControlError::Internal("a blob was not finished".to_owned()))
 }
 
-/// Takes what the sender still sends, for a while: whoever is hung up on in the middle does not read why.
-async fn discard(mut body: Body) {
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(DISCARD_MAX, rest).await;
-}
-
-async fn send(body: &mut Body, limit: UploadLimit, pieces: mpsc::Sender<Piece>) -> Result<(), ControlError> {
+async fn send(body: Body, limit: UploadLimit, pieces: mpsc::Sender<Piece>) -> Result<(), ControlError> {
     let too_large = || ControlError::TooLarge { what: limit.what, limit: limit.bytes, key: limit.key };
-    if http_body::Body::size_hint(&*body).lower() > limit.bytes {
+    if http_body::Body::size_hint(&body).lower() > limit.bytes {
         return Err(too_large());
     }
     let mut left = limit.bytes;
+    pass_on(body, pieces, |bytes| {
+        left = left.checked_sub(bytes).ok_or_else(too_large)?;
+        Ok(())
+    })
+    .await
+}
+
+/// Passes a body on to whoever takes it in, until that one has ended or `admit` refuses a piece of so many bytes.
+pub(crate) async fn pass_on(
+    mut body: Body,
+    pieces: mpsc::Sender<Piece>,
+    mut admit: impl FnMut(u64) -> Result<(), ControlError>,
+) -> Result<(), ControlError> {
     loop {
-        let frame = tokio::time::timeout(IDLE_MAX, body.frame()).await;
+        let frame = tokio::select! {
+            // It has ended with an error, and that is the one to tell.
+            () = pieces.closed() => return Ok(()),
+            frame = tokio::time::timeout(IDLE_MAX, body.frame()) => frame,
+        };
         let Some(frame) =
             frame.map_err(|_| ControlError::Body(format!("nothing came for {} s", IDLE_MAX.as_secs())))?
         else {
@@ -91,9 +102,8 @@ async fn send(body: &mut Body, limit: UploadLimit, pieces: mpsc::Sender<Piece>) 
         };
         let frame = frame.map_err(|e| ControlError::Body(e.to_string()))?;
         let Ok(bytes) = frame.into_data() else { continue };
-        left = left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?;
+        admit(bytes.len() as u64)?;
         if pieces.send(Piece::Bytes(bytes)).await.is_err() {
-            // The writer has ended with an error, and that is the one to tell.
             return Ok(());
         }
     }

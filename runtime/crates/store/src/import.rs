@@ -87,9 +87,7 @@ impl Changes<'_> {
     /// [`StoreError::NoModel`], those of tenants, or the metadata cannot be written. Then nothing has changed.
     pub fn import(&self, import: &Import) -> Result<(), StoreError> {
         self.write(|tx| {
-            for tenant in &import.tenants {
-                begin(tx, tenant, &import.detail)?;
-            }
+            begin(tx, import)?;
             // All models first: a function may mean another tenant's.
             for tenant in &import.tenants {
                 self.models_in(tx, tenant)?;
@@ -130,9 +128,9 @@ impl Changes<'_> {
     }
 
     fn functions_in(&self, tx: &Changing<'_>, tenant: &ImportedTenant) -> Result<(), StoreError> {
+        let before = tenants::functions(tx, &tenant.name)?;
         for (number, new) in &tenant.functions {
             free(tx, "function_version", &tenant.name, new.name.as_str(), *number)?;
-            tenants::room_for_function(tx, &tenant.name, &new.name)?;
             self.there(&tenant.name, &new.component, None)?;
             functions::insert(tx, new, *number, None)?;
             uploads::settle(tx, &tenant.name, &new.component)?;
@@ -147,6 +145,7 @@ impl Changes<'_> {
             let event = note.values(before.as_deref(), Some(&after)).write(tx)?.id;
             functions::serving::set(tx, serving, event)?;
         }
+        tenants::functions_held(tx, &tenant.name, before)?;
         tenant.scales.iter().try_for_each(|(name, min)| scale::set(tx, &tenant.name, name, *min))
     }
 
@@ -185,15 +184,20 @@ impl Store {
     }
 }
 
-fn begin(tx: &Changing<'_>, tenant: &ImportedTenant, detail: &str) -> Result<(), StoreError> {
-    if tenant.is_new {
+/// The tenants themselves. Those that are here go first: a new one may get what another had.
+fn begin(tx: &Changing<'_>, import: &Import) -> Result<(), StoreError> {
+    let (new, here): (Vec<_>, Vec<_>) = import.tenants.iter().partition(|tenant| tenant.is_new);
+    let claims = here.iter().filter_map(|tenant| Some((&tenant.name, tenant.claims.as_ref()?)));
+    tenants::set_all_claims(tx, &claims.collect::<Vec<_>>())?;
+    for tenant in new {
         tenants::create(tx, &tenant.name, &tenant.claims.clone().unwrap_or_default())?;
-    } else if let Some(claims) = &tenant.claims {
-        tenants::set_claims(tx, &tenant.name, claims)?;
     }
-    tenants::require(tx, &tenant.name)?;
-    Note::new("tenant.import", &tenant.name, tenant.name.as_str()).detail(detail).write(tx)?;
-    tenant.limits.iter().try_for_each(|limits| tenants::set_limits(tx, &tenant.name, limits))
+    for tenant in &import.tenants {
+        tenants::require(tx, &tenant.name)?;
+        Note::new("tenant.import", &tenant.name, tenant.name.as_str()).detail(&import.detail).write(tx)?;
+        tenant.limits.iter().try_for_each(|limits| tenants::set_limits(tx, &tenant.name, limits))?;
+    }
+    Ok(())
 }
 
 /// Refuses a number that a version has or had.

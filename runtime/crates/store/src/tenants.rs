@@ -10,7 +10,8 @@ mod usage;
 pub use remove::TenantRemoval;
 pub use usage::TenantUse;
 
-pub(crate) use quota::{room_for_function, room_for_model, room_for_secret};
+pub(crate) use quota::{functions_held, room_for_function, room_for_model, room_for_secret};
+pub(crate) use usage::functions;
 
 use crate::changes::{Changes, Changing};
 use crate::db::{parsed, unsigned};
@@ -130,12 +131,19 @@ pub(crate) fn create(tx: &Changing<'_>, name: &TenantName, claims: &Claims) -> R
 
 /// Gives a tenant these claims, and no others.
 pub(crate) fn set_claims(tx: &Changing<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-    require(tx, name)?;
-    let (before, after) = (self::claims(tx, name)?.to_string(), claims.to_string());
-    let note = Note::new("tenant.claims", name, name.as_str()).detail(&after);
-    note.values(Some(&before), Some(&after)).write(tx)?;
-    tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
-    insert_claims(tx, name, claims)
+    set_all_claims(tx, &[(name, claims)])
+}
+
+/// Gives tenants these claims, and no others. All are taken back before any is given: one may get what another had.
+pub(crate) fn set_all_claims(tx: &Changing<'_>, all: &[(&TenantName, &Claims)]) -> Result<(), StoreError> {
+    for (name, claims) in all {
+        require(tx, name)?;
+        let (before, after) = (self::claims(tx, name)?.to_string(), claims.to_string());
+        let note = Note::new("tenant.claims", name, name.as_str()).detail(&after);
+        note.values(Some(&before), Some(&after)).write(tx)?;
+        tx.execute("DELETE FROM tenant_claim WHERE tenant = ?1", [name.as_str()])?;
+    }
+    all.iter().try_for_each(|(name, claims)| insert_claims(tx, name, claims))
 }
 
 fn insert_claims(tx: &Transaction<'_>, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
-use modelet_spec::{Claims, Digest, Pick, TenantName, Version};
+use modelet_spec::{Claims, Digest, Pick, TenantLimits, TenantName, Version};
 use modelet_store::{
     Actor, Dedupe, FileEntry, FileRole, Import, ImportedTenant, NewFunctionVersion, NewModelVersion, Serving, Store,
     StoreError,
@@ -107,6 +107,35 @@ fn what_cannot_be_undoes_everything() {
     assert!(matches!(import(&store, vec![imported(&store, "acme")]), Err(StoreError::TenantExists(_))));
     assert_eq!(store.tenants().unwrap().len(), 2, "no part of it is there");
     import(&store, vec![imported(&store, "beta")]).unwrap();
+}
+
+#[test]
+fn functions_are_counted_with_those_that_come_and_claims_may_change_hands() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("data")).unwrap();
+    let several = |name: &str, max: u32| {
+        let mut several = imported(&store, name);
+        let mut other = several.functions[0].clone();
+        other.1.name = "g".parse().unwrap();
+        several.functions.push(other);
+        several.serving.push(Serving { name: "g".parse().unwrap(), ..several.serving[0].clone() });
+        several.limits = Some(TenantLimits { functions: Some(max), ..TenantLimits::default() });
+        several
+    };
+    let refused = import(&store, vec![several("acme", 1)]).unwrap_err();
+    assert!(matches!(refused, StoreError::Count { what: "functions", max: 1, used: 0 }), "{refused}");
+    import(&store, vec![several("acme", 2)]).unwrap();
+    let claims = |path: &str| Claims { paths: [path.parse().unwrap()].into(), ..Claims::default() };
+    let gets = |name: &str, path: &str| ImportedTenant {
+        claims: Some(claims(path)),
+        is_new: !store.has_tenant(&tenant(name)).unwrap(),
+        ..ImportedTenant::none(tenant(name), 1000)
+    };
+    import(&store, vec![gets("acme", "/one")]).unwrap();
+    import(&store, vec![gets("beta", "/one"), gets("acme", "/two")]).unwrap();
+    import(&store, vec![gets("acme", "/one"), gets("beta", "/two")]).unwrap();
+    let has = |name: &str| store.tenants().unwrap().into_iter().find(|t| t.name == tenant(name)).unwrap().claims;
+    assert_eq!((has("acme"), has("beta")), (claims("/one"), claims("/two")));
 }
 
 #[test]

@@ -60,7 +60,10 @@ pub(super) async fn import(
 ) -> Result<axum::Json<Imported>, ControlError> {
     let tenant = one_or_all(&api, &caller, query.tenant).await?;
     let wish = Wish { tenant, dry_run: query.dry_run, replace: query.replace };
-    Ok(axum::Json(import::import(&caller.changing_many(&api).await?, wish, body).await?))
+    // A task of its own: what a client has sent whole is done, whether or not it waits for the answer.
+    let control = caller.changing_many(&api).await?;
+    let task = tokio::spawn(async move { import::import(&control, wish, body).await });
+    Ok(axum::Json(task.await??))
 }
 
 /// The tenant that is meant; `None`: all, as the operator means them who names none.

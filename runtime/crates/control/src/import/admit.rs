@@ -6,8 +6,8 @@ use std::sync::Arc;
 use modelet_spec::{Digest, TenantName};
 use modelet_store::{CompiledRecord, ImportedTenant, NewFunctionVersion, NewModelVersion};
 
-use super::plan::{NewFunction, NewModel, Plan, TenantPlan};
-use super::receive::Kept;
+use super::plan::{NewFunction, NewModel, TenantPlan};
+use super::receive::{Kept, Received};
 use crate::artifact::Artifact;
 use crate::control::{Control, blocking};
 use crate::deploy::{self, Draft};
@@ -20,30 +20,39 @@ type Examined = BTreeMap<(TenantName, Digest, bool), (CompiledRecord, Option<Str
 /// Tries every new model and compiles every new component; returns what the store is to keep.
 pub(super) async fn admit(
     control: &Arc<Control>,
-    plan: &Plan,
-    kept: &mut Kept,
+    received: &mut Received,
 ) -> Result<Vec<ImportedTenant>, ControlError> {
     let mut tenants = Vec::new();
     let mut examined = Examined::new();
+    let Received { plan, kept, .. } = received;
     for planned in &plan.tenants {
         let mut tenant = begun(planned)?;
         for model in &planned.models {
             let name = format!("the model {}/{}@{}", planned.name, model.name, model.number);
             let admitted = admit_model(control, &planned.name, model).await.map_err(|why| of(&name, why))?;
             tenant.models.push((model.number, admitted));
-            kept.refresh_if_due(&control.store)?;
+            refresh(control, kept).await?;
         }
         for function in &planned.functions {
             let name = format!("the function {}/{}@{}", planned.name, function.name, function.number);
             let admitted = admit_function(control, &planned.name, function, &mut examined);
             tenant.functions.push((function.number, admitted.await.map_err(|why| of(&name, why))?));
-            kept.refresh_if_due(&control.store)?;
+            refresh(control, kept).await?;
         }
         if !tenant.is_empty() {
             tenants.push(tenant);
         }
     }
     Ok(tenants)
+}
+
+/// Says of what came that it is wanted, as long as it takes.
+async fn refresh(control: &Arc<Control>, kept: &mut Kept) -> Result<(), ControlError> {
+    if kept.is_due() {
+        let (control, mut due) = (Arc::clone(control), kept.clone());
+        *kept = blocking(move || due.refresh(&control.store).map(|()| due)).await?;
+    }
+    Ok(())
 }
 
 /// What needs no look.

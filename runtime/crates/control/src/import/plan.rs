@@ -9,11 +9,11 @@ use std::sync::Arc;
 use modelet_catalog::is_reserved;
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{
-    Claims, Digest, FunctionName, Label, ModelCard, ModelName, ServerLimits, TenantLimits, TenantName, Traffic, Version,
+    Claims, Digest, FunctionName, Label, ModelCard, ModelName, TenantLimits, TenantName, Traffic, Version,
 };
 use modelet_store::{FileEntry, NewModelBinding, Serving, Tenant};
 
-use super::{Wish, routes};
+use super::{Wish, limits, routes};
 use crate::archive::{ArchiveManifest, ArchiveTenant};
 use crate::control::Control;
 use crate::error::ControlError;
@@ -39,6 +39,9 @@ pub(crate) struct TenantPlan {
     pub(crate) claims: Option<Claims>,
     pub(crate) limits: Option<TenantLimits>,
     pub(crate) quota: u64,
+    /// How many of its models and functions are of no name that is here.
+    pub(crate) new_models: u32,
+    pub(crate) new_functions: u32,
     pub(crate) models: Vec<NewModel>,
     pub(crate) labels: Vec<(ModelName, Label, Version)>,
     pub(crate) grants: Vec<(ModelName, TenantName, bool)>,
@@ -136,7 +139,7 @@ pub(crate) fn plan(control: &Control, manifest: &ArchiveManifest, wish: &Wish) -
     for (name, archived) in &named {
         tenants.push(tenant(control, name, archived, wish, &mut plan)?);
     }
-    let mut numbers = super::versions::Numbers::default();
+    let mut numbers = super::versions::Numbers::read(&control.store)?;
     for (planned, (_, archived)) in tenants.iter_mut().zip(&named) {
         for model in &archived.models {
             super::versions::model(control, planned, model, &lengths, &mut numbers, &mut plan)?;
@@ -153,7 +156,8 @@ pub(crate) fn plan(control: &Control, manifest: &ArchiveManifest, wish: &Wish) -
     }
     want(&mut plan);
     secrets(control, &mut plan)?;
-    sizes(&control.config.limits, &plan, &lengths)?;
+    limits::sizes(&control.config.limits, &plan, &lengths)?;
+    limits::counts(control, &plan)?;
     claims(control, &plan)?;
     routes::check(control, &plan)?;
     Ok(plan)
@@ -201,6 +205,10 @@ fn tenant(
         }
         Some(here) => ((here.claims != claims).then_some(claims), (here.limits != limits).then_some(limits)),
     };
+    if *name == TenantName::default_tenant() && claims.as_ref().is_some_and(|claims| !claims.is_empty()) {
+        let why = "the tenant `default` may claim all that no other was given: there is nothing to give it";
+        return Err(ControlError::Archive(why.to_owned()));
+    }
     let is_here = here.as_ref().is_some_and(|here| !is_blank(here));
     let mut changes = Vec::new();
     changes.extend(claims.as_ref().map(|claims| format!("it may claim {claims}")));
@@ -216,6 +224,8 @@ fn tenant(
         claims,
         limits,
         quota: quota.map_or(server, |own| own.min(server)).0,
+        new_models: 0,
+        new_functions: 0,
         models: Vec::new(),
         labels: Vec::new(),
         grants: Vec::new(),
@@ -262,24 +272,6 @@ fn want(plan: &mut Plan) {
             plan.wanted.entry(digest).or_default().insert(tenant.name.clone());
         }
     }
-}
-
-/// Refuses what a push or a deploy would be refused for by its size, before it comes.
-fn sizes(limits: &ServerLimits, plan: &Plan, lengths: &BTreeMap<Digest, u64>) -> Result<(), ControlError> {
-    for tenant in &plan.tenants {
-        for model in &tenant.models {
-            let bytes = model.files.iter().fold(0u64, |sum, file| sum.saturating_add(file.bytes));
-            if bytes > limits.model_bytes.0 {
-                return Err(ControlError::TooLarge { what: "model", limit: limits.model_bytes.0, key: "model_bytes" });
-            }
-        }
-        let length = |digest: &Digest| lengths.get(digest).copied().unwrap_or(u64::MAX);
-        if tenant.functions.iter().any(|function| length(&function.component) > limits.component_bytes.0) {
-            let limit = limits.component_bytes.0;
-            return Err(ControlError::TooLarge { what: "component", limit, key: "component_bytes" });
-        }
-    }
-    Ok(())
 }
 
 /// Refuses claims that are reserved, or that two tenants would have afterwards.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
-use http_body_util::BodyExt;
 use modelet_spec::{Digest, TenantName};
 use modelet_store::{Reserved, Store};
 use tokio::sync::mpsc;
@@ -17,14 +16,9 @@ use super::plan::{Plan, plan};
 use crate::archive::{self, ArchiveManifest, Sink, verified};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::upload::{Piece, pass_on, pieces};
 use crate::wire::Blob;
 
-/// Pieces between the socket and the disk; each is at most what hyper reads at once.
-const PIECES_MAX: usize = 8;
-/// A sender that sends nothing for so long has gone.
-const IDLE_MAX: Duration = Duration::from_secs(60);
-/// How long the rest of a refused archive is taken in and thrown away, so that its sender gets to read why.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// What nothing names yet stays on the disk for an hour; so often it is said that it is wanted.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
 
@@ -38,7 +32,7 @@ pub(super) struct Received {
 }
 
 /// Contents that are on the disk, and that nothing names yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Kept {
     contents: BTreeMap<Digest, Vec<TenantName>>,
     refreshed: Instant,
@@ -56,13 +50,18 @@ impl Kept {
 
     /// The same, if that was long ago.
     pub(super) fn refresh_if_due(&mut self, store: &Store) -> Result<(), ControlError> {
-        if self.refreshed.elapsed() < REFRESH_EVERY { Ok(()) } else { self.refresh(store) }
+        if self.is_due() { self.refresh(store) } else { Ok(()) }
+    }
+
+    /// Whether that was long ago.
+    pub(super) fn is_due(&self) -> bool {
+        self.refreshed.elapsed() >= REFRESH_EVERY
     }
 }
 
 /// Takes an archive in. One that is refused, or breaks off, leaves contents that nothing names, and no more.
 pub(super) async fn receive(control: &Arc<Control>, wish: &Wish, body: Body) -> Result<Received, ControlError> {
-    let (pieces, received) = mpsc::channel(PIECES_MAX);
+    let (pieces, received) = pieces();
     let (this, wish) = (Arc::clone(control), wish.clone());
     let reader = tokio::spawn(blocking(move || {
         let kept = Kept { contents: BTreeMap::new(), refreshed: Instant::now() };
@@ -72,44 +71,17 @@ pub(super) async fn receive(control: &Arc<Control>, wish: &Wish, body: Body) -> 
         let Receiving { plan, kept, reserved, .. } = sink;
         Ok(Received { manifest, plan, kept, _reserved: reserved })
     }));
-    let sent = send(body, pieces).await;
+    let sent = pass_on(body, pieces, |_| Ok(())).await;
     let read = reader.await?;
     // What the sender did is the cause of an archive that breaks off.
     sent?;
     read
 }
 
-/// Passes a body on. What the reader does not want any more is thrown away.
-async fn send(mut body: Body, pieces: mpsc::Sender<Option<Bytes>>) -> Result<(), ControlError> {
-    let mut refused: Option<Instant> = None;
-    loop {
-        if refused.is_some_and(|since| since.elapsed() > DRAIN_MAX) {
-            return Ok(());
-        }
-        let frame = match (tokio::time::timeout(IDLE_MAX, body.frame()).await, refused) {
-            (Ok(frame), _) => frame,
-            (Err(_), Some(_)) => return Ok(()),
-            (Err(_), None) => return Err(ControlError::Body(format!("nothing came for {} s", IDLE_MAX.as_secs()))),
-        };
-        let Some(frame) = frame else { break };
-        let frame = match (frame, refused) {
-            (Ok(frame), _) => frame,
-            (Err(_), Some(_)) => return Ok(()),
-            (Err(error), None) => return Err(ControlError::Body(error.to_string())),
-        };
-        let Ok(bytes) = frame.into_data() else { continue };
-        if refused.is_none() && pieces.send(Some(bytes)).await.is_err() {
-            refused = Some(Instant::now());
-        }
-    }
-    let _ = pieces.send(None).await;
-    Ok(())
-}
-
 /// A body, as what reads archives wants it.
 struct Incoming {
-    /// `None` is the end; a channel that just closes has broken off.
-    pieces: mpsc::Receiver<Option<Bytes>>,
+    /// A channel that closes without its end has broken off.
+    pieces: mpsc::Receiver<Piece>,
     current: Bytes,
     is_whole: bool,
 }
@@ -121,8 +93,8 @@ impl Read for Incoming {
                 return Ok(0);
             }
             match self.pieces.blocking_recv() {
-                Some(Some(bytes)) => self.current = bytes,
-                Some(None) => self.is_whole = true,
+                Some(Piece::Bytes(bytes)) => self.current = bytes,
+                Some(Piece::End) => self.is_whole = true,
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
@@ -150,13 +122,13 @@ impl Sink for Receiving<'_> {
             // Before gigabytes are sent in vain.
             self.control.inference.ready()?;
         }
+        let lengths = manifest.lengths();
         for tenant in &self.plan.tenants {
             let files = tenant.models.iter().flat_map(|model| &model.files);
             let files: BTreeMap<Digest, u64> = files.map(|file| (file.digest, file.bytes)).collect();
             let components = tenant.functions.iter().map(|function| function.component);
-            let lengths = manifest.lengths();
             let components = components.filter_map(|digest| Some((digest, *lengths.get(&digest)?)));
-            let bytes = files.clone().into_iter().chain(components).collect::<BTreeMap<_, _>>();
+            let bytes = files.into_iter().chain(components).collect::<BTreeMap<_, _>>();
             let bytes = bytes.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
             if tenant.is_new && bytes > tenant.quota {
                 let (quota, wanted) = (tenant.quota, bytes);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, ModelName, TenantName, Traffic, Version};
-use modelet_store::{FunctionVersion, ModelVersion, NewModelBinding};
+use modelet_store::{FunctionVersion, ModelVersion, NewModelBinding, Store};
 
 use super::plan::{NewFunction, NewModel, NewServing, Plan, TenantPlan};
 use crate::archive::{ArchiveBinding, ArchiveFunction, ArchiveFunctionVersion, ArchiveModel};
@@ -13,11 +13,25 @@ use crate::error::ControlError;
 use crate::pinned::card;
 use crate::wire;
 
-/// Where versions of models of the archive are here, with their contents and those to whom they are granted.
-#[derive(Debug, Default)]
+/// Where versions of models of the archive are here, with their contents and those to whom they are granted; and what of grants and
+/// pins is here already.
+#[derive(Debug)]
 pub(super) struct Numbers {
     models: BTreeMap<(TenantName, ModelName, Version), (Version, Digest)>,
     grants: BTreeSet<(TenantName, ModelName, TenantName)>,
+    granted: BTreeMap<(TenantName, ModelName, TenantName), bool>,
+    pinned: BTreeSet<(TenantName, ModelName, Version)>,
+}
+
+impl Numbers {
+    /// With what is here, read once. Blocks.
+    pub(super) fn read(store: &Store) -> Result<Self, ControlError> {
+        let granted =
+            store.grants()?.into_iter().map(|grant| ((grant.owner, grant.model, grant.to), grant.share_batch));
+        let pinned = store.pins()?.into_iter().map(|pin| (pin.tenant, pin.name, pin.version));
+        let (granted, pinned) = (granted.collect(), pinned.collect());
+        Ok(Self { models: BTreeMap::new(), grants: BTreeSet::new(), granted, pinned })
+    }
 }
 
 /// Hands out numbers: the one that a version had where it is free, else the next.
@@ -82,45 +96,28 @@ pub(super) fn model(
             tenant.labels.push((name.clone(), label.clone(), number));
         }
     }
-    grants(control, tenant, archived, numbers, &mut changes)?;
-    let pinned: BTreeSet<Version> =
-        control.store.pins()?.into_iter().filter(|p| p.tenant == owner && p.name == *name).map(|p| p.version).collect();
+    grants(tenant, archived, numbers, &mut changes);
     for version in &archived.pinned {
         let number = at.get(version).copied().unwrap_or(*version);
-        if !pinned.contains(&number) {
+        if !numbers.pinned.contains(&(owner.clone(), name.clone(), number)) {
             changes.push(format!("{number} pinned"));
             tenant.pins.push((name.clone(), number));
         }
     }
+    tenant.new_models += u32::from(here.is_empty());
     plan.item("model", (&owner, name.as_str()), !here.is_empty(), &changes);
     Ok(())
 }
 
-fn grants(
-    control: &Control,
-    tenant: &mut TenantPlan,
-    archived: &ArchiveModel,
-    numbers: &mut Numbers,
-    changes: &mut Vec<String>,
-) -> Result<(), ControlError> {
-    let known = control.store.grants()?;
-    for grant in &archived.grants {
-        if grant.to == tenant.name {
-            continue;
-        }
-        numbers.grants.insert((tenant.name.clone(), archived.name.clone(), grant.to.clone()));
-        let is_here = known.iter().any(|known| {
-            known.owner == tenant.name
-                && known.model == archived.name
-                && known.to == grant.to
-                && known.share_batch == grant.share_batch
-        });
-        if !is_here {
+fn grants(tenant: &mut TenantPlan, archived: &ArchiveModel, numbers: &mut Numbers, changes: &mut Vec<String>) {
+    for grant in archived.grants.iter().filter(|grant| grant.to != tenant.name) {
+        let of = (tenant.name.clone(), archived.name.clone(), grant.to.clone());
+        if numbers.granted.get(&of) != Some(&grant.share_batch) {
             changes.push(format!("granted to {}", grant.to));
             tenant.grants.push((archived.name.clone(), grant.to.clone(), grant.share_batch));
         }
+        numbers.grants.insert(of);
     }
-    Ok(())
 }
 
 /// Plans a function.
@@ -169,6 +166,7 @@ pub(super) fn function(
         changes.push(format!("{min} instances kept warm"));
         tenant.scales.push((name.clone(), min));
     }
+    tenant.new_functions += u32::from(here.is_empty());
     plan.item("function", (&owner, name.as_str()), !here.is_empty(), &changes);
     Ok(())
 }
@@ -222,13 +220,8 @@ fn bindings(
         };
         let found = match numbers.models.get(&(owner.clone(), bound.name.clone(), bound.version)) {
             Some((number, digest)) => {
-                let granted = owner == *user
-                    || numbers.grants.contains(&(owner.clone(), bound.name.clone(), user.clone()))
-                    || control
-                        .store
-                        .grants()?
-                        .iter()
-                        .any(|g| g.owner == owner && g.model == bound.name && g.to == *user);
+                let grant = (owner.clone(), bound.name.clone(), user.clone());
+                let granted = owner == *user || numbers.grants.contains(&grant) || numbers.granted.contains_key(&grant);
                 (granted && *digest == bound.digest).then_some(*number)
             }
             None => {

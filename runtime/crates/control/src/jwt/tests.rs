@@ -344,9 +344,12 @@ async fn keys_are_fetched_until_they_are_there_and_again_for_one_that_is_not() {
     let asked = || given.asked.load(Ordering::SeqCst);
     assert!(!opens(&old), "nothing is there yet");
     let until = async |is_so: &dyn Fn() -> bool| {
-        while !is_so() {
-            tokio::time::sleep(ms(1)).await;
-        }
+        let waited = async {
+            while !is_so() {
+                tokio::time::sleep(ms(1)).await;
+            }
+        };
+        tokio::time::timeout(ms(60_000), waited).await.expect("it is so within a minute");
     };
     until(&|| opens(&old)).await;
     assert_eq!(asked(), 3);

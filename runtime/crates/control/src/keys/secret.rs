@@ -1,7 +1,5 @@
 //! Secrets, and the key that their hashes are made with.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use modelet_catalog::{KeyHasher, SECRET_PREFIX};
@@ -9,6 +7,7 @@ use modelet_spec::Digest;
 use modelet_store::StoreError;
 
 use crate::error::ControlError;
+use crate::private_file;
 
 /// The file in the data directory with what secrets are hashed under. It lies beside the database, not in it: who gets hold of a
 /// copy of the database alone has nothing to compare guesses with. Without the file no key but the admin's opens any more.
@@ -39,7 +38,7 @@ pub(crate) fn open_hasher(data_dir: &Path) -> Result<KeyHasher, ControlError> {
         return Ok(KeyHasher::new(*digest.as_bytes()));
     }
     let key = random()?;
-    write(&path, &Digest::from_bytes(key).hex())?;
+    stage(&path, &Digest::from_bytes(key).hex())?.put()?;
     Ok(KeyHasher::new(key))
 }
 
@@ -58,49 +57,22 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ControlError> {
     }
 }
 
-/// Written aside and renamed, so that nobody reads half a key; 0600 from the first byte.
-fn write(path: &Path, secret: &str) -> Result<(), ControlError> {
-    stage(path, secret)?.put()
-}
-
-/// A secret on the disk, aside: what can fail for want of room has been done. Dropped, it goes.
-pub(super) struct Staged {
-    aside: PathBuf,
-    path: PathBuf,
-}
-
 /// Writes a secret beside the file that it is for.
 pub(super) fn stage(path: &Path, secret: &str) -> Result<Staged, ControlError> {
-    let staged = Staged { aside: path.with_extension("key.new"), path: path.to_owned() };
-    let written = (|| {
-        match std::fs::remove_file(&staged.aside) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.aside)?;
-        writeln!(file, "{secret}")?;
-        file.sync_all()
-    })();
-    written.map_err(|e| unwritten(path, &e))?;
-    Ok(staged)
+    let staged = private_file::stage(path, format!("{secret}\n").as_bytes());
+    Ok(Staged { staged: staged.map_err(|e| unwritten(path, &e))?, path: path.to_owned() })
+}
+
+/// A secret on the disk, beside its place.
+pub(super) struct Staged {
+    staged: private_file::Staged,
+    path: PathBuf,
 }
 
 impl Staged {
     /// Puts it in its place.
     pub(super) fn put(self) -> Result<(), ControlError> {
-        let put = (|| {
-            std::fs::rename(&self.aside, &self.path)?;
-            // The name as well: hashes in the database count on this very file.
-            self.path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
-        })();
-        put.map_err(|e| unwritten(&self.path, &e))
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // Not there any more once it was put in its place.
-        let _ = std::fs::remove_file(&self.aside);
+        self.staged.put().map_err(|e| unwritten(&self.path, &e))
     }
 }
 

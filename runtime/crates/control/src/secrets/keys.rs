@@ -2,8 +2,8 @@
 //!
 //! A line for each key: the first seals, all open. There are two only while one takes the other's place.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use modelet_spec::{Digest, SecretValue};
@@ -11,6 +11,7 @@ use modelet_store::{Seal, StoredSealed};
 use zeroize::Zeroizing;
 
 use super::seal::{KEY_BYTES, Of, SealKey};
+use crate::private_file;
 
 /// More than a file of keys has.
 const FILE_BYTES_MAX: u64 = 4096;
@@ -71,28 +72,14 @@ impl Keys {
         }
     }
 
-    /// Writes the file: aside and renamed, so that nobody reads half of it; for its owner alone from the first byte.
+    /// Writes the file.
     pub(super) fn write(&self, path: &Path) -> Result<(), String> {
         let mut text = Zeroizing::new(String::new());
         for key in self.all() {
             text.push_str(&key.hex());
             text.push('\n');
         }
-        let aside = path.with_extension("key.new");
-        let write = || -> std::io::Result<()> {
-            match std::fs::remove_file(&aside) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&aside, path)?;
-            // The name as well: what the database has opens with this very file.
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            std::fs::File::open(folder)?.sync_all()
-        };
-        write().map_err(|error| format!("cannot be written: {error}"))
+        private_file::write(path, text.as_bytes()).map_err(|error| format!("cannot be written: {error}"))
     }
 
     pub(super) fn seal(&self, of: Of<'_>, value: &SecretValue) -> Option<Seal> {

@@ -2,7 +2,7 @@
 //!
 //! What runs goes on with the value that it began with, and its instances end after what they do. Nobody's request fails for it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,10 +44,8 @@ pub(super) async fn refresh(
     }
     let (this, entries) = (Arc::clone(control), made.iter().map(|made| Arc::clone(&made.entry)).collect::<Vec<_>>());
     blocking(move || {
-        let is_new = |other: &FunctionEntry| {
-            entries.iter().any(|entry| entry.tenant == other.tenant && entry.function == other.function)
-        };
-        let mut builder = switch::those(&this, |other| !is_new(other))?;
+        let new: HashSet<_> = entries.iter().map(|entry| (&entry.tenant, &entry.function)).collect();
+        let mut builder = switch::those(&this, |other| !new.contains(&(&other.tenant, &other.function)))?;
         for entry in &entries {
             builder.add(Arc::clone(entry))?;
         }
@@ -67,12 +65,17 @@ pub(super) async fn refresh(
 
 fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(Vec<Made>, Vec<String>), ControlError> {
     let (mut made, mut failed, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    let said = control.store.scales()?.into_iter().filter(|(owner, ..)| owner == tenant);
+    let said: HashMap<FunctionName, u32> = said.map(|(_, name, min)| (name, min)).collect();
+    let catalog = control.catalog.load_full();
+    let serve = catalog.functions().filter(|entry| entry.tenant == *tenant);
+    let serve: HashMap<&FunctionName, &Arc<FunctionEntry>> = serve.map(|entry| (&entry.function, entry)).collect();
     for user in users::of(control, tenant, secret)? {
         let name = &user.live.name;
         match control.restore(&user.live, user.plan, &mut seen, &mut failed) {
             Ok((entry, min)) => {
-                let min = control.store.scale(tenant, name)?.unwrap_or(min);
-                made.push(Made { before: control.serving(tenant, name), entry, min });
+                let before = serve.get(name).map(|before| Arc::clone(before));
+                made.push(Made { before, entry, min: said.get(name).copied().unwrap_or(min) });
             }
             Err(error) => {
                 tracing::error!(%tenant, function = %name, %error, "a function could not be made anew with another secret");

@@ -1,5 +1,6 @@
 //! A tenant goes: first its routes, then what runs, then all that it had.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +47,7 @@ async fn withdraw(control: &Acting, name: TenantName, force: bool) -> Result<Ent
     blocking(move || {
         control.check()?;
         control.store.check_tenant_removal(&name, force)?;
-        let leaving = of(&control, &name);
+        let leaving = of(&control, &BTreeSet::from([name.clone()]));
         control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
         Ok(leaving)
     })
@@ -73,6 +74,6 @@ async fn finish(control: &Acting, name: TenantName, force: bool) -> Result<Tenan
 async fn restore(control: &Arc<Control>, name: TenantName) -> Result<(), ControlError> {
     let _publishing = control.publishing.lock().await;
     let control = Arc::clone(control);
-    let (before, kept) = blocking(move || reload(&control, &name)).await?;
+    let (before, kept) = blocking(move || reload(&control, &BTreeSet::from([name]))).await?;
     replace(before, kept).await
 }

@@ -20,6 +20,17 @@ pub(crate) fn room_for_function(
     hold(max.functions.filter(|_| same == 0), used, "functions")
 }
 
+/// Refuses functions that are too many, where `before` of them were there: several came at once, and each is counted when it serves.
+pub(crate) fn functions_held(tx: &Transaction<'_>, tenant: &TenantName, before: u32) -> Result<(), StoreError> {
+    let own = tx.prepare_cached("SELECT limits FROM tenant WHERE name = ?1")?.query_row([tenant.as_str()], limits)?;
+    match (own.functions, super::usage::functions(tx, tenant)?) {
+        (Some(max), now) if now > max && now > before => {
+            Err(StoreError::Count { what: "functions", max, used: before })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a model that is one too many; a new version of one that is there is none.
 pub(crate) fn room_for_model(tx: &Transaction<'_>, tenant: &TenantName, name: &ModelName) -> Result<(), StoreError> {
     let max = tx.prepare_cached("SELECT limits FROM tenant WHERE name = ?1")?.query_row([tenant.as_str()], limits)?;

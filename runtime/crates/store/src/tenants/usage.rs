@@ -38,9 +38,8 @@ impl Store {
         })?;
         self.db.read(|tx| {
             require(tx, tenant)?;
-            let counted = "SELECT count(*) FROM function_alias WHERE tenant = ?1 AND alias = 'live'";
             Ok(TenantUse {
-                functions: tx.prepare_cached(counted)?.query_row([tenant.as_str()], |row| row.get(0))?,
+                functions: functions(tx, tenant)?,
                 models: models(tx, tenant)?,
                 model_bytes: uploads::used(tx, tenant)?,
                 secrets: secrets(tx, tenant)?,
@@ -49,6 +48,12 @@ impl Store {
             })
         })
     }
+}
+
+/// How many functions a tenant has.
+pub(crate) fn functions(tx: &Transaction<'_>, tenant: &TenantName) -> Result<u32, StoreError> {
+    let counted = "SELECT count(*) FROM function_alias WHERE tenant = ?1 AND alias = 'live'";
+    Ok(tx.prepare_cached(counted)?.query_row([tenant.as_str()], |row| row.get(0))?)
 }
 
 /// How many models a tenant has.
