@@ -15,6 +15,7 @@ mod keys;
 mod logs;
 mod memory;
 mod models;
+pub(crate) mod once;
 mod optimise;
 pub(crate) mod respond;
 mod secrets;
@@ -177,7 +178,10 @@ async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Resp
         Ok(caller) => {
             let (asked, reads) = (Arc::clone(caller.asked()), reads(request.method()));
             request.extensions_mut().insert(caller);
-            asked.answer(reads, next.run(request).await)
+            match asked.once.clone() {
+                Some(once) => once::run(api.clone(), asked, once, request, next).await,
+                None => asked.answer(reads, next.run(request).await),
+            }
         }
         Err(refused) => refused.into_response(),
     };
@@ -198,7 +202,7 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
         return Err(ControlError::Forbidden { scope });
     }
     bound::check(&key, method, path)?;
-    let asked = Arc::new(Asked::read(request.headers())?);
+    let asked = Arc::new(Asked::read(request.headers(), reads(method), &key)?);
     Ok(Caller::of(key, request.extensions().get().copied(), asked))
 }
 

@@ -12,6 +12,7 @@ use modelet_store::{Actor, FunctionVersion, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::api::once::UnderWay;
 use crate::both::Both;
 use crate::code::Codes;
 use crate::compile::{CompileConfig, Compiles};
@@ -100,6 +101,8 @@ pub struct Control {
     /// What the store has and what serves: taken to write from a change of the one to the swap of the other, and to read by whoever tells
     /// of both, so that nobody is told a revision with what was before it.
     pub(crate) both: Both,
+    /// Requests that are to be done once, and are being done.
+    pub(crate) under_way: UnderWay,
     pub(crate) state: ArcSwap<State>,
     pub(crate) damaged: Damaged,
     /// Changed under `publishing` alone.
@@ -182,6 +185,7 @@ impl Control {
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
             both: Both::default(),
+            under_way: UnderWay::default(),
             state: ArcSwap::default(),
             damaged: Damaged::default(),
             tenants,

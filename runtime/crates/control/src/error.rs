@@ -1,5 +1,6 @@
 //! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
 
+mod once;
 mod store;
 mod words;
 
@@ -12,6 +13,7 @@ use modelet_store::{Revision, StoreError, Thing};
 
 use crate::child::Death;
 use crate::compile::reason;
+pub use once::OnceError;
 use words::{has, names, serves, unexpected};
 
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
@@ -251,6 +253,9 @@ pub enum ControlError {
         /// Its revision; `None`: it is not there.
         now: Option<Revision>,
     },
+    /// A request with an `Idempotency-Key` was not done.
+    #[error(transparent)]
+    Once(#[from] OnceError),
     /// What was planned with has changed.
     #[error("nothing has changed, because what is here was changed meanwhile: do it again")]
     ChangedMeanwhile,

@@ -49,7 +49,9 @@ impl<'a> Changes<'a> {
             let done = work(&tx)?;
             // Nothing of it was changed; it is refused all the same.
             tx.meets()?;
-            Ok((done, open.map_or(Ok(None), |intent| intent.now(&tx))?))
+            let Some(intent) = open else { return Ok((done, None)) };
+            intent.write(&tx)?;
+            Ok((done, intent.now(&tx)?))
         })?;
         if let Some(intent) = open {
             intent.make(revision);

@@ -4,10 +4,11 @@
 //! transactions is compared in the first.
 
 use crate::error::StoreError;
+use crate::requests::Once;
 use crate::store::Store;
 use crate::things::{Revision, Thing};
 use rusqlite::Transaction;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Which revisions a thing may have for a change to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Revisions {
 pub struct Intent {
     thing: Option<Thing>,
     expected: Expected,
+    /// The request that it is made for, if that is to be done once.
+    once: Option<Arc<Once>>,
     made: OnceLock<Option<Revision>>,
 }
 
@@ -64,7 +67,13 @@ impl Intent {
     /// To change `thing`, if it is as expected; `None`: what has no revision.
     #[must_use]
     pub fn new(thing: Option<Thing>, expected: Expected) -> Self {
-        Self { thing, expected, made: OnceLock::new() }
+        Self { thing, expected, once: None, made: OnceLock::new() }
+    }
+
+    /// The same, for a request that is to be done once.
+    #[must_use]
+    pub fn once(self, once: Option<Arc<Once>>) -> Self {
+        Self { once, ..self }
     }
 
     /// The thing's revision since the change was made; `None`: none was made, or the thing is no more.
@@ -78,8 +87,17 @@ impl Intent {
         self.made.get().is_some()
     }
 
+    /// Writes down that the request was done, in the transaction of its change.
+    pub(crate) fn write(&self, tx: &Transaction<'_>) -> Result<(), StoreError> {
+        let thing = self.thing.as_ref().map(ToString::to_string);
+        self.once.as_ref().map_or(Ok(()), |once| once.write(tx, thing.as_deref()))
+    }
+
     /// It has been made.
     pub(crate) fn make(&self, revision: Option<Revision>) {
+        if let Some(once) = &self.once {
+            once.committed();
+        }
         // What came first counts: of several transactions the first is what was meant.
         let _ = self.made.set(revision);
     }

@@ -35,6 +35,7 @@ mod models;
 mod optimised;
 mod output;
 mod pins;
+mod requests;
 mod scale;
 mod secrets;
 mod staging;
@@ -67,6 +68,7 @@ pub use models::{FileEntry, FileRole, ModelVersion, NewModelVersion, Removal, Ro
 pub use optimised::OptimisedRecord;
 pub use output::OutputFile;
 pub use pins::Pin;
+pub use requests::{DoneRequest, KeptAnswer, Once, REQUESTS_KEPT, REQUESTS_MAX, RequestName};
 pub use secrets::{Seal, StoredSealed};
 pub use staging::{Reserved, Staged};
 pub use store::Store;

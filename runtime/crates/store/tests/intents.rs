@@ -141,7 +141,7 @@ fn revisions_of_an_older_database_are_made_of_its_events() {
     let expected = (now(&store), store.revision(&Thing::tenant(&TenantName::default_tenant())).unwrap().unwrap());
     drop(store);
     let data = dir.path().join("data");
-    let undo = "DROP VIEW revision_told; DROP TABLE revision; PRAGMA user_version = 13;";
+    let undo = "DROP VIEW revision_told; DROP TABLE revision; DROP TABLE request; PRAGMA user_version = 13;";
     Connection::open(data.join("modelet.db")).unwrap().execute_batch(undo).unwrap();
     let store = Store::open(&data).unwrap();
     assert_eq!((now(&store), Revision::default()), expected, "the first tenant is older than all events");

@@ -59,7 +59,7 @@ impl Caller {
             remote: self.remote.map(|Remote(address)| address.to_string()),
         };
         let is_bound = !self.asked.expected.is_empty();
-        let intent = Arc::new(Intent::new(thing, self.asked.expected.clone()));
+        let intent = Arc::new(Intent::new(thing, self.asked.expected.clone()).once(self.asked.once.clone()));
         // A request makes one change.
         let intent = Arc::clone(self.asked.intent.get_or_init(|| intent));
         let acting = Acting::new(&api.control, by, intent);

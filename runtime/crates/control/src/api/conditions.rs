@@ -10,16 +10,19 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue};
-use modelet_store::{Expected, Intent, Revision, Revisions};
+use modelet_catalog::KeyRecord;
+use modelet_store::{Expected, Intent, Once, RequestName, Revision, Revisions};
 use serde::Serialize;
 
-use super::respond;
+use super::{once, respond};
 use crate::error::ControlError;
 
 /// What a request expects of the thing that it is for, and what became of that.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     pub(super) expected: Expected,
+    /// What it is called, where it is to be done once.
+    pub(super) once: Option<Arc<Once>>,
     /// Set where something is changed.
     pub(super) intent: OnceLock<Arc<Intent>>,
 }
@@ -49,11 +52,15 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
 }
 
 impl Asked {
-    /// As the headers have it.
-    pub(super) fn read(headers: &HeaderMap) -> Result<Self, ControlError> {
+    /// As the headers have it, with a key that authorised them.
+    pub(super) fn read(headers: &HeaderMap, reads: bool, key: &KeyRecord) -> Result<Self, ControlError> {
+        // What only reads can be done twice.
+        let named = if reads { None } else { once::key(headers)? };
+        let name = |named| RequestName { tenant: key.tenant.clone(), caller: key.id.clone(), key: named };
+        let once = named.map(name).map(Once::new).map(Arc::new);
         let is = revisions(headers, &IF_MATCH, Comparison::Strong)?;
         let is_not = revisions(headers, &IF_NONE_MATCH, Comparison::Weak)?;
-        Ok(Self { expected: Expected { is, is_not }, intent: OnceLock::new() })
+        Ok(Self { expected: Expected { is, is_not }, once, intent: OnceLock::new() })
     }
 
     /// An answer as it goes out: with the ETag that its change has made, or without a body where that is known.

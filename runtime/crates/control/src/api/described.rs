@@ -8,6 +8,9 @@ use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, Required, R
 /// `*`, or ETags with commas between.
 const ETAGS: &str = r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#;
 
+/// What a request may be called.
+const NAME: &str = r#"^[!#-\[\]-~]{1,255}$"#;
+
 /// What comes before any handler, or from below all of them.
 pub(super) fn complete(document: &mut OpenApi) {
     let is_guarded = |path: &str| path.starts_with("/v1/") || path == "/metrics";
@@ -66,7 +69,14 @@ fn changes(operation: &mut Operation) {
         operation,
         header("If-None-Match", "`*`: done only if there is no such thing yet; or ETags that it must not have"),
     );
+    takes(operation, once());
     add(operation, "400", "The request is not what this document says");
+    add(
+        operation,
+        "409",
+        "A request with this `Idempotency-Key` is being done, or was done and its answer is not kept",
+    );
+    add(operation, "422", "This `Idempotency-Key` was given to another request");
     tags(operation, "That of the thing since the change; left out where it is no more, or many are changed");
     add(
         operation,
@@ -83,6 +93,15 @@ fn changes(operation: &mut Operation) {
 fn header(name: &str, description: &str) -> Parameter {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(ETAGS)).build();
     let header = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
+    header.description(Some(description)).schema(Some(Schema::Object(text))).build()
+}
+
+fn once() -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(NAME)).build();
+    let header =
+        ParameterBuilder::new().name("Idempotency-Key").parameter_in(ParameterIn::Header).required(Required::False);
+    let description =
+        "What this request is called. Sent again under it within a day, it is not done again, and answered as before";
     header.description(Some(description)).schema(Some(Schema::Object(text))).build()
 }
 

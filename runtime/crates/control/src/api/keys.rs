@@ -1,5 +1,6 @@
 //! Keys: create, list, rotate, revoke.
 
+use axum::Extension;
 use axum::extract::State;
 use http::StatusCode;
 use modelet_store::Thing;
@@ -7,6 +8,7 @@ use modelet_store::Thing;
 use super::caller::Caller;
 use super::conditions::Tagged;
 use super::extract::{Json, Name, Params};
+use super::once::Unkept;
 use super::{Api, respond};
 use crate::control::blocking;
 use crate::error::ControlError;
@@ -31,11 +33,11 @@ pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Json(mut new): Json<NewKey>,
-) -> Result<(StatusCode, axum::Json<KeyWithSecret>), ControlError> {
+) -> Result<(StatusCode, Extension<Unkept>, axum::Json<KeyWithSecret>), ControlError> {
     let tenant = caller.tenant(&api, new.tenant.take()).await?;
     let id = keys::new_id()?;
     let control = caller.changing(&api, Thing::key(&tenant, &id)).await?;
-    Ok((respond::CREATED, axum::Json(keys::create(&control, (tenant, id), new).await?)))
+    Ok((respond::CREATED, Extension(Unkept), axum::Json(keys::create(&control, (tenant, id), new).await?)))
 }
 
 /// Show a key, without its secret
@@ -104,10 +106,10 @@ pub(super) async fn rotate(
     Name(id): Name<String>,
     Params(query): Params<TenantQuery>,
     Json(rotate): Json<Rotate>,
-) -> Result<axum::Json<KeyWithSecret>, ControlError> {
+) -> Result<(Extension<Unkept>, axum::Json<KeyWithSecret>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let control = caller.changing(&api, Thing::key(&tenant, &id)).await?;
-    Ok(axum::Json(keys::rotate(&control, tenant, id, rotate.overlap).await?))
+    Ok((Extension(Unkept), axum::Json(keys::rotate(&control, tenant, id, rotate.overlap).await?)))
 }
 
 /// Revoke a key: the next request with it is refused

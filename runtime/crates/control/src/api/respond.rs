@@ -1,5 +1,6 @@
 //! The only table from an error of the control plane to a status code.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use modelet_catalog::CatalogError;
@@ -7,7 +8,7 @@ use modelet_engine::{CompileError, LoadError, ScaleError};
 
 use super::conditions::tag;
 use crate::child::Death;
-use crate::error::ControlError;
+use crate::error::{ControlError, OnceError};
 use crate::wire::{Problem, Readiness};
 
 /// Something new is there.
@@ -33,8 +34,18 @@ impl IntoResponse for ControlError {
         if let Self::Unexpected { now: Some(now), .. } = &self {
             tag(&mut response, now);
         }
+        if matches!(self, Self::Once(OnceError::UnderWay)) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
+}
+
+/// An answer that was given before.
+pub(super) fn again(status: u16, body: Body) -> Response {
+    // A status that was kept is one.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, body).into_response()
 }
 
 /// The answer of `/readyz`: 503 sends a load balancer elsewhere.
@@ -115,6 +126,9 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::Archive(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-archive"),
         E::ImportConflicts(_) => (StatusCode::CONFLICT, "import-conflicts"),
         E::Unexpected { .. } => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
+        E::Once(OnceError::UnderWay) => (StatusCode::CONFLICT, "request-under-way"),
+        E::Once(OnceError::Another) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
+        E::Once(OnceError::Done { .. }) => (StatusCode::CONFLICT, "already-done"),
         E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed-meanwhile"),
         E::NoBlob(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-blob"),
         E::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-manifest"),

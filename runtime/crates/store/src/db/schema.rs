@@ -23,7 +23,7 @@ pub(crate) const KEY_VALUE: Schema =
 pub(crate) const USAGE: Schema = Schema { application: 0x4d4c_5553, steps: &[include_str!("schema/usage-01.sql")] };
 
 /// The steps, oldest first; the schema's number is how many a database has had. A step that was released is never changed.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 15] = [
     include_str!("schema/01-start.sql"),
     include_str!("schema/02-optimised.sql"),
     include_str!("schema/03-pins.sql"),
@@ -38,6 +38,7 @@ const STEPS: [&str; 14] = [
     include_str!("schema/12-secrets.sql"),
     include_str!("schema/13-audit.sql"),
     include_str!("schema/14-revisions.sql"),
+    include_str!("schema/15-requests.sql"),
 ];
 
 /// Refuses a file that is no database, or not ours, before anything is written to it.
