@@ -67,7 +67,9 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
     };
     let mut registry = Registry::default();
     process::register(&mut registry);
-    let outbound = HttpClient::new(outbound_config(config)?, &mut registry)?;
+    let outbound = outbound_config(config)?;
+    let jwks = Arc::new(Fetcher::new(outbound.roots.clone())?);
+    let outbound = HttpClient::new(outbound, &mut registry)?;
     let engine = Engine::new(EngineConfig {
         limits: config.limits.clone(),
         component_idle: config.server.component_idle,
@@ -103,7 +105,6 @@ pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Server> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let (trial, compile) = (trial_config(config), compile_config(config));
-    let jwks = Arc::new(Fetcher::new(outbound_config(config)?.roots)?);
     let parts = Parts { store, engine, inference, trial, compile, jwks, catalog, usage };
     let control = Control::open(control_config, parts, &mut registry)?;
     let router = Arc::clone(&control).router(Arc::new(registry));

@@ -1,12 +1,8 @@
 //! The admin API: its key, its description, its health, its figures.
 
-use modelet_tests::{Function, TestHost, client, shared};
+use modelet_tests::{Function, TestHost, shared};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-fn bare(host: &TestHost, method: &str, path: &str) -> client::Answer {
-    client::send(method, &format!("{}{path}", host.admin_url), &[], b"").unwrap()
-}
 
 #[test]
 fn without_its_key_the_admin_api_answers_401() {
@@ -21,32 +17,30 @@ fn without_its_key_the_admin_api_answers_401() {
         ("POST", "/v1/blobs"),
         ("GET", "/v1/server"),
     ] {
-        let answer = bare(host, method, path);
+        let answer = host.admin_bare(method, path);
         let _ = answer.problem(401, "unauthorized");
         assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
     }
-    let wrong = [("authorization", "Bearer wrong")];
-    let answer = client::send("GET", &format!("{}/v1/functions", host.admin_url), &wrong, b"").unwrap();
-    let _ = answer.problem(401, "unauthorized");
+    let _ = host.admin_as("wrong", "GET", "/v1/functions", b"").problem(401, "unauthorized");
 }
 
 #[test]
 fn health_readiness_figures_and_description_are_open() {
     let host = shared();
-    assert_eq!(bare(host, "GET", "/healthz").status, 200);
-    let ready = bare(host, "GET", "/readyz").ok().json();
+    assert_eq!(host.admin_bare("GET", "/healthz").status, 200);
+    let ready = host.admin_bare("GET", "/readyz").ok().json();
     assert_eq!(
         (&ready["ready"], &ready["missing"], &ready["failed"]),
         (&true.into(), &Value::Array(vec![]), &Value::Array(vec![]))
     );
-    assert_eq!(bare(host, "GET", "/metrics").status, 200);
-    assert_eq!(bare(host, "GET", "/openapi.json").status, 200);
+    assert_eq!(host.admin_bare("GET", "/metrics").status, 200);
+    assert_eq!(host.admin_bare("GET", "/openapi.json").status, 200);
 }
 
 #[test]
 fn the_description_has_every_route_of_the_api() {
     let host = shared();
-    let described = bare(host, "GET", "/openapi.json").ok().json();
+    let described = host.admin_bare("GET", "/openapi.json").ok().json();
     assert!(described["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{described}");
     let operations: BTreeSet<String> = described["paths"]
         .as_object()
@@ -84,7 +78,7 @@ fn the_description_has_every_route_of_the_api() {
 
 #[test]
 fn every_schema_that_the_description_names_is_in_it() {
-    let text = bare(shared(), "GET", "/openapi.json").ok().text();
+    let text = shared().admin_bare("GET", "/openapi.json").ok().text();
     let described: Value = serde_json::from_str(&text).unwrap();
     let schemas = described["components"]["schemas"].as_object().unwrap();
     let named: BTreeSet<&str> =

@@ -1,5 +1,9 @@
 //! `modelet apply`: what files say becomes what the server has, once.
 
+mod asked;
+mod prune;
+
+use modelet_tests::archive;
 use modelet_tests::cli::Ran;
 use modelet_tests::{Function, TestHost, places};
 use serde_json::{Value, json};
@@ -55,9 +59,7 @@ fn server(host: &TestHost) -> Value {
     let file = host.scratch().join("state.tar");
     let _ = fs::remove_file(&file);
     host.modelet(["export", &file.display().to_string()]).done();
-    let tar = fs::read(&file).unwrap();
-    let bytes = usize::from_str_radix(std::str::from_utf8(&tar[124..135]).unwrap(), 8).unwrap();
-    let mut manifest: Value = serde_json::from_slice(&tar[512..512 + bytes]).unwrap();
+    let mut manifest = archive::manifest(&fs::read(&file).unwrap());
     manifest["exported"].take();
     manifest
 }
@@ -120,8 +122,10 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
             inline("f", "status", "")
         ),
     );
+    let before = server(&host);
     let line = files.apply(&host, &[]).refused();
-    assert!(line.contains("stopped at traffic default/f") && line.contains("the shadow must be another"), "{line}");
+    assert!(line.contains("the traffic of default/f: ") && line.contains("the shadow must be another"), "{line}");
+    assert_eq!(server(&host), before, "it is told before anything is done");
     files.write(
         "a.toml",
         &format!(
@@ -132,13 +136,12 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
     assert_eq!(
         files.settle(&host, &[]),
         [
-            "unchanged tenant acme",
-            "unchanged model acme/m",
-            "unchanged function default/f",
-            "unchanged function default/user",
+            "changed tenant acme",
+            "changed model acme/m",
+            "changed function default/f",
+            "changed function default/user",
             "changed traffic default/f"
-        ],
-        "the rest was done before it stopped"
+        ]
     );
     let shown = host.modelet(["tenant", "show", "acme", "--json"]).json();
     assert_eq!(shown["paths"], json!(["/acme/inner", "/more"]));
@@ -149,6 +152,10 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
     assert_eq!(version, 2, "it is bound to what its reference means now: {bound}");
     let traffic = host.modelet(["traffic", "f", "--json"]).json();
     assert_eq!(traffic["traffic"]["parts"], json!([{"version": 1, "percent": 40}, {"version": 2, "percent": 60}]));
+    files.write("d.toml", "[[traffic]]\nfunction = \"user\"\nversions = { 1 = 50, 9 = 50 }\n");
+    let line = files.apply(&host, &["--dry-run"]).refused();
+    assert!(line.contains("the traffic of default/user: there is no version 9, and the newest will be 2"), "{line}");
+    fs::remove_file(files.0.join("d.toml")).unwrap();
     // Somebody goes back by hand; the files say otherwise.
     files.write("a.toml", &format!("{}[[traffic]]\nfunction = \"f\"\nversions = {{}}\n", inline("f", "status", "")));
     host.modelet(["rollback", "f", "--to", "1"]).done();
@@ -159,23 +166,28 @@ fn what_files_say_is_made_so_in_the_order_of_dependencies_and_a_second_time_noth
 }
 
 #[test]
-fn what_no_file_names_stays_unless_it_is_pruned() {
+fn what_stays_as_it_is_is_not_changed_beside_what_does_not() {
     let host = TestHost::start();
     let files = Files::of(&host);
-    host.deploy(&Function::guest("hello").named("old").model_file("old-model", &places::model("digits")));
-    files.write("a.toml", &inline("f", "hello", ""));
-    assert_eq!(files.settle(&host, &[]), ["added function default/f"]);
-    assert_eq!(host.get("/old").ok().text(), "hello\n");
-    let said = files.apply(&host, &["--prune", "--dry-run"]).done();
-    assert!(
-        said.contains("- function default/old") && said.ends_with("2 removed, 1 unchanged; nothing is done yet\n"),
-        "{said}"
-    );
-    assert_eq!(
-        files.settle(&host, &["--prune"]),
-        ["unchanged function default/f", "removed function default/old", "removed model default/old-model"]
-    );
-    let _ = host.get("/old").problem(404, "not-found");
+    // A name that may not stand on a server, and a card: it is called model.onnx there.
+    let (source, card) = (files.0.join("digits~1.onnx"), files.0.join("card.txt"));
+    fs::copy(places::model("digits"), &source).unwrap();
+    fs::write(&card, "licence = \"MIT\"\n").unwrap();
+    files.write("m.toml", "[[model]]\nname = \"m\"\nsource = \"digits~1.onnx\"\ncard = \"card.txt\"\n");
+    let tenant = |limits: &str| {
+        files.write("t.toml", &format!("[[tenant]]\nname = \"acme\"\npaths = [\"/acme\"]\nlimits = {{ {limits} }}\n"));
+    };
+    let limits = || host.modelet(["tenant", "limits", "acme", "--json"]).json();
+    tenant("concurrency = 8, memory = \"256MiB\", weight = 2");
+    assert_eq!(files.settle(&host, &[]), ["added tenant acme", "added model default/m"]);
+    tenant("concurrency = 8, memory = \"512MiB\", queue = 3");
+    let said = files.apply(&host, &["--dry-run"]).done();
+    assert!(said.contains("    limits memory=512MiB queue=3 weight=none\n"), "{said}");
+    assert_eq!(files.settle(&host, &[]), ["changed tenant acme", "unchanged model default/m"]);
+    assert_eq!(limits(), json!({ "concurrency": 8, "memory": "512MiB", "queue": 3 }));
+    tenant("");
+    assert_eq!(files.settle(&host, &[])[0], "changed tenant acme");
+    assert_eq!(limits(), json!({}));
     host.stop();
 }
 

@@ -1,11 +1,11 @@
 //! Exports and imports: all desired state as one file, taken to another server, and never believed.
 
-use modelet_tests::archive::{pack, unpack};
+use modelet_tests::archive::{self, pack, unpack};
 use modelet_tests::cli::Ran;
 use modelet_tests::frame::Kind;
 use modelet_tests::nn::{compute, f32s, part, to_f32s};
 use modelet_tests::tenants::{create, deploy};
-use modelet_tests::{Function, TestHost, client, places};
+use modelet_tests::{Function, TestHost, places};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -130,8 +130,7 @@ fn all_desired_state_goes_to_an_empty_server_and_serves_the_same_there() {
     assert_eq!(listings(&target), listings(&source));
     let back = export(&target, "back.tar", &[]);
     let content = |file: &Path| {
-        let (_, manifest) = unpack(&fs::read(file).unwrap()).remove(0);
-        let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let mut manifest = archive::manifest(&fs::read(file).unwrap());
         manifest["exported"].take();
         manifest
     };
@@ -213,36 +212,32 @@ fn a_tenants_admin_exports_and_imports_its_own_and_nobody_elses() {
         host.modelet(["key", "create", "--scope", scope, "--tenant", tenant]).done().trim().to_owned()
     };
     let (admin, deployer) = (key("beta", "admin"), key("acme", "deploy"));
-    let ask = |key: &str, method: &str, path: &str, body: &[u8]| {
-        let bearer = format!("Bearer {key}");
-        client::send(method, &format!("{}{path}", host.admin_url), &[("authorization", &bearer)], body).unwrap()
-    };
-    let _ = ask(&deployer, "GET", "/v1/export", b"").problem(403, "forbidden");
-    let other = ask(&admin, "GET", "/v1/export?tenant=acme", b"").problem(404, "no-tenant");
+    let _ = host.admin_as(&deployer, "GET", "/v1/export", b"").problem(403, "forbidden");
+    let other = host.admin_as(&admin, "GET", "/v1/export?tenant=acme", b"").problem(404, "no-tenant");
     assert_eq!(
         other,
-        ask(&admin, "GET", "/v1/export?tenant=ghost", b"").problem(404, "no-tenant").replace("ghost", "acme")
+        host.admin_as(&admin, "GET", "/v1/export?tenant=ghost", b"").problem(404, "no-tenant").replace("ghost", "acme")
     );
-    let own = unpack(&ask(&admin, "GET", "/v1/export", b"").ok().body);
-    let manifest: Value = serde_json::from_slice(&own[0].1).unwrap();
-    assert_eq!((own.len(), &manifest["tenants"][0]["name"]), (1, &json!("beta")), "{manifest}");
+    let own = host.admin_as(&admin, "GET", "/v1/export", b"").ok().body;
+    let manifest = archive::manifest(&own);
+    assert_eq!((unpack(&own).len(), &manifest["tenants"][0]["name"]), (1, &json!("beta")), "{manifest}");
     assert!(
         !manifest.to_string().contains("acme/") && manifest["tenants"].as_array().unwrap().len() == 1,
         "{manifest}"
     );
 
     let all = fs::read(export(&host, "all.tar", &[])).unwrap();
-    let detail = ask(&admin, "POST", "/v1/import", &all).problem(422, "bad-archive");
+    let detail = host.admin_as(&admin, "POST", "/v1/import", &all).problem(422, "bad-archive");
     assert!(detail.contains("--tenant T"), "{detail}");
-    let _ = ask(&admin, "POST", "/v1/import?tenant=acme", &all).problem(404, "no-tenant");
+    let _ = host.admin_as(&admin, "POST", "/v1/import?tenant=acme", &all).problem(404, "no-tenant");
     // Another tenant's archive becomes its own, where it may have what is in it.
     let acme = fs::read(export(&host, "acme.tar", &["--tenant", "acme"])).unwrap();
-    let detail = ask(&admin, "POST", "/v1/import", &acme).problem(403, "path-not-given");
+    let detail = host.admin_as(&admin, "POST", "/v1/import", &acme).problem(403, "path-not-given");
     assert!(detail.contains("/acme/split"), "{detail}");
     let mut entries = unpack(&acme);
     let text = String::from_utf8(entries[0].1.clone()).unwrap().replace("/acme/split", "/acmes/split");
     entries[0].1 = text.into_bytes();
-    let imported = ask(&admin, "POST", "/v1/import", &pack(&entries)).ok().json();
+    let imported = host.admin_as(&admin, "POST", "/v1/import", &pack(&entries)).ok().json();
     assert_eq!(changes(&imported), ["added m", "added split"], "{imported}");
     assert_eq!(host.get("/acmes/split").ok().text(), host.get("/acme/split").ok().text());
     let tenants = host.modelet(["tenant", "show", "beta", "--json"]).json();

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 /// The audit as somebody with this key reads it, newest first.
 fn audit(host: &TestHost, secret: &str, query: &str) -> client::Answer {
-    let bearer = format!("Bearer {secret}");
-    let url = format!("{}/v1/audit{query}", host.admin_url);
-    client::send("GET", &url, &[("authorization", &bearer)], b"").unwrap()
+    host.admin_as(secret, "GET", &format!("/v1/audit{query}"), b"")
 }
 
 fn changes(answer: &client::Answer) -> Vec<Value> {
@@ -103,9 +101,7 @@ fn a_tenant_reads_its_own_and_not_who_the_operator_is() {
         theirs.replace("beta", "NAME"),
         audit(&host, &secret, "?tenant=none").problem(404, "no-tenant").replace("none", "NAME")
     );
-    let url = format!("{}/v1/audit/verify", host.admin_url);
-    let bearer = format!("Bearer {other}");
-    client::send("GET", &url, &[("authorization", &bearer)], b"").unwrap().problem(403, "not-the-operator");
+    host.admin_as(&other, "GET", "/v1/audit/verify", b"").problem(403, "not-the-operator");
     // What was of a tenant that is no more stays the operator's to read.
     host.modelet(["tenant", "remove", "beta"]).done();
     let gone = changes(&audit(&host, &host.key(), "?tenant=beta"));
@@ -161,7 +157,9 @@ fn pages_follow_each_other_and_the_command_line_follows_them() {
     let table = host.modelet(["audit", "--kind", "tenant.create", "--limit", "0"]).done();
     assert_eq!(table.lines().count(), 1 + 12 + 3, "{table}");
     assert!(table.contains("default/admin") && table.contains("127.0.0.1:"), "{table}");
-    assert_eq!(host.modelet(["audit", "--since", "1s", "--until", "1h"]).done().lines().count(), 1);
+    assert_eq!(host.modelet(["audit", "--until", "1h"]).done(), "no such changes\n");
+    let line = host.modelet(["audit", "--since", "1s", "--until", "1h"]).refused();
+    assert!(line.contains("`since` is not before `until`"), "{line}");
     host.stop();
 }
 

@@ -76,6 +76,37 @@ fn listings_for_people_have_a_head_and_a_line_for_each() {
 }
 
 #[test]
+fn a_listing_without_entries_says_so_and_a_refusal_what_to_do() {
+    let host = TestHost::start();
+    for (listing, said) in [
+        (&["function", "list"][..], "no functions yet: deploy one"),
+        (&["function", "list", "--at", "1h"], "there were no functions 1h ago"),
+        (&["model", "list"], "no models yet: push one"),
+        (&["model", "list", "--at", "1h"], "there were no models 1h ago"),
+        (&["secret", "list"], "no secrets yet: set one"),
+        (&["audit", "--kind", "banana"], "no such changes"),
+        (&["usage"], "nothing was used since"),
+    ] {
+        let text = host.modelet(listing).done();
+        assert!(text.starts_with(said) && text.lines().count() == 1, "{listing:?}: {text}");
+    }
+    let nowhere = host.scratch().join("nowhere/all.tar").display().to_string();
+    for (command, said) in [
+        (&["tenant", "show", "banana"][..], "`modelet tenant list` lists them"),
+        (&["tenant", "create", "default"], "`modelet tenant claims`"),
+        (&["export", &nowhere], "is no folder: make it first"),
+    ] {
+        let line = host.modelet(command).refused();
+        assert!(line.contains(said), "{command:?}: {line}");
+    }
+    host.deploy(&Function::guest("hello"));
+    assert_eq!(host.modelet(["function", "remove", "hello"]).done(), "hello is removed, with 1 version\n");
+    assert_eq!(host.modelet(["key", "create", "--scope", "all"]).status, Some(2));
+    assert!(host.modelet(["key", "list"]).done().ends_with("  now\n"), "the key that asks is in use");
+    host.stop();
+}
+
+#[test]
 fn invoke_sends_a_body_a_file_and_headers() {
     let host = shared();
     let echo = host.guest("echo");

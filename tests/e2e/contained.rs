@@ -2,6 +2,7 @@
 //! it stays. One row is one program.
 
 use modelet_tests::raw::Wire;
+use modelet_tests::wait::SetAtEnd;
 use modelet_tests::{Function, TestHost, process, until};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -171,15 +172,6 @@ fn contain(programs: &[Program], config: &str) {
     let log = host.log().len();
     assert!(log < 4 << 20, "{} KiB of log", log >> 10);
     host.stop();
-}
-
-/// Lets the neighbour go home, also when a program was not contained.
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn run(host: &TestHost, &(guest, query, ends): &Program) {

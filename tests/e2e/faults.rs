@@ -5,7 +5,7 @@ mod database;
 mod disk;
 
 use modelet_tests::frame::Kind;
-use modelet_tests::{Function, TestHost, client, nn, places};
+use modelet_tests::{Function, TestHost, nn, places};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 
@@ -70,8 +70,4 @@ fn listed(host: &TestHost) -> Vec<Value> {
         versions("nn"),
         versions("pairs"),
     ]
-}
-
-fn readiness(host: &TestHost) -> Value {
-    client::send("GET", &format!("{}/readyz", host.admin_url), &[], b"").unwrap().json()
 }

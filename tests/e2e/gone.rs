@@ -1,6 +1,7 @@
 //! Versions whose models are gone: they do not come back to serve, and the model is named.
 
 use modelet_tests::tenants::{create, deploy};
+use modelet_tests::wait::moment;
 use modelet_tests::{Function, TestHost, places, process, until};
 use serde_json::{Value, json};
 use std::fs;
@@ -62,12 +63,10 @@ fn a_restore_leaves_a_function_whose_model_is_gone_as_it_is_and_names_the_model(
     host.modelet(["model", "grant", "m", "--to", "beta", "--tenant", "acme"]).done();
     let route = "path = \"/beta/f\"\nauth = \"none\"";
     deploy(&host, "beta", &Function::guest("hello").named("f").route(route).model_ref("m", "acme/m"));
-    let then = std::time::Instant::now();
-    until("a moment has passed", || (then.elapsed().as_millis() > 1100).then_some(()));
+    let then = moment();
     deploy(&host, "beta", &Function::guest("status").named("f").route(route));
     host.modelet(["model", "remove", "m", "--force", "--tenant", "acme"]).done();
-    let ago = format!("{}ms", then.elapsed().as_millis().saturating_sub(300));
-    let restored = host.modelet(["restore", "--at", &ago, "--tenant", "beta", "--json"]).json();
+    let restored = host.modelet(["restore", "--at", &then, "--tenant", "beta", "--json"]).json();
     let missing = restored["missing"].to_string();
     assert!(missing.contains("function f") && missing.contains("acme/m@1 of version 1 is gone"), "{restored}");
     assert_eq!(restored["changes"], json!([]));

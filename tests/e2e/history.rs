@@ -1,5 +1,6 @@
 //! What served at an earlier moment, and back to it.
 
+use modelet_tests::wait::moment;
 use modelet_tests::{Function, TestHost, nn, places, tenants};
 use serde_json::{Value, json};
 
@@ -13,20 +14,6 @@ fn push(host: &TestHost, file: &str, label: Option<&str>) {
     let mut arguments = vec!["model", "push", &file, "--name", "m"];
     arguments.extend(label.into_iter().flat_map(|label| ["--label", label]));
     host.modelet(arguments).done();
-}
-
-/// A moment after all that was done until now, and before all that is done from now on.
-fn now() -> String {
-    // The clock of the history goes in milliseconds: one must pass on each side.
-    let tick = || std::thread::sleep(std::time::Duration::from_millis(2));
-    tick();
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    tick();
-    let date = std::process::Command::new("date")
-        .args(["-u", "-d", &format!("@{}.{:03}", since.as_secs(), since.subsec_millis()), "+%Y-%m-%dT%H:%M:%S.%3NZ"])
-        .output()
-        .unwrap();
-    String::from_utf8(date.stdout).unwrap().trim().to_owned()
 }
 
 /// All that goes back, as listings say it, without what is of the moment of the question.
@@ -55,10 +42,10 @@ fn state(host: &TestHost, at: Option<&str>) -> Value {
 #[test]
 fn listings_answer_for_any_moment_what_they_answered_then() {
     let mut host = TestHost::start();
-    let mut moments = vec![(now(), state(&host, None))];
+    let mut moments = vec![(moment(), state(&host, None))];
     let mut remember = |host: &TestHost, done: &dyn Fn()| {
         done();
-        moments.push((now(), state(host, None)));
+        moments.push((moment(), state(host, None)));
     };
     remember(&host, &|| deploy(&host, "f", "hello"));
     remember(&host, &|| push(&host, "digits", Some("stable")));
@@ -94,14 +81,14 @@ fn one_command_goes_back_and_one_more_forward_again() {
     host.modelet(["traffic", "g", "1=100"]).done();
     deploy(&host, "g", "status");
     host.modelet(["traffic", "g", "1=50", "2=50", "--sticky", "x"]).done();
-    let (before, then) = (now(), state(&host, None));
+    let (before, then) = (moment(), state(&host, None));
     push(&host, "identity_f32", Some("stable"));
     host.deploy(&Function::guest("nn").route("path = \"/new\"\nauth = \"none\"").model_ref("m", "m@stable"));
     host.modelet(["rollback", "g", "--to", "2"]).done();
     host.modelet(["function", "remove", "g", "--version", "1"]).done();
     deploy(&host, "late", "hello");
     host.modelet(["model", "remove", "m@1", "--force"]).done();
-    let (after, now_state) = (now(), state(&host, None));
+    let (after, now_state) = (moment(), state(&host, None));
 
     let said = host.modelet(["restore", "--at", &before, "--dry-run"]).done();
     assert!(said.contains("nothing is done yet") && said.contains("function late: version 1 -> nothing"), "{said}");
@@ -129,7 +116,7 @@ fn one_command_goes_back_and_one_more_forward_again() {
 fn it_goes_back_for_one_tenant_and_is_refused_whole_where_a_route_is_taken() {
     let host = TestHost::start();
     deploy(&host, "f", "hello");
-    let before = now();
+    let before = moment();
     host.modelet(["function", "remove", "f"]).done();
     tenants::create(&host, "acme", &["/f"]);
     let folder = tempfile::tempdir_in(host.scratch()).unwrap();
@@ -151,7 +138,7 @@ fn it_goes_back_for_one_tenant_and_is_refused_whole_where_a_route_is_taken() {
 fn keys_scales_and_what_functions_keep_do_not_go_back() {
     let host = TestHost::start();
     deploy(&host, "pairs", "pairs");
-    let before = now();
+    let before = moment();
     let _ = host.get("/pairs?do=set&bucket=b&key=k&value=v").ok();
     host.modelet(["function", "scale", "pairs", "--min", "1"]).done();
     deploy(&host, "pairs", "pairs");

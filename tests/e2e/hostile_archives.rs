@@ -1,6 +1,6 @@
 //! Archives that are damaged, or made to do harm: refused by their fault, and nothing is left.
 
-use modelet_tests::archive::{Entry, pack, sum, unpack};
+use modelet_tests::archive::{Entry, manifest, pack, sum, unpack};
 use modelet_tests::{Function, TestHost, places};
 use serde_json::{Value, json};
 use std::fs;
@@ -19,7 +19,7 @@ fn good() -> Vec<u8> {
 /// Archives that no export writes, each with what is to be said of it.
 fn hostile(good: &[u8]) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let entries = unpack(good);
-    let manifest: Value = serde_json::from_slice(&entries[0].1).unwrap();
+    let manifest = manifest(good);
     let with = |change: &dyn Fn(&mut Value)| {
         let (mut manifest, mut entries) = (manifest.clone(), entries.clone());
         change(&mut manifest);

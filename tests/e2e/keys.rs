@@ -21,11 +21,6 @@ fn call(host: &TestHost, route: &str, secret: &str) -> client::Answer {
     host.send("GET", route, &[("authorization", &format!("Bearer {secret}"))], b"")
 }
 
-fn ask(host: &TestHost, method: &str, path: &str, secret: &str) -> client::Answer {
-    let bearer = format!("Bearer {secret}");
-    client::send(method, &format!("{}{path}", host.admin_url), &[("authorization", &bearer)], b"").unwrap()
-}
-
 #[test]
 fn a_key_is_shown_once_opens_what_its_scope_says_and_is_nowhere_at_rest() {
     let host = TestHost::start();
@@ -45,12 +40,12 @@ fn a_key_is_shown_once_opens_what_its_scope_says_and_is_nowhere_at_rest() {
     assert!(answer.text().contains(&format!("[\"modelet-caller\",\"{id}\"]")), "{id}: {}", answer.text());
     assert!(key["last_use_ms"].as_u64().unwrap() > 0, "{key}");
 
-    ask(&host, "GET", "/v1/functions", &secret).problem(403, "forbidden");
-    ask(&host, "GET", "/v1/keys", &secret).problem(403, "forbidden");
+    host.admin_as(&secret, "GET", "/v1/functions", b"").problem(403, "forbidden");
+    host.admin_as(&secret, "GET", "/v1/keys", b"").problem(403, "forbidden");
     let (_, reader) = make(&host, &["--scope", "read"]);
-    assert_eq!(ask(&host, "GET", "/v1/functions", &reader).status, 200);
+    assert_eq!(host.admin_as(&reader, "GET", "/v1/functions", b"").status, 200);
     call(&host, "/locked", &reader).problem(403, "forbidden");
-    ask(&host, "GET", "/v1/keys", &reader).problem(403, "forbidden");
+    host.admin_as(&reader, "GET", "/v1/keys", b"").problem(403, "forbidden");
     assert_eq!(lies_in(&host.data_dir(), secret.as_bytes()), None);
     assert!(!host.log().contains(&secret), "{}", host.log());
     host.stop();
@@ -107,7 +102,7 @@ fn a_rotated_key_keeps_its_id_and_its_old_secret_as_long_as_was_said() {
     let before = host.key();
     host.modelet(["key", "rotate", "admin"]).done();
     assert_ne!(host.key(), before);
-    ask(&host, "GET", "/v1/functions", &before).problem(401, "unauthorized");
+    host.admin_as(&before, "GET", "/v1/functions", b"").problem(401, "unauthorized");
     host.modelet(["function", "list"]).done();
     assert!(host.modelet(["key", "revoke", "admin"]).refused().contains("admin.key"));
     host.stop();
@@ -151,25 +146,26 @@ fn a_tenants_keys_reach_its_own_things_and_a_bound_one_what_it_names() {
     let (_, bound) = make(&host, &bound);
     assert_eq!(call(&host, "/acme/one", &bound).status, 200);
     call(&host, "/acme/two", &bound).problem(403, "forbidden");
-    let listed = ask(&host, "GET", "/v1/functions", &bound).ok().json();
+    let listed = host.admin_as(&bound, "GET", "/v1/functions", b"").ok().json();
     let names: Vec<&Value> = listed["functions"].as_array().unwrap().iter().map(|function| &function["name"]).collect();
     assert_eq!(names, ["one"]);
-    assert_eq!(ask(&host, "GET", "/v1/functions/one", &bound).status, 200);
-    let (two, none) = (ask(&host, "GET", "/v1/functions/two", &bound), ask(&host, "GET", "/v1/functions/no", &bound));
+    assert_eq!(host.admin_as(&bound, "GET", "/v1/functions/one", b"").status, 200);
+    let (two, none) =
+        (host.admin_as(&bound, "GET", "/v1/functions/two", b""), host.admin_as(&bound, "GET", "/v1/functions/no", b""));
     assert_eq!(two.problem(404, "no-function").replace("two", "no"), none.problem(404, "no-function"));
-    ask(&host, "GET", "/v1/tenants", &bound).problem(403, "forbidden");
+    host.admin_as(&bound, "GET", "/v1/tenants", b"").problem(403, "forbidden");
     let refused =
         host.modelet(["key", "create", "--scope", "admin", "--function", "one", "--tenant", "acme"]).refused();
     assert!(refused.contains("cannot have the scope admin"), "{refused}");
 
     // Who administers a tenant makes its keys, and sees no other's.
     let (_, admin) = make(&host, &["--scope", "admin", "--tenant", "acme"]);
-    let own = ask(&host, "GET", "/v1/keys", &admin).ok().json();
+    let own = host.admin_as(&admin, "GET", "/v1/keys", b"").ok().json();
     assert!(own["keys"].as_array().unwrap().iter().all(|key| key["tenant"] == "acme"), "{own}");
-    ask(&host, "GET", "/v1/keys?tenant=beta", &admin).problem(404, "no-tenant");
-    ask(&host, "DELETE", "/v1/keys/admin", &admin).problem(404, "no-key");
+    host.admin_as(&admin, "GET", "/v1/keys?tenant=beta", b"").problem(404, "no-tenant");
+    host.admin_as(&admin, "DELETE", "/v1/keys/admin", b"").problem(404, "no-key");
     // A tenant's keys go with it.
     host.modelet(["tenant", "remove", "acme", "--force"]).done();
-    ask(&host, "GET", "/v1/keys", &admin).problem(401, "unauthorized");
+    host.admin_as(&admin, "GET", "/v1/keys", b"").problem(401, "unauthorized");
     host.stop();
 }

@@ -1,6 +1,7 @@
 //! Components that bring the interpreter of their language: many MiB, and many seconds of a compiler's time. `cargo xtask conformance
 //! languages` makes them and runs this.
 
+use modelet_tests::wait::SetAtEnd;
 use modelet_tests::{Function, TestHost, until};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,16 +19,14 @@ fn a_function_in_python_is_compiled_within_the_default_limits_while_others_are_s
     let hello = host.guest("hello");
     let (deployed, served) = (AtomicBool::new(false), AtomicU64::new(0));
     let said = std::thread::scope(|scope| {
+        let _deployed = SetAtEnd(&deployed);
         scope.spawn(|| {
             while !deployed.load(Ordering::Relaxed) {
                 assert_eq!(host.get(&hello).ok().text(), "hello\n");
                 served.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let function = Function::component("python", python());
-        let said = host.try_deploy(&function);
-        deployed.store(true, Ordering::Relaxed);
-        said.done()
+        host.try_deploy(&Function::component("python", python())).done()
     });
     eprintln!("{said}\n{} answers of a neighbour meanwhile", served.load(Ordering::Relaxed));
     assert!(served.load(Ordering::Relaxed) > 100, "the neighbour was hardly served: {served:?}");

@@ -192,7 +192,7 @@ fn a_hangup_reads_the_configuration_again_and_faults_change_nothing() {
 #[test]
 fn without_onnx_runtime_the_server_says_so_and_serves_what_needs_none() {
     let host = TestHost::starting("[inference]\nlibrary = \"/nowhere/libonnxruntime.so\"\n");
-    let ready = modelet_tests::client::send("GET", &format!("{}/readyz", host.admin_url), &[], b"").unwrap();
+    let ready = host.admin_bare("GET", "/readyz");
     assert_eq!(ready.status, 503);
     assert!(ready.text().contains("libonnxruntime.so"), "{}", ready.text());
     assert_eq!(host.get(&host.guest("hello")).status, 200);

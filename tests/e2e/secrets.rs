@@ -2,12 +2,13 @@
 
 use modelet_tests::files::lies_in;
 use modelet_tests::tenants::{self, create};
-use modelet_tests::{Function, Ran, TestHost, client, until};
+use modelet_tests::wait::SetAtEnd;
+use modelet_tests::{Function, Ran, TestHost, until};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What is looked for: nothing else has these bytes.
 const VALUE: &str = "v4lu3-0f-a-s3cr3t-th4t-n0b0dy-t3lls";
@@ -24,11 +25,6 @@ fn set(host: &TestHost, name: &str, value: &str) -> Ran {
 /// What a function reads under `api_key`.
 fn read(host: &TestHost, function: &str) -> Value {
     host.get(&format!("/{function}?key=api_key&quiet=")).ok().json()["one"].clone()
-}
-
-fn ask(host: &TestHost, method: &str, path: &str, key: &str, body: &[u8]) -> client::Answer {
-    let bearer = format!("Bearer {key}");
-    client::send(method, &format!("{}{path}", host.admin_url), &[("authorization", &bearer)], body).unwrap()
 }
 
 fn key(host: &TestHost, arguments: &[&str]) -> String {
@@ -77,7 +73,7 @@ fn a_secret_is_read_by_the_function_that_names_it_and_is_nowhere_else() {
         answer.problem(status, code);
     }
     told.push(host.admin("GET", "/v1/secrets/stripe", b"").text());
-    let scraped = |path: &str| client::send("GET", &format!("{}{path}", host.admin_url), &[], b"").unwrap().ok().text();
+    let scraped = |path: &str| host.admin_bare("GET", path).ok().text();
     told.extend(["/metrics", "/readyz", "/openapi.json"].map(scraped));
     host.restart();
     assert_eq!(read(&host, "f"), VALUE);
@@ -105,8 +101,9 @@ fn a_new_value_reaches_every_request_that_comes_after_it_and_none_fails() {
     host.modelet(["function", "scale", "f", "--min", "1"]).done();
     assert_eq!(read(&host, "f"), "value-0");
     assert_eq!(host.get("/other?quiet=").status, 200);
-    let (stop, latest) = (AtomicBool::new(false), std::sync::atomic::AtomicUsize::new(0));
+    let (stop, latest) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _stop = SetAtEnd(&stop);
         for _ in 0..2 {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
@@ -121,7 +118,6 @@ fn a_new_value_reaches_every_request_that_comes_after_it_and_none_fails() {
             set(&host, "token", &format!("value-{number}")).done();
             latest.store(number, Ordering::SeqCst);
         }
-        stop.store(true, Ordering::SeqCst);
     });
     assert_eq!(read(&host, "f"), "value-5");
     let shown = |function: &str| host.modelet(["function", "show", function, "--json"]).json()["instances"].clone();
@@ -143,12 +139,12 @@ fn another_tenants_secret_is_not_reachable_by_name() {
     let refused = tenants::try_deploy(&host, "beta", &function("beta")).refused();
     assert!(refused.contains("there is none of that name"), "{refused}");
     let beta = key(&host, &["--scope", "admin", "--tenant", "beta"]);
-    assert_eq!(ask(&host, "GET", "/v1/secrets", &beta, b"").ok().json(), json!({ "secrets": [] }));
-    ask(&host, "DELETE", "/v1/secrets/token", &beta, b"").problem(404, "no-secret");
-    ask(&host, "PUT", "/v1/secrets/token?tenant=acme", &beta, b"mine").problem(404, "no-tenant");
-    ask(&host, "POST", "/v1/secret-key/rotate", &beta, b"").problem(403, "not-the-operator");
+    assert_eq!(host.admin_as(&beta, "GET", "/v1/secrets", b"").ok().json(), json!({ "secrets": [] }));
+    host.admin_as(&beta, "DELETE", "/v1/secrets/token", b"").problem(404, "no-secret");
+    host.admin_as(&beta, "PUT", "/v1/secrets/token?tenant=acme", b"mine").problem(404, "no-tenant");
+    host.admin_as(&beta, "POST", "/v1/secret-key/rotate", b"").problem(403, "not-the-operator");
     // Its own of the same name is another.
-    assert_eq!(ask(&host, "PUT", "/v1/secrets/token", &beta, b"betas").status, 201);
+    assert_eq!(host.admin_as(&beta, "PUT", "/v1/secrets/token", b"betas").status, 201);
     tenants::deploy(&host, "beta", &function("beta"));
     assert_eq!(host.get("/beta/f?key=api_key&quiet=").ok().json()["one"], "betas");
     assert_eq!(host.get("/acme/f?key=api_key&quiet=").ok().json()["one"], VALUE);
@@ -156,29 +152,28 @@ fn another_tenants_secret_is_not_reachable_by_name() {
     // Who reads lists, who deploys sets; whose key is bound does neither, and deploys with what the function has already.
     let reader = key(&host, &["--scope", "read", "--tenant", "acme"]);
     let deployer = key(&host, &["--scope", "deploy", "--tenant", "acme"]);
-    let listed = ask(&host, "GET", "/v1/secrets", &reader, b"").ok().json();
+    let listed = host.admin_as(&reader, "GET", "/v1/secrets", b"").ok().json();
     assert_eq!(listed["secrets"][0]["name"], "token");
     assert!(
         listed["secrets"][0]["set_by"] == "admin" && listed["secrets"][0]["set_ms"].as_u64().unwrap() > 0,
         "{listed}"
     );
-    ask(&host, "PUT", "/v1/secrets/x", &reader, b"y").problem(403, "forbidden");
-    assert_eq!(ask(&host, "PUT", "/v1/secrets/x", &deployer, b"y").status, 201);
+    host.admin_as(&reader, "PUT", "/v1/secrets/x", b"y").problem(403, "forbidden");
+    assert_eq!(host.admin_as(&deployer, "PUT", "/v1/secrets/x", b"y").status, 201);
     let bound = key(&host, &["--scope", "deploy", "--scope", "read", "--tenant", "acme", "--function", "f"]);
-    ask(&host, "GET", "/v1/secrets", &bound, b"").problem(403, "forbidden");
-    ask(&host, "PUT", "/v1/secrets/x", &bound, b"y").problem(403, "forbidden");
+    host.admin_as(&bound, "GET", "/v1/secrets", b"").problem(403, "forbidden");
+    host.admin_as(&bound, "PUT", "/v1/secrets/x", b"y").problem(403, "forbidden");
     let deploy = |secret: &str| {
-        let digest = ask(&host, "GET", "/v1/functions/f", &bound, b"").ok().json()["digest"].clone();
+        let digest = host.admin_as(&bound, "GET", "/v1/functions/f", b"").ok().json()["digest"].clone();
         let manifest =
             json!({ "name": "f", "route": [{ "path": "/acme/f" }], "config": { "k": { "secret": secret } } });
         let body = json!({ "manifest": manifest, "component": digest }).to_string();
-        let headers = [("authorization", &*format!("Bearer {bound}")), ("content-type", "application/json")];
-        client::send("POST", &format!("{}/v1/functions", host.admin_url), &headers, body.as_bytes()).unwrap()
+        host.admin_as(&bound, "POST", "/v1/functions", body.as_bytes())
     };
     deploy("x").problem(403, "forbidden");
     assert_eq!(deploy("token").status, 201, "{}", deploy("token").text());
     host.modelet(["tenant", "limits", "acme", "secrets=2"]).done();
-    ask(&host, "PUT", "/v1/secrets/third", &deployer, b"y").problem(403, "quota-exceeded");
+    host.admin_as(&deployer, "PUT", "/v1/secrets/third", b"y").problem(403, "quota-exceeded");
     host.modelet(["tenant", "remove", "acme", "--force"]).done();
     assert_eq!(lies_in(&host.data_dir(), VALUE.as_bytes()), None);
     host.stop();
@@ -226,7 +221,7 @@ fn without_its_key_a_secret_stays_closed_and_functions_that_name_none_go_on() {
         host.start_again();
         assert_eq!(host.get("/hello").status, 200);
         assert_eq!(host.get("/f").status, 404);
-        let ready = client::send("GET", &format!("{}/readyz", host.admin_url), &[], b"").unwrap().json();
+        let ready = host.readiness();
         assert!(ready["failed"][0].as_str().unwrap().starts_with("f: "), "{ready}");
         assert!(!ready.to_string().contains("secret.key"), "no place of the server: {ready}");
         assert!(host.log().contains("secret.key"), "the log names the file");

@@ -125,7 +125,7 @@ fn every_command_ends_with_0_1_or_2_as_it_should() {
             ("FILE", folder.join("function.toml").display().to_string()),
             ("GUEST", places::guest("hello").display().to_string()),
             ("MODEL", places::model("digits").display().to_string()),
-            ("KEY", key["key"]["id"].as_str().or(key["id"].as_str()).unwrap_or_default().to_owned()),
+            ("KEY", key["key"]["id"].as_str().unwrap().to_owned()),
         ];
         let word = |word: &str| {
             let found = filled.iter().find(|(name, _)| *name == word);

@@ -47,6 +47,34 @@ fn a_tenant_is_made_listed_shown_and_limited_by_the_command_line() {
 }
 
 #[test]
+fn a_tenant_is_made_with_its_limits_or_not_at_all() {
+    let host = TestHost::start();
+    let create = |more: &[&str]| host.modelet(["tenant", "create", "acme", "--path", "/acme"].iter().chain(more));
+    for (limits, said) in [
+        (&["gpus=1"][..], "concurrency"),
+        (&["memory=lots"], "lots"),
+        (&["concurrency=0"], "with 0 of concurrency no function could answer"),
+        (&["--weight", "101"], "from 1 to 100"),
+    ] {
+        let line = create(limits).refused();
+        assert!(line.contains(said) && line.contains("(bad-limits)"), "{limits:?}: {line}");
+    }
+    let wrong = create(&["concurrency"]);
+    assert!(wrong.status == Some(2) && wrong.stderr.contains("LIMIT=VALUE"), "{wrong:?}");
+    let said = create(&["functions=1", "requests_per_second=1", "--weight", "3"]).done();
+    assert!(said.starts_with("acme is made; ") && said.contains("functions = 1\n") && said.contains("weight = 3\n"));
+    let limits = host.modelet(["tenant", "limits", "acme", "--json"]).json();
+    assert_eq!(limits, json!({ "functions": 1, "requests_per_second": 1, "weight": 3 }));
+    let audit = host.modelet(["audit", "--tenant", "acme", "--json"]).json();
+    let kinds: Vec<_> = audit["changes"].as_array().unwrap().iter().map(|change| &change["kind"]).collect();
+    assert_eq!(kinds, ["tenant.limits", "tenant.create"], "and nothing of what was refused");
+    deploy(&host, "acme", &hello("one", "path = \"/acme/one\""));
+    assert!(try_deploy(&host, "acme", &hello("two", "path = \"/acme/two\"")).refused().contains("quota-exceeded"));
+    until("there are two requests in a second", || (host.get("/acme/one").status == 429).then_some(()));
+    host.stop();
+}
+
+#[test]
 fn a_deploy_outside_of_what_a_tenant_was_given_is_refused_by_the_rule_and_leaves_nothing() {
     let host = TestHost::start();
     host.modelet(["tenant", "create", "acme", "--host", "acme.example", "--path", "/acme"]).done();

@@ -45,12 +45,6 @@ fn call(host: &TestHost, route: &str, token: &str) -> client::Answer {
     host.send("GET", route, &[("authorization", &format!("Bearer {token}"))], b"")
 }
 
-fn ask(host: &TestHost, method: &str, path: &str, token: &str, body: &str) -> client::Answer {
-    let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    client::send(method, &format!("{}{path}", host.admin_url), &headers, body.as_bytes()).unwrap()
-}
-
 #[test]
 fn a_token_opens_what_its_claims_say_and_reaches_no_guest() {
     let key = TokenKey::make("k1");
@@ -60,15 +54,15 @@ fn a_token_opens_what_its_claims_say_and_reaches_no_guest() {
     assert!(answer.text().contains("[\"modelet-caller\",\"jwt:alice@acme.example\"]"), "{}", answer.text());
     assert!(!answer.text().contains("authorization") && !answer.text().contains(&token), "{}", answer.text());
 
-    assert_eq!(ask(&host, "GET", "/v1/functions", &token, "").ok().json()["functions"][0]["name"], "locked");
-    ask(&host, "GET", "/v1/functions?tenant=default", &token, "").problem(404, "no-tenant");
-    ask(&host, "GET", "/v1/keys", &token, "").problem(403, "forbidden");
+    assert_eq!(host.admin_as(&token, "GET", "/v1/functions", b"").ok().json()["functions"][0]["name"], "locked");
+    host.admin_as(&token, "GET", "/v1/functions?tenant=default", b"").problem(404, "no-tenant");
+    host.admin_as(&token, "GET", "/v1/keys", b"").problem(403, "forbidden");
     let looks = key.token(&claims(&json!({ "scope": ["look"] })));
     call(&host, "/acme/locked", &looks).problem(403, "forbidden");
     let boss = key.token(&claims(&json!({ "scope": "boss" })));
-    assert_eq!(ask(&host, "PUT", "/v1/secrets/s", &boss, "v").json()["secret"]["set_by"], "jwt:alice@acme.example");
-    ask(&host, "GET", "/v1/tenants/default", &boss, "").problem(404, "no-tenant");
-    ask(&host, "POST", "/v1/tenants", &boss, r#"{"name":"beta"}"#).problem(403, "not-the-operator");
+    assert_eq!(host.admin_as(&boss, "PUT", "/v1/secrets/s", b"v").json()["secret"]["set_by"], "jwt:alice@acme.example");
+    host.admin_as(&boss, "GET", "/v1/tenants/default", b"").problem(404, "no-tenant");
+    host.admin_as(&boss, "POST", "/v1/tenants", br#"{"name":"beta"}"#).problem(403, "not-the-operator");
 
     // Another tenant's route is there for it as for another tenant's key.
     host.deploy(&Function::guest("headers").named("own").route("path = \"/own\"\nauth = \"key\""));
@@ -78,7 +72,7 @@ fn a_token_opens_what_its_claims_say_and_reaches_no_guest() {
 
     // Whoever deploys the function goes with the tenant.
     host.modelet(["tenant", "remove", "acme", "--force"]).done();
-    ask(&host, "GET", "/v1/functions", &token, "").problem(401, "unauthorized");
+    host.admin_as(&token, "GET", "/v1/functions", b"").problem(401, "unauthorized");
     let metrics = host.metrics();
     assert_eq!(metrics.sum("modelet_jwt_total", &[("outcome", "verified")]), 3.0, "each was verified once");
     assert!(!host.log().contains(&token) && !host.log().contains(token.rsplit('.').next().unwrap()));
@@ -101,7 +95,7 @@ fn a_token_that_does_not_hold_is_like_a_key_that_is_none() {
         ("no token", "a.b.c".to_owned()),
     ] {
         assert_eq!(call(&host, "/acme/locked", &token).problem(401, "unauthorized"), no_key, "{what}");
-        let refused = ask(&host, "GET", "/v1/functions", &token, "");
+        let refused = host.admin_as(&token, "GET", "/v1/functions", b"");
         assert!(!refused.problem(401, "unauthorized").contains(&token), "{what}");
     }
     // One that was meant for this server reaches no guest; one that was not is between the client and the guest.
@@ -183,7 +177,7 @@ fn keys_are_fetched_from_the_issuer_within_limits() {
     until("a redirect is not followed", || host.log().contains("no redirect is followed").then_some(()));
     create(&host, "acme", &["/acme"]);
     let token = key.token(&claims(&json!({})));
-    ask(&host, "GET", "/v1/functions", &token, "").problem(401, "unauthorized");
+    host.admin_as(&token, "GET", "/v1/functions", b"").problem(401, "unauthorized");
     for (bad, why) in [(found(&" ".repeat(2 << 20)), "length limit exceeded"), (found("<html>"), "is no set of keys")] {
         *answer.lock().unwrap() = bad;
         host.restart();
@@ -191,11 +185,11 @@ fn keys_are_fetched_from_the_issuer_within_limits() {
     }
     *answer.lock().unwrap() = found(&TokenKey::set(&[&key]));
     host.restart();
-    until("the keys are there", || (ask(&host, "GET", "/v1/functions", &token, "").status == 200).then_some(()));
+    until("the keys are there", || (host.admin_as(&token, "GET", "/v1/functions", b"").status == 200).then_some(()));
     // They stay when the issuer answers no more.
     *answer.lock().unwrap() = String::new();
     process::signal(host.pid, "HUP");
     until("a fetch failed", || host.log().contains("those that were read before stay").then_some(()));
-    assert_eq!(ask(&host, "GET", "/v1/functions", &token, "").status, 200);
+    assert_eq!(host.admin_as(&token, "GET", "/v1/functions", b"").status, 200);
     host.stop();
 }

@@ -1,5 +1,6 @@
 //! `modelet top`: what the server does, as a picture, as JSON, and when there is none.
 
+use modelet_tests::wait::SetAtEnd;
 use modelet_tests::{Function, TestHost, cli};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ fn row<'a>(picture: &'a Value, list: &str, key: &str, name: &str) -> &'a Value {
 fn top_beside(host: &TestHost, routes: &[(&str, u16)], arguments: &[&str]) -> cli::Ran {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _done = SetAtEnd(&done);
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 for (route, status) in routes {
@@ -23,9 +25,7 @@ fn top_beside(host: &TestHost, routes: &[(&str, u16)], arguments: &[&str]) -> cl
                 }
             }
         });
-        let ran = host.modelet([&["top", "--interval", "2s"][..], arguments].concat());
-        done.store(true, Ordering::Relaxed);
-        ran
+        host.modelet([&["top", "--interval", "2s"][..], arguments].concat())
     })
 }
 

@@ -116,10 +116,7 @@ fn who_reads_sees_the_own_use_and_a_removed_tenants_stays_for_the_operator() {
         booked(&host, &format!("of-{tenant}"), |row| row["requests"] == 1);
     }
     let made = host.modelet(["key", "create", "--json", "--tenant", "acme", "--scope", "read"]).json();
-    let bearer = format!("Bearer {}", made["secret"].as_str().unwrap());
-    let ask = |path: &str| {
-        client::send("GET", &format!("{}{path}", host.admin_url), &[("authorization", &bearer)], b"").unwrap()
-    };
+    let ask = |path: &str| host.admin_as(made["secret"].as_str().unwrap(), "GET", path, b"");
     let names = |answer: &client::Answer| {
         let rows = answer.json()["rows"].as_array().unwrap().clone();
         rows.iter().map(|row| row["tenant"].as_str().unwrap().to_owned()).collect::<Vec<_>>()

@@ -1,5 +1,7 @@
 //! Archives of `modelet export`, taken apart and put together by hand: a test of what reads tars must not trust what writes them.
 
+use serde_json::Value;
+
 /// A file of an archive.
 pub type Entry = (String, Vec<u8>);
 
@@ -17,6 +19,15 @@ pub fn unpack(tar: &[u8]) -> Vec<Entry> {
         rest = &rest[512 + bytes.div_ceil(512) * 512..];
     }
     entries
+}
+
+/// What an archive says that it has: its first file.
+///
+/// # Panics
+/// When it says nothing.
+#[must_use]
+pub fn manifest(tar: &[u8]) -> Value {
+    serde_json::from_slice(&unpack(tar)[0].1).unwrap()
 }
 
 /// A tar of these files.

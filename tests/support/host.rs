@@ -3,7 +3,6 @@
 use crate::cli::{self, Ran};
 use crate::client::{self, Answer};
 use crate::function::Function;
-use crate::metrics::Metrics;
 use crate::places;
 use crate::process;
 use crate::wait::{self, BOUND};
@@ -237,47 +236,6 @@ impl TestHost {
         let url = format!("{}{path}", self.data_url);
         client::send(method, &url, headers, body)
             .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
-    }
-
-    /// The key of the administrator.
-    ///
-    /// # Panics
-    /// When it is not there.
-    #[must_use]
-    pub fn key(&self) -> String {
-        fs::read_to_string(self.data_dir().join("admin.key")).unwrap().trim().to_owned()
-    }
-
-    /// A request to the admin API with its key.
-    ///
-    /// # Panics
-    /// When there is no whole answer.
-    #[track_caller]
-    pub fn admin(&self, method: &str, path: &str, body: &[u8]) -> Answer {
-        let bearer = format!("Bearer {}", self.key());
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        client::send(method, &format!("{}{path}", self.admin_url), &headers, body).unwrap()
-    }
-
-    /// Sends bytes to the admin API with its key: a model, to `/v1/models/NAME`.
-    ///
-    /// # Panics
-    /// When there is no whole answer.
-    #[track_caller]
-    pub fn put_bytes(&self, path: &str, bytes: &[u8]) -> Answer {
-        let bearer = format!("Bearer {}", self.key());
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/octet-stream")];
-        client::send("PUT", &format!("{}{path}", self.admin_url), &headers, bytes).unwrap()
-    }
-
-    /// What `/metrics` says now.
-    ///
-    /// # Panics
-    /// When it does not answer, or not in the text format.
-    #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        let answer = client::send("GET", &format!("{}/metrics", self.admin_url), &[], b"").unwrap();
-        Metrics::parse(&answer.ok().text())
     }
 
     /// Asks the server to stop and checks that it leaves with status 0 and has not panicked.

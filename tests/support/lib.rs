@@ -11,6 +11,7 @@
     reason = "this crate is for tests alone, and a panic is how a test fails"
 )]
 
+pub mod admin;
 pub mod archive;
 pub mod authority;
 pub mod cli;

@@ -1,24 +1,25 @@
 //! A server with many functions and what is asked of its admin API.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use modelet_spec::manifest::Manifest;
-use modelet_store::{Actor, NewFunctionVersion, Store};
 use serde_json::{Value, json};
 
 use crate::support::Request;
 use crate::support::answer::Answer;
 use crate::support::load::Caller;
 use crate::support::places;
-use crate::support::site::{Site, manifest};
+use crate::support::site::Site;
+use crate::support::stored;
 
 /// A server, and a connection to its admin API.
 pub(crate) struct Host {
     pub(crate) site: Site,
     key: String,
     admin: Caller,
+    /// How many times it was measured.
+    laps: u32,
 }
 
 impl Host {
@@ -31,11 +32,11 @@ impl Host {
         let mut site = Site::start()?;
         site.deploy_guest("hello", "seed", "")?;
         site.server.stop();
-        put(&Store::open(&site.data())?, functions, versions)?;
+        stored::put(&site.data(), functions, versions)?;
         site.restart()?;
         let key = site.key()?;
         let admin = Caller::patient(site.admin()?)?;
-        Ok(Self { site, key, admin })
+        Ok(Self { site, key, admin, laps: 0 })
     }
 
     /// Ends the server and starts it again; how long it took until it was ready.
@@ -46,6 +47,12 @@ impl Host {
         let took = self.site.restart()?;
         self.admin = Caller::patient(self.site.admin()?)?;
         Ok(took)
+    }
+
+    /// A number that no lap before had.
+    pub(crate) fn next_lap(&mut self) -> u32 {
+        self.laps += 1;
+        self.laps
     }
 
     /// Where functions answer.
@@ -94,24 +101,6 @@ impl Host {
         let manifest = json!({ "name": name, "route": [{ "path": format!("/{name}"), "auth": "none" }] });
         Ok(self.post("/v1/functions", &json!({ "manifest": manifest, "component": component }))?.1)
     }
-}
-
-/// Puts versions of functions into a store, all of the component that is there; a transaction for each round of versions.
-fn put(store: &Store, functions: u32, versions: u32) -> Result<()> {
-    let seed = store.functions(None)?.into_iter().next().context("no function was deployed")?;
-    let copy = |at: u32| {
-        let name = format!("f{at:05}");
-        let manifest = Manifest::parse(&manifest(&name, ""), "function.toml")?;
-        let manifest_json = serde_json::to_string(&manifest)?;
-        Ok(NewFunctionVersion { name: manifest.name, manifest_json, ..NewFunctionVersion::from(seed.clone()) })
-    };
-    let all: Vec<NewFunctionVersion> = (0..functions).map(copy).collect::<Result<_>>()?;
-    let begun = Instant::now();
-    for _ in 0..versions {
-        store.by(&Actor::Server).put_functions(&all)?;
-    }
-    eprintln!("bench: {functions} functions with {versions} versions stored in {:.1} s", begun.elapsed().as_secs_f64());
-    Ok(())
 }
 
 fn told(answer: &Answer) -> String {

@@ -1,7 +1,5 @@
 //! What the control plane of a server with ten thousand functions and a hundred thousand rows of audit costs; the baseline has one function.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
@@ -9,7 +7,7 @@ use super::host::Host;
 use super::switches::{self, Switched};
 use crate::support::mode::Mode;
 use crate::support::race;
-use crate::support::rows::{Bar, Rows, why};
+use crate::support::rows::{Bar, Rows, median, milliseconds, quantile, why};
 
 const FUNCTIONS: u32 = 10_000;
 /// Of each function: with its deploy each is a row of the audit.
@@ -54,27 +52,21 @@ pub(crate) fn measure(mode: Mode, rows: &mut Rows) {
 fn measured(mode: Mode) -> Result<(Vec<[Lap; 2]>, Switched)> {
     let mut many = Host::start(mode.count(FUNCTIONS, 300), mode.count(VERSIONS, 3))?;
     let mut one = Host::start(0, 0)?;
-    let mut made = 0;
-    let mut lap = |host: &mut Host| {
-        made += 1;
-        lap(host, made, mode)
-    };
     let rounds = if mode.is_short { 1 } else { ROUNDS };
-    // Both sides count the same deploys, so one counter serves.
-    let lap = std::cell::RefCell::new(&mut lap);
-    let laps = race::pairs(rounds, || (lap.borrow_mut())(&mut many), || (lap.borrow_mut())(&mut one))?;
+    let laps = race::pairs(rounds, || lap(&mut many, mode), || lap(&mut one, mode))?;
     let switched = switches::switched(&mut many, mode.count(SWITCHES, 20))?;
     Ok((laps, switched))
 }
 
-fn lap(host: &mut Host, made: u32, mode: Mode) -> Result<Lap> {
+fn lap(host: &mut Host, mode: Mode) -> Result<Lap> {
+    let lap = host.next_lap();
     let ready = milliseconds(host.restart()?);
     let pages = mode.count(PAGES, 3);
     let functions = pages_of(host, "/v1/functions", "functions", pages)?;
     let audit = pages_of(host, "/v1/audit", "changes", pages)?;
     let component = host.component("hello")?;
-    let deploys = (0..mode.count(DEPLOYS, 2)).map(|at| host.deploy(&format!("more-{made}-{at}"), &component));
-    let deploy = quantile(deploys.collect::<Result<_>>()?, 0.5);
+    let deploys = (0..mode.count(DEPLOYS, 2)).map(|at| host.deploy(&format!("more-{lap}-{at}"), &component));
+    let deploy = median(&deploys.map(|took| Ok(milliseconds(took?))).collect::<Result<Vec<_>>>()?);
     eprintln!("bench: ready {ready:.0} ms; a page {functions:.1}, of audit {audit:.1} ms; a deploy {deploy:.1} ms");
     Ok(Lap { ready, functions, audit, deploy })
 }
@@ -86,20 +78,9 @@ fn pages_of(host: &mut Host, path: &str, list: &str, pages: u32) -> Result<f64> 
         let (page, time) = host.get(&format!("{path}?limit=100{after}"))?;
         let length = page.get(list).and_then(Value::as_array).map_or(0, Vec::len);
         ensure!((1..=100).contains(&length), "a page of {path} has {length} entries");
-        took.push(time);
+        took.push(milliseconds(time));
         let next = page.get("next").and_then(Value::as_str);
         after = next.map(|next| format!("&after={next}")).unwrap_or_default();
     }
-    Ok(quantile(took, 0.99))
-}
-
-/// In milliseconds.
-pub(crate) fn quantile(mut took: Vec<Duration>, part: f64) -> f64 {
-    took.sort_unstable();
-    let at = ((took.len() as f64 * part) as usize).min(took.len().saturating_sub(1));
-    took.get(at).copied().map_or(f64::NAN, milliseconds)
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+    quantile(&took, 0.99)
 }

@@ -3,22 +3,23 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use serde_json::json;
 
 use super::host::Host;
-use super::hosted::quantile;
 use crate::support::Request;
 use crate::support::load::Caller;
+use crate::support::rows::{median, milliseconds};
 
 /// Those who call meanwhile.
 const CLIENTS: usize = 4;
 /// The function whose versions are switched.
 const NAME: &str = "switched";
-/// From an acknowledged switch to the next: some requests are asked and answered in it.
-const BETWEEN: Duration = Duration::from_millis(5);
+/// From an acknowledged switch to the next an answer is judged; this is how often that is looked for, and how long.
+const POLL: Duration = Duration::from_micros(200);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What its two versions answer.
 const FIRST: &[u8] = b"hello\n";
 const SECOND: &[u8] = b"status 200\n";
@@ -43,12 +44,14 @@ struct Watch {
     wrong: AtomicU64,
     /// Answers that fell between two switches.
     judged: AtomicU64,
+    /// The latest turn that such an answer is of.
+    judged_turn: AtomicU64,
 }
 
 /// Deploys two versions, and switches between them.
 ///
 /// # Errors
-/// When a switch is refused, or no answer could be judged.
+/// When a switch is refused, or no answer after one could be judged.
 pub(crate) fn switched(host: &mut Host, switches: u32) -> Result<Switched> {
     for guest in ["hello", "status"] {
         let component = host.component(guest)?;
@@ -65,20 +68,21 @@ pub(crate) fn switched(host: &mut Host, switches: u32) -> Result<Switched> {
         took
     })?;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    ensure!(count(&watch.judged) > 0, "no request fell between two switches");
     eprintln!("bench: {switches} switches, {} answers between them", count(&watch.judged));
     let [failed, wrong] = [count(&watch.failed), count(&watch.wrong)].map(|number| number as f64);
-    Ok(Switched { failed, wrong, p50_ms: quantile(took, 0.5) })
+    Ok(Switched { failed, wrong, p50_ms: median(&took) })
 }
 
-fn switch(host: &mut Host, watch: &Watch, switches: u32) -> Result<Vec<Duration>> {
+/// How long each took, in milliseconds.
+fn switch(host: &mut Host, watch: &Watch, switches: u32) -> Result<Vec<f64>> {
     let mut took = Vec::new();
     for switch in 1..=u64::from(switches) {
         watch.turn.fetch_add(1, Ordering::AcqRel);
         let version = 2 - switch % 2;
-        took.push(host.post(&format!("/v1/functions/{NAME}/rollback"), &json!({ "to": version }))?.1);
-        watch.turn.fetch_add(1, Ordering::AcqRel);
-        thread::sleep(BETWEEN);
+        let (_, time) = host.post(&format!("/v1/functions/{NAME}/rollback"), &json!({ "to": version }))?;
+        took.push(milliseconds(time));
+        let turn = watch.turn.fetch_add(1, Ordering::AcqRel) + 1;
+        watch.wait(turn)?;
     }
     Ok(took)
 }
@@ -103,11 +107,24 @@ impl Watch {
         }
     }
 
+    /// Waits until an answer of this turn was judged.
+    fn wait(&self, turn: u64) -> Result<()> {
+        let begun = Instant::now();
+        while self.judged_turn.load(Ordering::Acquire) < turn {
+            ensure!(begun.elapsed() < PATIENCE, "no request was answered within {PATIENCE:?} of a switch");
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
     fn judge(&self, before: u64, after: u64, body: &[u8]) {
         let is_between = before == after && before.is_multiple_of(2);
         let live = if (before / 2).is_multiple_of(2) { SECOND } else { FIRST };
         let is_right = if is_between { body == live } else { [FIRST, SECOND].contains(&body) };
-        self.judged.fetch_add(u64::from(is_between), Ordering::Relaxed);
         self.wrong.fetch_add(u64::from(!is_right), Ordering::Relaxed);
+        if is_between {
+            self.judged.fetch_add(1, Ordering::Relaxed);
+            self.judged_turn.fetch_max(before, Ordering::AcqRel);
+        }
     }
 }

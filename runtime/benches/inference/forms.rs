@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::ours::{self, OTHER, Question, Told, caller};
 use crate::support::mode::Mode;
 use crate::support::race::{self, Pace};
-use crate::support::rows::{Bar, Rows, why};
+use crate::support::rows::{Bar, Rows, milliseconds, why};
 use crate::support::sample::Sample;
 use crate::support::{callers, child};
 
@@ -98,7 +98,7 @@ pub(crate) async fn optimise(runtime: &Runtime, to: &Path) -> Result<Told> {
 pub(crate) fn load(runtime: &Runtime, optimised: Option<&Path>) -> Result<Told> {
     let begun = Instant::now();
     let model = bring(runtime, optimised, ModelOptions::named("other"))?;
-    let load_ms = begun.elapsed().as_secs_f64() * 1e3;
+    let load_ms = milliseconds(begun.elapsed());
     drop(model);
     Ok(Told { load_ms, ..Told::default() })
 }
@@ -109,7 +109,7 @@ pub(crate) async fn sessions(runtime: &Runtime, optimised: Option<&Path>, sessio
     let options = ModelOptions { sessions_max: Some(sessions), ..ModelOptions::named("other") };
     let begun = Instant::now();
     let model = bring(runtime, optimised, options)?;
-    let load_ms = begun.elapsed().as_secs_f64() * 1e3;
+    let load_ms = milliseconds(begun.elapsed());
     while model.sessions() < sessions {
         ensure!(begun.elapsed() < PATIENCE, "only {} sessions", model.sessions());
         callers::run(4 * sessions, Duration::from_millis(200), caller(&model, OTHER, 1)).await?;

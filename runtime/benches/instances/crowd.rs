@@ -1,22 +1,19 @@
 //! Ten thousand deployed functions, of which nobody asks any: what they take of memory, of a restart, of the next deploy, and of
 //! the first call of one of them. The baseline has one.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use modelet_spec::manifest::Manifest;
-use modelet_store::{NewFunctionVersion, Store};
+use anyhow::{Result, ensure};
 
 use crate::components::numbered;
-use crate::quantile;
 use crate::support::Request;
 use crate::support::load::Caller;
 use crate::support::mode::Mode;
 use crate::support::race;
-use crate::support::rows::{Bar, Figures, Rows, median, why};
-use crate::support::site::{Site, manifest};
+use crate::support::rows::{Bar, Figures, Rows, median, milliseconds, quantile, why};
+use crate::support::site::Site;
+use crate::support::stored;
 
 const ROUNDS: usize = 5;
 const FUNCTIONS: u32 = 10_000;
@@ -127,7 +124,7 @@ impl Side {
             site.deploy(&numbered("hello", at)?, &format!("seed-{at}"), "")?;
         }
         site.server.stop();
-        deploy_all(&site.data(), functions)?;
+        stored::put(&site.data(), functions, 1)?;
         Ok(Self { site, called: 0, deployed: 0 })
     }
 
@@ -166,7 +163,7 @@ impl Side {
         }
         let (mut first, mut again) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            first.push(ask(&Request::get(&format!("/{}", function(self.called))))?);
+            first.push(ask(&Request::get(&format!("/{}", stored::name(self.called))))?);
             again.push(ask(&warm)?);
             self.called += 1;
         }
@@ -174,31 +171,4 @@ impl Side {
         eprintln!("bench: p99 of {count} first calls {:.0} us, of a warm function {:.0} us", p99[0], p99[1]);
         Ok(p99)
     }
-}
-
-/// Puts functions into a data directory that no server has, in turn of the components that are there; in one transaction.
-fn deploy_all(data: &Path, functions: u32) -> Result<()> {
-    let store = Store::open(data)?;
-    let seeds = store.functions(None)?;
-    let copy = |at: u32| {
-        let seed = seeds.get(at as usize % seeds.len().max(1)).context("no function was deployed")?;
-        let name = function(at);
-        let manifest = Manifest::parse(&manifest(&name, ""), "function.toml")?;
-        let manifest_json = serde_json::to_string(&manifest)?;
-        Ok(NewFunctionVersion { name: manifest.name, manifest_json, ..NewFunctionVersion::from(seed.clone()) })
-    };
-    let all: Vec<NewFunctionVersion> = (0..functions).map(copy).collect::<Result<_>>()?;
-    let begun = Instant::now();
-    store.by(&modelet_store::Actor::Server).put_functions(&all)?;
-    eprintln!("bench: {functions} functions stored in {:.0} ms", milliseconds(begun.elapsed()));
-    Ok(())
-}
-
-/// The name of a function; its route is the same.
-fn function(at: u32) -> String {
-    format!("f{at:05}")
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

@@ -6,11 +6,10 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use crate::baseline::bare::{self, Question};
-use crate::quantile;
 use crate::support::load::Caller;
 use crate::support::mode::Mode;
 use crate::support::race;
-use crate::support::rows::{Bar, Rows, why};
+use crate::support::rows::{Bar, Rows, quantile, why};
 use crate::support::site::Site;
 use crate::support::{Request, places};
 

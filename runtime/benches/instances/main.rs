@@ -26,7 +26,7 @@ mod neighbour;
 mod support;
 mod woken;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use support::parts::{self, Part};
 
@@ -47,14 +47,4 @@ fn main() -> Result<()> {
         return done;
     }
     parts::measure(&PARTS, &arguments)
-}
-
-/// What `share` of these stay within.
-///
-/// # Errors
-/// When there are none.
-fn quantile(values: &[f64], share: f64) -> Result<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get((values.len() as f64 * share) as usize).copied().context("nothing was measured")
 }

@@ -7,12 +7,11 @@ use anyhow::{Result, ensure};
 
 use crate::baseline::ort;
 use crate::components::numbered;
-use crate::quantile;
 use crate::support::load::Caller;
 use crate::support::metrics::Metrics;
 use crate::support::mode::Mode;
 use crate::support::race;
-use crate::support::rows::{Bar, Rows, why};
+use crate::support::rows::{Bar, Rows, quantile, why};
 use crate::support::sample::Sample;
 use crate::support::site::Site;
 use crate::support::{Request, places};

@@ -2,6 +2,9 @@
 //! `row<TAB>name<TAB>ours<TAB>baseline<TAB>ratio<TAB>bar<TAB>holds|below`, and last `rows N holds H below B`.
 
 use std::fmt::Display;
+use std::time::Duration;
+
+use anyhow::Context;
 
 /// What was measured, or why it could not be: one failure may be the reason of many rows.
 pub(crate) type Figures<T> = Result<T, String>;
@@ -110,4 +113,20 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What `share` of these stay within.
+///
+/// # Errors
+/// When there are none.
+pub(crate) fn quantile(values: &[f64], share: f64) -> anyhow::Result<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let at = ((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1));
+    values.get(at).copied().context("nothing was measured")
+}
+
+/// A time as rows tell it.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }

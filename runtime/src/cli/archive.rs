@@ -71,11 +71,9 @@ pub(crate) fn export(args: &ExportArgs, server: &ServerArgs) -> anyhow::Result<(
         return output::json(&exported);
     }
     let Exported { tenants, models, functions, .. } = exported;
-    output::line(&format!(
-        "{}: {tenants} tenants, {models} models, {functions} functions, {}",
-        args.file.display(),
-        output::size(bytes)
-    ));
+    let of = [(tenants, "tenant"), (models, "model"), (functions, "function")];
+    let of = of.map(|(number, one)| output::count(number, one)).join(", ");
+    output::line(&format!("{}: {of}, {}", args.file.display(), output::size(bytes)));
     exported.left_out.iter().for_each(|left| output::line(&format!("  left out: {left}")));
     exported.not_included.iter().for_each(|what| output::line(&format!("  not in it: {what}")));
     Ok(())
@@ -107,6 +105,10 @@ impl Part {
         let mut name = place.file_name().ok_or_else(|| anyhow!("{} is no file", place.display()))?.to_owned();
         name.push(".part");
         let path = place.with_file_name(name);
+        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            bail!("{} is no folder: make it first, or name another place", folder.display());
+        }
         // What functions are configured with is in it: for its owner alone.
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path);
         Ok(Self { file: opened.map_err(|e| anyhow!("{} cannot be written: {e}", path.display()))?, path })
@@ -157,8 +159,8 @@ pub(crate) fn import(args: &ImportArgs, server: &ServerArgs) -> anyhow::Result<(
     let changed = imported.items.iter().filter(|item| item.change != "unchanged").count();
     output::line(&match (changed, args.dry_run) {
         (0, _) => "all of it is here already".to_owned(),
-        (_, true) => format!("{changed} changes; nothing is done yet"),
-        (_, false) => format!("{changed} changes: all of it is here"),
+        (_, true) => format!("{}; nothing is done yet", output::count(changed, "change")),
+        (_, false) => format!("{}: all of it is here", output::count(changed, "change")),
     });
     imported.items.iter().for_each(|item| output::line(&line(item)));
     imported.notes.iter().for_each(|note| output::line(&format!("  note: {note}")));

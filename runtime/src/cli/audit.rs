@@ -12,6 +12,10 @@ use super::{ServerArgs, output};
 const PAGE: u32 = 1000;
 /// Values are longer than a line has room for: as much is shown of each.
 const VALUE_CHARS: usize = 40;
+/// How a digest begins, what follows, and how much of that is shown.
+const DIGEST: &str = "sha256:";
+const DIGEST_CHARS: usize = 64;
+const DIGEST_SHOWN: usize = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -49,6 +53,10 @@ pub(crate) fn run(args: &AuditArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let listed = list(&client, args, server)?;
     if args.json {
         return output::json(&listed);
+    }
+    if listed.changes.is_empty() {
+        output::line("no such changes");
+        return Ok(());
     }
     let rows: Vec<Vec<String>> = listed.changes.iter().map(row).collect();
     output::table(&["ROW", "WHEN", "WHO", "FROM", "WHAT", "TENANT", "OF", "BEFORE", "AFTER"], &rows);
@@ -130,10 +138,28 @@ fn by(by: &AuditedBy) -> (String, String) {
 }
 
 fn short(value: &str) -> String {
+    let value = &digests_cut(value);
     if value.chars().count() <= VALUE_CHARS {
         return value.to_owned();
     }
     value.chars().take(VALUE_CHARS - 1).chain(['…']).collect()
+}
+
+/// The same with as much of each digest as tells it from others.
+fn digests_cut(value: &str) -> String {
+    let mut pieces = value.split(DIGEST);
+    let mut cut = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let is_digest = piece.len() >= DIGEST_CHARS && piece.bytes().take(DIGEST_CHARS).all(|b| b.is_ascii_hexdigit());
+        cut.push_str(DIGEST);
+        match piece.split_at_checked(DIGEST_CHARS) {
+            Some((digest, rest)) if is_digest => {
+                cut.extend(digest.chars().take(DIGEST_SHOWN).chain(['…']).chain(rest.chars()));
+            }
+            _ => cut.push_str(piece),
+        }
+    }
+    cut
 }
 
 /// Text for a query.
@@ -141,4 +167,17 @@ fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@:".contains(&byte);
     let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_digest_is_shown() {
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        assert_eq!(short(&format!("2 {digest} traffic 1=90")), "2 sha256:01234567… traffic 1=90");
+        assert_eq!(short("sha256:short"), "sha256:short");
+        assert_eq!(short(&"x".repeat(50)).chars().count(), VALUE_CHARS);
+    }
 }

@@ -12,7 +12,7 @@ use super::client::Client;
 use super::inspect::read;
 use super::output;
 
-/// The ONNX file's name, where a folder has several.
+/// The ONNX file's name: where a folder has several, and on the server where it has none of its own there.
 const MAIN: &str = "model.onnx";
 const CARD: &str = "card.toml";
 const SAMPLES: &str = "samples";
@@ -76,9 +76,18 @@ impl Bundle {
         Ok(Self { main: folder.join(main), is_folder: true, data, samples, card, ignored })
     }
 
-    /// Whether it is one file and nothing else.
-    pub(crate) fn is_bare(&self) -> bool {
-        self.card.is_none() && self.data.is_empty() && self.samples.is_empty()
+    /// Whether it is one file and nothing else: it is sent as it is, without a name.
+    pub(crate) fn is_alone(&self) -> bool {
+        !self.is_folder && self.card.is_none()
+    }
+
+    /// What the ONNX file is called on the server. One that is alone, or whose name may not stand there, is called [`MAIN`].
+    pub(crate) fn main_name(&self) -> anyhow::Result<FilePath> {
+        let own = self.main.file_name().and_then(|name| name.to_str()).filter(|_| !self.is_alone());
+        match own.map(str::parse) {
+            Some(Ok(name)) => Ok(name),
+            _ => MAIN.parse().map_err(|e| anyhow!("{e}")),
+        }
     }
 
     /// Sends all its files, and says which they were. A file that is sent twice is sent whole twice: what the server has
@@ -91,12 +100,8 @@ impl Bundle {
             let blob: Blob = client.push_blob(place)?;
             Ok((path.clone(), blob.digest))
         };
-        let main: FilePath = match self.main.file_name().and_then(|name| name.to_str()).map(str::parse) {
-            Some(Ok(name)) => name,
-            _ => MAIN.parse().map_err(|e| anyhow!("{e}"))?,
-        };
         let mut files = self.data.iter().map(send).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
-        let (main, digest) = send((&main, &self.main))?;
+        let (main, digest) = send((&self.main_name()?, &self.main))?;
         files.insert(main.clone(), digest);
         let samples = self.samples.iter().map(send).collect::<anyhow::Result<_>>()?;
         Ok(PushFiles { files, main: Some(main), card: self.card.clone(), label: None, samples })

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, SendBody};
+use ureq::typestate::WithBody;
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::ServerArgs;
 use super::find::{Found, Trust};
@@ -99,17 +100,12 @@ impl Client {
 
     /// Sends a file as a new blob.
     pub(crate) fn push_blob(&self, file: &Path) -> anyhow::Result<Blob> {
-        let (reader, bytes) = open(file)?;
-        let path = query("/v1/blobs", &[("tenant", self.tenant.as_ref().map(ToString::to_string))]);
-        let request = self.signed(self.agent.post(self.url(&path)));
-        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
+        self.post_file(&query("/v1/blobs", &[("tenant", self.tenant.as_ref().map(ToString::to_string))]), file)
     }
 
     /// Sends a file to `path`.
     pub(crate) fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
-        let (reader, bytes) = open(file)?;
-        let request = self.signed(self.agent.put(self.url(path)));
-        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
+        self.send_file(self.agent.put(self.url(path)), file)
     }
 
     /// Sends bytes to `path`.
@@ -120,9 +116,12 @@ impl Client {
 
     /// Sends a file to `path`, by POST.
     pub(crate) fn post_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+        self.send_file(self.agent.post(self.url(path)), file)
+    }
+
+    fn send_file<T: DeserializeOwned>(&self, request: RequestBuilder<WithBody>, file: &Path) -> anyhow::Result<T> {
         let (reader, bytes) = open(file)?;
-        let request = self.signed(self.agent.post(self.url(path)));
-        self.answer(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
+        self.answer(announced(self.signed(request), bytes).send(SendBody::from_owned_reader(reader)))
     }
 
     /// Reads a resource of any length, in pieces.
@@ -139,7 +138,7 @@ impl Client {
         format!("{}{path}", self.found.admin_url)
     }
 
-    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+    fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         match &self.found.key {
             Some(key) => request.header("authorization", format!("Bearer {key}")),
             None => request,
@@ -178,7 +177,7 @@ pub(crate) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String
 
 /// A request that says how much will come and waits for a word before it comes: a refusal (too large, no key) is then
 /// an answer, and not a connection that breaks while a gigabyte is being sent.
-fn announced<B>(request: ureq::RequestBuilder<B>, bytes: String) -> ureq::RequestBuilder<B> {
+fn announced<B>(request: RequestBuilder<B>, bytes: String) -> RequestBuilder<B> {
     request.header("content-length", bytes).header("expect", "100-continue")
 }
 

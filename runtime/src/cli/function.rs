@@ -1,7 +1,10 @@
 //! `modelet function list|show|versions|scale|remove`.
 
+use std::time::Duration;
+
 use modelet_control::wire::{Function, Functions, Route, Scale};
 use modelet_spec::manifest::Reuse;
+use modelet_spec::{At, span};
 
 use super::client::{Client, query};
 use super::{AtArgs, FunctionCommand, ServerArgs, output, pages, versions};
@@ -14,7 +17,7 @@ pub(crate) fn run(command: &FunctionCommand, server: &ServerArgs) -> anyhow::Res
             if list.json {
                 return output::json(&answer);
             }
-            print_list(&answer.functions);
+            print_list(&answer.functions, list.at);
         }
         FunctionCommand::Show { name, list } => {
             let function: Function = client.get(&at(&format!("/v1/functions/{name}"), list, server))?;
@@ -53,9 +56,11 @@ pub(crate) fn at(path: &str, list: &AtArgs, server: &ServerArgs) -> String {
     query(path, &[("tenant", tenant), ("at", list.at.map(|at| at.to_string()))])
 }
 
-fn print_list(functions: &[Function]) {
-    if functions.is_empty() {
-        return output::line("no functions yet: deploy one with `modelet deploy DIR`");
+fn print_list(functions: &[Function], at: Option<At>) {
+    match at {
+        _ if !functions.is_empty() => {}
+        None => return output::line("no functions yet: deploy one with `modelet deploy DIR`"),
+        Some(at) => return output::line(&format!("there were no functions {}", then(at))),
     }
     let rows: Vec<Vec<String>> = functions
         .iter()
@@ -67,6 +72,14 @@ fn print_list(functions: &[Function]) {
         })
         .collect();
     output::table(&["NAME", "VERSION", "STATE", "IN MEMORY", "ROUTES"], &rows);
+}
+
+/// An earlier moment, in a sentence.
+pub(crate) fn then(at: At) -> String {
+    match at {
+        At::Time(time) => format!("at {time}"),
+        At::Ago(span) => format!("{} ago", span::format(span)),
+    }
 }
 
 fn print_one(f: &Function) {
@@ -84,14 +97,15 @@ fn print_one(f: &Function) {
         output::line(&format!("route       {} (auth {})", route(r), r.auth));
     }
     for m in &f.models {
-        output::line(&format!("model       {} = {}@{}  {}", m.alias, m.name, m.version, m.digest));
+        let owner = m.owner.as_ref().map(|owner| format!("{owner}/")).unwrap_or_default();
+        output::line(&format!("model       {} = {owner}{}@{}  {}", m.alias, m.name, m.version, m.digest));
     }
     let l = &f.limits;
     output::line(&format!(
-        "limits      memory {}, time {} ms, cpu {} ms, body {}, concurrency {}, queue {}",
+        "limits      memory {}, time {}, cpu {}, body {}, concurrency {}, queue {}",
         output::size(l.memory_bytes),
-        l.time_ms,
-        l.cpu_ms,
+        span::format(Duration::from_millis(l.time_ms)),
+        span::format(Duration::from_millis(l.cpu_ms)),
         output::size(l.request_body_bytes),
         l.concurrency,
         l.queue

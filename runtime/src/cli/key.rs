@@ -1,8 +1,10 @@
 //! `modelet key create|list|rotate|revoke`.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
+use modelet_catalog::Scope;
 use modelet_control::wire::{Key, KeyWithSecret, Keys, NewKey, Rotate};
 use modelet_spec::{FunctionName, ModelName, span};
 
@@ -39,8 +41,8 @@ pub(crate) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// What it may do: admin, deploy, invoke or read
-    #[arg(long = "scope", value_name = "S", required = true)]
-    scopes: Vec<String>,
+    #[arg(long = "scope", value_name = "S", required = true, value_parser = Scope::from_str)]
+    scopes: Vec<Scope>,
     /// A function that it is bound to; with one of these or of --model, it reaches nothing else
     #[arg(long = "function", value_name = "F")]
     functions: Vec<FunctionName>,
@@ -60,7 +62,7 @@ pub(crate) fn run(command: &KeyCommand, server: &ServerArgs) -> anyhow::Result<(
         KeyCommand::Create(args) => {
             let new = NewKey {
                 tenant: server.tenant.clone(),
-                scopes: args.scopes.clone(),
+                scopes: args.scopes.iter().map(ToString::to_string).collect(),
                 functions: args.functions.iter().cloned().collect(),
                 models: args.models.iter().cloned().collect(),
                 expires: args.expires,
@@ -111,11 +113,15 @@ fn print(keys: &[Key]) {
             Some(end) => format!("in {}", seconds(Duration::from_millis(end).saturating_sub(now))),
             None => "-".to_owned(),
         };
-        let used = key.last_use_ms.map(|at| format!("{} ago", seconds(now.saturating_sub(Duration::from_millis(at)))));
+        let used = key.last_use_ms.map(|at| ago(now.saturating_sub(Duration::from_millis(at))));
         vec![key.id.clone(), key.scopes.join(" "), bound, ends, used.unwrap_or_else(|| "never".to_owned())]
     };
     let rows: Vec<Vec<String>> = keys.iter().map(row).collect();
     output::table(&["ID", "SCOPES", "BOUND TO", "ENDS", "LAST USE"], &rows);
+}
+
+fn ago(span: Duration) -> String {
+    if span < Duration::from_secs(1) { "now".to_owned() } else { format!("{} ago", seconds(span)) }
 }
 
 /// To the second: as finely as uses are known.

@@ -1,5 +1,6 @@
 //! What commands print: tables for people, JSON for programs, progress on a terminal only.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,12 @@ pub(crate) fn size(bytes: u64) -> String {
         }
     }
     format!("{bytes} B")
+}
+
+/// A number of things, in words for a person; the word is that of one.
+pub(crate) fn count<N: Display + From<u8> + PartialEq>(number: N, one: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {one}{ending}")
 }
 
 /// A reader that shows on a terminal how far it is.
@@ -117,6 +124,11 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(64 << 20), "64.0 MiB");
         assert_eq!(size(5 << 30), "5.0 GiB");
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        assert_eq!([0usize, 1, 2].map(|number| count(number, "version")), ["0 versions", "1 version", "2 versions"]);
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub(crate) fn run(args: &RestoreArgs, server: &ServerArgs) -> anyhow::Result<()>
     let (at, changes) = (restored.at, restored.changes.len());
     output::line(&match (changes, args.dry_run) {
         (0, _) => format!("all is as it was at {at}"),
-        (_, true) => format!("{changes} changes to what was at {at}; nothing is done yet"),
-        (_, false) => format!("{changes} changes: all is as it was at {at}"),
+        (_, true) => format!("{} to what was at {at}; nothing is done yet", output::count(changes, "change")),
+        (_, false) => format!("{}: all is as it was at {at}", output::count(changes, "change")),
     });
     let word = |state: &Option<String>| state.clone().unwrap_or_else(|| "nothing".to_owned());
     let line = |c: &Changed| format!("  {} {}: {} -> {}", c.kind, c.name, word(&c.before), word(&c.after));

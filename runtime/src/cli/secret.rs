@@ -78,7 +78,8 @@ pub(crate) fn run(command: &SecretCommand, server: &ServerArgs) -> anyhow::Resul
             if list.json {
                 return output::json(&rekeyed);
             }
-            output::line(&format!("{} secrets are sealed with another key", rekeyed.secrets));
+            let are = if rekeyed.secrets == 1 { "is" } else { "are" };
+            output::line(&format!("{} {are} sealed with another key", output::count(rekeyed.secrets, "secret")));
             Ok(())
         }
     }
@@ -165,6 +166,9 @@ impl Drop for Hidden {
 }
 
 fn print(secrets: &Secrets) {
+    if secrets.secrets.is_empty() {
+        return output::line("no secrets yet: set one with `modelet secret set NAME`");
+    }
     let row = |secret: &modelet_control::wire::Secret| {
         let by = secret.set_by.clone().unwrap_or_else(|| "-".to_owned());
         vec![secret.name.to_string(), Timestamp::from_ms(secret.set_ms).to_string(), by]

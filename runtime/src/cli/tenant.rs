@@ -50,6 +50,8 @@ pub(crate) struct CreateArgs {
     #[arg(long = "path", value_name = "P")]
     paths: Vec<PathPrefix>,
     #[command(flatten)]
+    limits: Wanted,
+    #[command(flatten)]
     list: ListArgs,
 }
 
@@ -77,17 +79,33 @@ pub(crate) struct ClaimsArgs {
 pub(crate) struct LimitsArgs {
     /// The tenant
     name: TenantName,
+    #[command(flatten)]
+    limits: Wanted,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// What a tenant is to have.
+#[derive(Debug, Args)]
+struct Wanted {
     // Not a comment for rustdoc, which would take the brackets for a link.
     #[arg(
         value_name = "LIMIT=VALUE",
+        value_parser = limit,
         help = "What it may have, such as concurrency=8 or memory=256MiB; LIMIT=none: as the server has it"
     )]
-    limits: Vec<String>,
+    limits: Vec<(String, Value)>,
     /// How much it counts beside others that wait for the same, from 1 to 100: the same as weight=N
     #[arg(long, value_name = "N")]
     weight: Option<u32>,
-    #[command(flatten)]
-    list: ListArgs,
+}
+
+impl Wanted {
+    fn fields(&self) -> Map<String, Value> {
+        let mut fields: Map<String, Value> = self.limits.iter().cloned().collect();
+        fields.extend(self.weight.map(|weight| ("weight".to_owned(), weight.into())));
+        fields
+    }
 }
 
 pub(crate) fn run(command: &TenantCommand, server: &ServerArgs) -> anyhow::Result<()> {
@@ -117,17 +135,17 @@ pub(crate) fn run(command: &TenantCommand, server: &ServerArgs) -> anyhow::Resul
 
 fn create(client: &Client, args: &CreateArgs) -> anyhow::Result<()> {
     let (hosts, paths) = (args.hosts.iter().cloned().collect(), args.paths.iter().cloned().collect());
-    let tenant: Tenant = client.post("/v1/tenants", &NewTenant { name: args.name.clone(), hosts, paths })?;
+    let new = NewTenant { name: args.name.clone(), hosts, paths, limits: args.limits.fields() };
+    let tenant: Tenant = client.post("/v1/tenants", &new)?;
     if args.list.json {
         return output::json(&tenant);
     }
     output::line(&format!("{} is made; it may claim {}", tenant.name, claims(&tenant)));
-    Ok(())
+    if args.limits.fields().is_empty() { Ok(()) } else { print_limits(&tenant.limits) }
 }
 
 fn limits(client: &Client, args: &LimitsArgs) -> anyhow::Result<()> {
-    let mut patch = args.limits.iter().map(|pair| parse_limit(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
-    patch.extend(args.weight.map(|weight| ("weight".to_owned(), weight.into())));
+    let patch = args.limits.fields();
     let path = format!("/v1/tenants/{}", args.name);
     let tenant: Tenant =
         if patch.is_empty() { client.get(&path)? } else { client.patch_json(&format!("{path}/limits"), &patch)? };
@@ -157,8 +175,8 @@ fn change_claims(client: &Client, args: &ClaimsArgs) -> anyhow::Result<()> {
 }
 
 /// A number where it is one, else text: the server knows what each limit is.
-fn parse_limit(pair: &str) -> anyhow::Result<(String, Value)> {
-    let (name, value) = pair.split_once('=').ok_or_else(|| anyhow!("`{pair}` has no `=`: write LIMIT=VALUE"))?;
+fn limit(pair: &str) -> anyhow::Result<(String, Value)> {
+    let (name, value) = pair.split_once('=').ok_or_else(|| anyhow!("write LIMIT=VALUE, such as concurrency=8"))?;
     let value = match (value, value.parse::<u64>()) {
         ("none", _) => Value::Null,
         (_, Ok(number)) => number.into(),
@@ -234,8 +252,8 @@ mod tests {
             ("cpu=none", Value::Null),
             ("x=a=b", "a=b".into()),
         ] {
-            assert_eq!(parse_limit(pair).unwrap().1, expected, "{pair}");
+            assert_eq!(limit(pair).unwrap().1, expected, "{pair}");
         }
-        assert!(parse_limit("concurrency").unwrap_err().to_string().contains("LIMIT=VALUE"));
+        assert!(limit("concurrency").unwrap_err().to_string().contains("LIMIT=VALUE"));
     }
 }

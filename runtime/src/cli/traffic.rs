@@ -79,8 +79,11 @@ fn print(report: &TrafficReport) {
 
 fn print_shadow(shadow: &ShadowReport) {
     let count = |names: &[&str]| names.iter().filter_map(|name| shadow.verdicts.get(*name)).sum::<u64>();
+    let why = ["busy", "large", "unfinished"].into_iter().filter(|name| count(&[name]) > 0);
+    let why: Vec<String> = why.map(|name| format!("{} {name}", count(&[name]))).collect();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
     output::line(&format!(
-        "shadow version {}: {} alike; {} with another status, {} with another body, {} not answered; {} not compared",
+        "shadow version {}: {} alike; {} with another status, {} with another body, {} not answered; {} not compared{why}",
         shadow.version,
         count(&["same"]),
         count(&["status"]),

@@ -96,10 +96,14 @@ pub(super) fn remove(client: &Client, args: &RemoveFunctionArgs, server: &Server
     }
     match args.version {
         Some(version) => output::line(&format!("{name} version {version} is removed")),
-        None => output::line(&format!("{name} is removed, with {} versions", removed.versions.len())),
+        None => {
+            let versions = output::count(removed.versions.len(), "version");
+            output::line(&format!("{name} is removed, with {versions}"));
+        }
     }
     if removed.in_flight > 0 {
-        output::line(&format!("  note: {} requests were not answered in their time", removed.in_flight));
+        let requests = output::count(removed.in_flight, "request");
+        output::line(&format!("  note: {requests} not answered within the function's time"));
     }
     Ok(())
 }

@@ -18,7 +18,6 @@ const ISSUERS_MAX: usize = 16;
 pub(super) fn from_file(path: &Path, text: &str, faults: &mut Vec<Fault>) -> Vec<JwtIssuer> {
     let found = Faults::new(&path.display().to_string(), text);
     let document = Document::parse(text, &found);
-    let is_toml = found.is_empty();
     let Some(mut auth) = document.root(&found).section(SECTION) else { return Vec::new() };
     let sections = auth.sections("jwt");
     let at = auth.at();
@@ -45,8 +44,7 @@ pub(super) fn from_file(path: &Path, text: &str, faults: &mut Vec<Fault>) -> Vec
         }
         read.push(issuer);
     }
-    let faulty = |fault: &modelet_spec::document::Fault| is_toml || !fault.message.starts_with("not valid TOML");
-    let told = found.into_parts().1.into_iter().filter(faulty);
+    let told = found.into_parts().1.into_iter().filter(|fault| !fault.message.starts_with("not valid TOML"));
     faults.extend(told.map(|fault| Fault { origin: Origin::File(path.to_owned(), fault.line), what: fault.message }));
     read
 }
@@ -189,6 +187,11 @@ mod tests {
         let TenantRule::Claim { claim, map } = &issuers[0].tenant else { panic!("a claim") };
         assert_eq!((claim.as_str(), map["o 1"].as_str()), ("org", "acme"));
         assert!(read("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_by_others_and_its_issuers_here() {
+        assert_eq!(read(&format!("{ONE}tenant = \"A\"\n[server\n")).unwrap_err().len(), 1);
     }
 
     #[test]

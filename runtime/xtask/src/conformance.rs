@@ -8,6 +8,7 @@ use crate::languages;
 use crate::places::Places;
 use crate::process;
 use crate::setup;
+use crate::test;
 use crate::venv;
 use std::path::PathBuf;
 use std::process::Command;
@@ -49,10 +50,7 @@ pub(crate) fn run(places: &Places, arguments: &[String]) -> Result<(), Failure> 
 pub(crate) fn admin_api(places: &Places) -> Result<(), Failure> {
     let requirements = places.root.join("tests/conformance/requirements.txt");
     let python = venv::ensure(places, "schemathesis", &requirements)?;
-    build::modelet(places)?;
-    build::guests(places)?;
-    let only = ["nextest", "run", "--package", "modelet-tests", "--run-ignored", "only", "-E", "test(admin_api::)"];
-    process::run(cargo(places, &only).env("MODELET_SCHEMATHESIS", python.with_file_name("schemathesis")))
+    test::ignored(places, "admin_api", "MODELET_SCHEMATHESIS", &python.with_file_name("schemathesis"))
 }
 
 /// The folder that holds the cases (`node/…`, `simple/…`); the end-to-end tests run a part of them, too.

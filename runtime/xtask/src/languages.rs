@@ -1,11 +1,11 @@
 //! Components of languages that bring their own interpreter: some MiB of code, and seconds to compile. `cargo xtask conformance` makes one
 //! and has the tests deploy it; it is too large to be kept in the repository, and too slow to be made for each run of the tests.
 
-use crate::build::{self, cargo};
 use crate::failure::{Failure, While};
 use crate::files::{self, Staging};
 use crate::places::Places;
 use crate::process;
+use crate::test;
 use crate::venv;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,7 @@ const VERSION: &str = "@0.2.12";
 /// Makes the component, and runs the tests that want it.
 pub(crate) fn run(places: &Places) -> Result<(), Failure> {
     let component = python(places)?;
-    build::modelet(places)?;
-    build::guests(places)?;
-    let only = ["nextest", "run", "--package", "modelet-tests", "--run-ignored", "only", "-E", "test(languages::)"];
-    process::run(cargo(places, &only).env("MODELET_PYTHON_COMPONENT", component))
+    test::ignored(places, "languages", "MODELET_PYTHON_COMPONENT", &component)
 }
 
 /// Compiles `tests/languages/python/app.py` with CPython and its library into one component.

@@ -1,7 +1,6 @@
 //! Contents that are not what they were: each is named, costs only what needs it, and is mended by sending the same bytes again.
 
-use super::{assert_serves, digits, furnish, listed, readiness};
-use modelet_tests::cli::{modelet, ran};
+use super::{assert_serves, digits, furnish, listed};
 use modelet_tests::{Function, TestHost, places, until};
 use serde_json::json;
 use std::fs::{self, Permissions};
@@ -40,7 +39,7 @@ fn code(host: &TestHost, component: &Path) -> PathBuf {
 
 /// What `doctor --verify` says of a data directory that no server uses.
 fn doctor(host: &TestHost) -> String {
-    ran(modelet().args(["doctor", "--verify", "--data-dir"]).arg(host.data_dir())).stdout
+    host.modelet(["doctor", "--verify"]).stdout
 }
 
 #[test]
@@ -56,7 +55,7 @@ fn a_function_whose_component_is_damaged_is_reported_and_the_others_serve() {
     let said = doctor(&host);
     assert!(said.contains(&damaged.display().to_string()) && said.contains("is damaged"), "{said}");
     host.start_again();
-    let ready = readiness(&host);
+    let ready = host.readiness();
     let failed = ready["failed"][0].as_str().unwrap();
     assert!(ready["ready"] == true && failed.starts_with("echo: "), "{ready}");
     assert!(!ready.to_string().contains(&host.data_dir().display().to_string()), "{ready}");
@@ -65,11 +64,11 @@ fn a_function_whose_component_is_damaged_is_reported_and_the_others_serve() {
     assert_eq!(host.modelet(["function", "list", "--json"]).json()["functions"].as_array().unwrap().len(), 4);
     host.deploy(&Function::guest("echo"));
     assert_eq!(host.post("/echo", b"mended").ok().text(), "mended");
-    assert_eq!(readiness(&host)["failed"], json!([]));
+    assert_eq!(host.readiness()["failed"], json!([]));
     host.modelet(["rollback", "echo", "--to", "1"]).done();
     assert_eq!(host.post("/echo", b"and before").ok().text(), "and before");
     host.restart();
-    assert_eq!(readiness(&host)["failed"], json!([]));
+    assert_eq!(host.readiness()["failed"], json!([]));
     assert_eq!(listed(&host)[1..], before[1..]);
     host.halt();
     assert!(doctor(&host).contains("all whole"));
@@ -83,12 +82,12 @@ fn a_function_serves_from_its_code_while_its_component_is_damaged_and_readyz_say
     host.halt();
     damage(&damaged);
     host.start_again();
-    let told = until("the damage is found", || readiness(&host)["damaged"][0].as_str().map(str::to_owned));
+    let told = until("the damage is found", || host.readiness()["damaged"][0].as_str().map(str::to_owned));
     assert!(told.starts_with("hello: "), "{told}");
-    assert_eq!(readiness(&host)["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(host.readiness()["damaged"].as_array().unwrap().len(), 1);
     assert_serves(&host);
     host.deploy(&Function::guest("hello"));
-    assert_eq!(readiness(&host)["damaged"], json!([]));
+    assert_eq!(host.readiness()["damaged"], json!([]));
     host.halt();
     assert!(doctor(&host).contains("all whole"));
 }
@@ -103,7 +102,7 @@ fn code_that_is_damaged_is_compiled_again_at_its_first_use() {
     host.start_again();
     assert_serves(&host);
     let _ = host.logged(&["no usable compiled code: compiling again", "hello"]);
-    assert_eq!(readiness(&host)["failed"], json!([]));
+    assert_eq!(host.readiness()["failed"], json!([]));
     host.restart();
     let compiles = host.metrics().sum("modelet_compiles_total", &[]);
     assert_serves(&host);

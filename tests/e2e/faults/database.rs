@@ -2,7 +2,7 @@
 
 use super::{assert_serves, furnish, listed, pair};
 use modelet_tests::TestHost;
-use modelet_tests::cli::{modelet, ran, refused_start};
+use modelet_tests::cli::refused_start;
 use std::fs;
 
 const PAGE: usize = 4096;
@@ -68,7 +68,7 @@ fn damage_of_what_functions_keep_costs_those_that_ask_for_it_and_nobody_else() {
     let _ = host.logged(&["what functions keep cannot be read or written", "keyvalue.db is damaged"]);
     assert_eq!(host.get("/hello").ok().text(), "hello\n");
     host.halt();
-    let said = ran(modelet().args(["doctor", "--verify", "--data-dir"]).arg(host.data_dir())).stdout;
+    let said = host.modelet(["doctor", "--verify"]).stdout;
     assert!(said.contains("keyvalue.db is damaged"), "{said}");
     fs::write(&file, &whole).unwrap();
     host.start_again();

@@ -1,7 +1,7 @@
 //! A disk without room, and one that may not be written to.
 
 use super::{assert_serves, digits, furnish, listed, pair};
-use modelet_tests::cli::{modelet, ran, refused_start};
+use modelet_tests::cli::refused_start;
 use modelet_tests::{Function, TestHost, disk, places};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -62,7 +62,7 @@ fn survives(mut host: TestHost) {
     assert_eq!(listed(&host), before);
     assert_serves(&host);
     host.halt();
-    let whole = ran(modelet().args(["doctor", "--verify", "--data-dir"]).arg(host.data_dir()));
+    let whole = host.modelet(["doctor", "--verify"]);
     assert!(whole.stdout.contains("all whole"), "{whole:?}");
 }
 

@@ -26,12 +26,16 @@ pub(crate) fn list(
     {
         return Err(ControlError::NoTenant(named.clone()));
     }
+    let (since_ms, until_ms) = (query.since.map(ms), query.until.map(ms));
+    if since_ms.zip(until_ms).is_some_and(|(since, until)| since > until) {
+        return Err(ControlError::BadRequest("`since` is not before `until`".to_owned()));
+    }
     let mut events = control.store.audit(&AuditQuery {
         tenant,
         kind: query.kind.as_deref(),
         subject: query.subject.as_deref(),
-        since_ms: query.since.map(ms),
-        until_ms: query.until.map(ms),
+        since_ms,
+        until_ms,
         before,
         count_max: page.count_max(),
     })?;

@@ -67,7 +67,7 @@ pub enum ControlError {
         key: &'static str,
     },
     /// No such tenant.
-    #[error("there is no tenant `{0}`")]
+    #[error("there is no tenant `{0}`; `modelet tenant list` lists them")]
     NoTenant(TenantName),
     /// No such grant.
     #[error("the model is not granted to the tenant `{0}`")]

@@ -22,16 +22,24 @@ use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::{scale, switch};
 
-/// Makes a tenant.
-pub(crate) async fn create(control: &Acting, name: TenantName, claims: Claims) -> Result<Tenant, ControlError> {
+/// Makes a tenant, with what it may have: no request of it comes before that holds.
+pub(crate) async fn create(
+    control: &Acting,
+    name: TenantName,
+    claims: Claims,
+    limits: serde_json::Map<String, serde_json::Value>,
+) -> Result<Tenant, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
     let control = control.clone();
     blocking(move || {
         claims::check_new(&control, &claims)?;
-        control.changes().create_tenant(&name, &claims)?;
-        tracing::info!(tenant = %name, %claims, "made a tenant");
-        control.tenants.store(Arc::new(Book::read(&control.store)?));
+        let limits = patched(&TenantLimits::default(), limits)?;
+        control.changes().create_limited_tenant(&name, &claims, &limits)?;
+        tracing::info!(tenant = %name, %claims, ?limits, "made a tenant");
+        let book = Arc::new(Book::read(&control.store)?);
+        control.tenants.store(Arc::clone(&book));
+        control.books.set_gates(&book);
         // What the new tenant was given is kept from the others from now on.
         control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
         control.tenant(&name)

@@ -151,7 +151,7 @@ pub enum StoreError {
     #[error("the secret could not be sealed")]
     NotSealed,
     /// A tenant of this name exists.
-    #[error("the tenant {0} exists already")]
+    #[error("the tenant {0} exists already: `modelet tenant claims` and `limits` change it")]
     TenantExists(TenantName),
     /// There was a tenant of this name.
     #[error("the name {0} was a tenant's that was removed; choose another")]

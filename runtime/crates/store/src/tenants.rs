@@ -39,13 +39,29 @@ pub struct Tenant {
 }
 
 impl Changes<'_> {
-    /// Makes a tenant. That no other has a part of its claims is for the caller to see to.
+    /// Makes a tenant that has no limits of its own. That no other has a part of its claims is for the caller to see to.
     ///
     /// # Errors
     /// [`StoreError::TenantExists`], [`StoreError::TenantRemoved`], or the metadata cannot be written (also: a claim is
     /// another's).
     pub fn create_tenant(&self, name: &TenantName, claims: &Claims) -> Result<(), StoreError> {
-        self.write(|tx| create(tx, name, claims))
+        self.create_limited_tenant(name, claims, &TenantLimits::default())
+    }
+
+    /// Makes a tenant that never was without these limits.
+    ///
+    /// # Errors
+    /// Those of [`Changes::create_tenant`].
+    pub fn create_limited_tenant(
+        &self,
+        name: &TenantName,
+        claims: &Claims,
+        limits: &TenantLimits,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            create(tx, name, claims)?;
+            if *limits == TenantLimits::default() { Ok(()) } else { set_limits(tx, name, limits) }
+        })
     }
 
     /// Gives a tenant these claims in the place of those that it has. That no other has a part of them, and that its functions need no

@@ -67,6 +67,18 @@ fn a_tenant_has_its_claims_and_limits_after_a_restart() {
 }
 
 #[test]
+fn a_tenant_that_is_made_with_limits_is_never_there_without_them() {
+    let (store, _dir) = store();
+    let limits = TenantLimits { concurrency: Some(3), ..TenantLimits::default() };
+    let by = store.by(&Actor::Server);
+    by.create_limited_tenant(&acme(), &claims("acme.example", "/acme"), &limits).unwrap();
+    assert_eq!(store.tenants().unwrap()[0].limits, limits);
+    let beta: TenantName = "beta".parse().unwrap();
+    by.create_limited_tenant(&beta, &claims("acme.example", "/b"), &limits).unwrap_err();
+    assert!(!store.had_tenant(&beta).unwrap(), "its name is free, too");
+}
+
+#[test]
 fn a_claim_has_one_owner_whatever_the_caller_forgot_to_compare() {
     let (store, _dir) = store();
     store.by(&Actor::Server).create_tenant(&acme(), &claims("acme.example", "/acme")).unwrap();

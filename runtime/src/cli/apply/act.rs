@@ -2,14 +2,14 @@
 
 use anyhow::anyhow;
 use modelet_control::wire::{
-    Function, FunctionVersions, Grant, LabelAt, Model, NewGrant, Removed, RemovedFunction, Rollback, Scale, Tenant,
-    TrafficReport,
+    Function, Grant, LabelAt, Model, NewGrant, Removed, RemovedFunction, Rollback, Scale, Tenant, TrafficReport,
 };
 use modelet_spec::{Pick, TenantName, Version};
 
-use super::plan::{Act, Step, wanted};
+use super::plan::{Act, Step};
 use super::read::{FunctionWish, ModelWish, TrafficWish};
-use super::state::at;
+use super::state::{at, newest};
+use super::traffic::wanted;
 use crate::cli::bundle::Bundle;
 use crate::cli::client::Client;
 use crate::cli::deploy::{self, Source};
@@ -108,8 +108,7 @@ fn deploy(client: &Client, wish: &FunctionWish) -> anyhow::Result<()> {
 fn traffic(client: &Client, wish: &TrafficWish) -> anyhow::Result<()> {
     let name = &wish.function;
     let path = at(&format!("/v1/functions/{name}/traffic"), &wish.tenant);
-    let versions: FunctionVersions = client.get(&at(&format!("/v1/functions/{name}/versions"), &wish.tenant))?;
-    let latest = versions.versions.first().map_or(Version::FIRST, |newest| newest.version);
+    let latest = newest(client, &wish.tenant, name)?.versions.first().map_or(Version::FIRST, |newest| newest.version);
     match wanted(wish, latest) {
         Some(traffic) => client.put_json::<TrafficReport>(&path, &traffic).map(drop),
         None => client.delete::<TrafficReport>(&path).map(drop),

@@ -11,9 +11,6 @@ use modelet_spec::{Digest, ModelCard};
 
 use crate::cli::bundle::Bundle;
 
-/// What the one file of a model is called on the server that comes without a name.
-const MAIN: &str = "model.onnx";
-
 /// A model on this machine.
 #[derive(Debug)]
 pub(super) struct LocalModel {
@@ -29,9 +26,7 @@ impl LocalModel {
     /// Looks at a file or a folder.
     pub(super) fn of(source: &Path, card: Option<&Path>) -> anyhow::Result<Self> {
         let bundle = Bundle::open(source, card)?;
-        let is_alone = !bundle.is_folder && bundle.is_bare();
-        let name = bundle.main.file_name().and_then(|name| name.to_str()).filter(|_| !is_alone).unwrap_or(MAIN);
-        let mut files = BTreeSet::from([(name.to_owned(), "model", digest(&bundle.main)?)]);
+        let mut files = BTreeSet::from([(bundle.main_name()?.to_string(), "model", digest(&bundle.main)?)]);
         for (role, listed) in [("data", &bundle.data), ("sample", &bundle.samples)] {
             for (path, place) in listed {
                 files.insert((path.to_string(), role, digest(place)?));

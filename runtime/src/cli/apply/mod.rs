@@ -1,13 +1,18 @@
 //! `modelet apply FILE|DIR [--dry-run] [--prune]`: what files say becomes what the server has.
 //!
-//! [`read`] gathers the files, with all their faults in one report; [`plan`] compares them with the server, by value; [`act`] does what
+//! [`read`] gathers the files, with all their faults in one report; [`plan`] compares them with the server, by value, and [`prune`] finds what is to go; [`act`] does what
 //! differs, in the order of dependencies: tenants, models, functions, traffic, and last what is to go.
 
 mod act;
+mod function;
 mod local;
+mod model;
 mod plan;
+mod prune;
 mod read;
 mod state;
+mod tenant;
+mod traffic;
 
 use std::path::PathBuf;
 

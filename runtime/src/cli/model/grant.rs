@@ -11,7 +11,7 @@ use crate::cli::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct GrantArgs {
-    /// The model
+    /// The model, with all its versions
     name: ModelName,
     /// The tenant that may use it
     #[arg(long, value_name = "TENANT")]

@@ -8,7 +8,7 @@ use modelet_spec::{ModelCard, ModelName, ModelRef, Pick, span};
 
 use super::own;
 use crate::cli::client::Client;
-use crate::cli::function::at;
+use crate::cli::function::{at, then};
 use crate::cli::inspect::print_ports;
 use crate::cli::output;
 use crate::cli::pages;
@@ -19,7 +19,11 @@ pub(super) fn run(client: &Client, args: &AtArgs, server: &ServerArgs) -> anyhow
     if args.json {
         return output::json(&answer);
     }
-    print(&answer.models, "no models yet: push one with `modelet model push FILE.onnx --name NAME`");
+    let empty = match args.at {
+        None => "no models yet: push one with `modelet model push FILE.onnx --name NAME`".to_owned(),
+        Some(at) => format!("there were no models {}", then(at)),
+    };
+    print(&answer.models, &empty);
     print_granted(&answer.granted);
     Ok(())
 }

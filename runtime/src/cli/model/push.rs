@@ -33,7 +33,7 @@ pub(crate) struct PushArgs {
 
 /// Sends a model to where `path` says; returns the version that it has become.
 pub(crate) fn push(client: &Client, bundle: &Bundle, path: &str) -> anyhow::Result<Model> {
-    if bundle.is_bare() && !bundle.is_folder {
+    if bundle.is_alone() {
         return client.put_file(path, &bundle.main);
     }
     let files = bundle.send(client)?;

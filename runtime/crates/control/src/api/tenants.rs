@@ -17,7 +17,7 @@ use crate::wire::{
     ChangeClaims, ForceQuery, NewTenant, PageOfAllQuery, Problem, RemovedTenant, Tenant, TenantUse, Tenants,
 };
 
-/// Make a tenant, with the hosts and paths that its functions may claim
+/// Make a tenant, with the hosts and paths that its functions may claim and with what it may have
 ///
 /// For the operator: an admin key of the tenant `default`. No two tenants have a host or a part of a path in common, and what
 /// is given is kept from the functions of `default`, too.
@@ -29,6 +29,7 @@ use crate::wire::{
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "Not the operator"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or a claim is taken"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "There is no such limit, or it has no such value"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is not ready"),
     )
 )]
@@ -40,7 +41,7 @@ pub(super) async fn create(
     caller.operator()?;
     let claims = Claims { hosts: new.hosts, paths: new.paths };
     let control = caller.changing(&api, Thing::tenant(&new.name)).await?;
-    let task = tokio::spawn(async move { tenants::create(&control, new.name, claims).await });
+    let task = tokio::spawn(async move { tenants::create(&control, new.name, claims, new.limits).await });
     Ok((respond::CREATED, axum::Json(view(task.await??))))
 }
 

@@ -23,7 +23,7 @@ impl From<StoreError> for ControlError {
             StoreError::Taken(_) => Self::ChangedMeanwhile,
             refused @ StoreError::OtherDigest { .. } => Self::Archive(refused.to_string()),
             StoreError::ModelMissing(model) => Self::NoModel(model),
-            StoreError::FunctionMissing(function) => Self::NoFunction(function),
+            StoreError::FunctionMissing(written) => missing(written),
             StoreError::FunctionLive(version) => Self::FunctionServes { version, live: true },
             StoreError::ModelInUse { model, functions } => Self::ModelInUse { model, functions },
             StoreError::LabelMissing { model, label } => Self::NoLabel { model, label: label.to_string() },
@@ -34,5 +34,13 @@ impl From<StoreError> for ControlError {
             refused if refused.is_read_only() => Self::ReadOnly(refused),
             failed => Self::Store(failed),
         }
+    }
+}
+
+/// A function that is not there, or a version of it: `NAME@VERSION`.
+fn missing(written: String) -> ControlError {
+    match written.split_once('@').map(|(function, version)| (function, version.parse())) {
+        Some((function, Ok(version))) => ControlError::NoVersion { function: function.to_owned(), version },
+        _ => ControlError::NoFunction(written),
     }
 }

@@ -21,6 +21,10 @@ pub struct NewTenant {
     #[schema(value_type = Vec<String>)]
     #[serde(default)]
     pub paths: BTreeSet<PathPrefix>,
+    /// What it may have, such as `{"concurrency": 8}`; what is not here is as the server has it.
+    #[schema(value_type = Object)]
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub limits: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A change of what a tenant may claim: what is to go goes first.
