@@ -61,6 +61,7 @@ mod pages;
 mod repository;
 mod residency;
 mod sandbox;
+mod sealed_archives;
 mod secrets;
 mod service;
 mod serving;

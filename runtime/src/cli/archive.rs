@@ -10,11 +10,12 @@ use clap::Args;
 use modelet_control::wire::{Imported, ImportedItem};
 use modelet_control::{ArchiveManifest, read_manifest};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::client::{Client, query};
 use super::function::with_tenant;
 use super::output::{self, Progress};
-use super::{ListArgs, ServerArgs};
+use super::{ListArgs, ServerArgs, hidden};
 
 /// How much is read at once.
 const PIECE: usize = 256 << 10;
@@ -24,6 +25,12 @@ pub(crate) struct ExportArgs {
     /// The file to be made: a tar with manifest.json, and each component and model once
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Take the secrets along, sealed under a passphrase that is asked for; for the operator
+    #[arg(long)]
+    secrets: bool,
+    /// The file with the passphrase, without the end of its last line [default: the terminal]
+    #[arg(long, value_name = "FILE", requires = "secrets")]
+    passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -39,6 +46,12 @@ pub(crate) struct ImportArgs {
     /// Serve what is here under the same name and is another as the file has it; versions that are here stay
     #[arg(long)]
     replace: bool,
+    /// The file with the passphrase of an archive with secrets [default: the terminal]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Leave the secrets of the archive out
+    #[arg(long, conflicts_with = "passphrase_file")]
+    without_secrets: bool,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -51,6 +64,7 @@ struct Exported {
     tenants: usize,
     models: usize,
     functions: usize,
+    secrets: usize,
     not_included: Vec<String>,
     left_out: Vec<String>,
 }
@@ -61,18 +75,30 @@ pub(crate) fn export(args: &ExportArgs, server: &ServerArgs) -> anyhow::Result<(
         bail!("{} is there already: name another file, or remove it", args.file.display());
     }
     let client = Client::new(server)?;
-    let from = client.stream(&with_tenant("/v1/export", server))?;
+    let passphrase = match args.secrets {
+        true => Some(hidden::passphrase(args.passphrase_file.as_deref(), true)?),
+        false => None,
+    };
+    let from = client.stream(&with_tenant("/v1/export", server), passphrase.as_ref().map(|bytes| bytes.as_slice()))?;
     let part = Part::begin(&args.file)?;
     let bytes = part.fill(from)?;
     let manifest = part.manifest()?;
+    if args.secrets && manifest.seal.is_none() {
+        bail!(
+            "what the server sent has no secrets: is it a Modelet server of this version, asked through nothing that takes headers away?"
+        );
+    }
     part.keep(&args.file)?;
     let exported = Exported::of(&args.file, bytes, manifest);
     if args.list.json {
         return output::json(&exported);
     }
-    let Exported { tenants, models, functions, .. } = exported;
+    let Exported { tenants, models, functions, secrets, .. } = exported;
     let of = [(tenants, "tenant"), (models, "model"), (functions, "function")];
-    let of = of.map(|(number, one)| output::count(number, one)).join(", ");
+    let mut of = of.map(|(number, one)| output::count(number, one)).join(", ");
+    if args.secrets {
+        of = format!("{of}, {} under the passphrase", output::count(secrets, "secret"));
+    }
     output::line(&format!("{}: {of}, {}", args.file.display(), output::size(bytes)));
     exported.left_out.iter().for_each(|left| output::line(&format!("  left out: {left}")));
     exported.not_included.iter().for_each(|what| output::line(&format!("  not in it: {what}")));
@@ -81,6 +107,7 @@ pub(crate) fn export(args: &ExportArgs, server: &ServerArgs) -> anyhow::Result<(
 
 impl Exported {
     fn of(file: &Path, bytes: u64, manifest: ArchiveManifest) -> Self {
+        let secrets = manifest.secrets();
         let ArchiveManifest { tenants, not_included, left_out, .. } = manifest;
         Self {
             file: file.to_owned(),
@@ -88,6 +115,7 @@ impl Exported {
             tenants: tenants.len(),
             models: tenants.iter().map(|tenant| tenant.models.len()).sum(),
             functions: tenants.iter().map(|tenant| tenant.functions.len()).sum(),
+            secrets,
             not_included,
             left_out,
         }
@@ -151,8 +179,13 @@ impl Drop for Part {
 pub(crate) fn import(args: &ImportArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let flag = |name, wanted: bool| (name, wanted.then(|| "true".to_owned()));
     let tenant = ("tenant", server.tenant.as_ref().map(ToString::to_string));
-    let path = query("/v1/import", &[tenant, flag("dry_run", args.dry_run), flag("replace", args.replace)]);
-    let imported: Imported = Client::new(server)?.post_file(&path, &args.file)?;
+    let flags =
+        [flag("dry_run", args.dry_run), flag("replace", args.replace), flag("without_secrets", args.without_secrets)];
+    let [dry_run, replace, without_secrets] = flags;
+    let path = query("/v1/import", &[tenant, dry_run, replace, without_secrets]);
+    let (client, passphrase) = (Client::new(server)?, passphrase(args)?);
+    let passphrase = passphrase.as_ref().map(|bytes| bytes.as_slice());
+    let imported: Imported = client.post_archive(&path, &args.file, passphrase)?;
     if args.list.json {
         return output::json(&imported);
     }
@@ -165,6 +198,22 @@ pub(crate) fn import(args: &ImportArgs, server: &ServerArgs) -> anyhow::Result<(
     imported.items.iter().for_each(|item| output::line(&line(item)));
     imported.notes.iter().for_each(|note| output::line(&format!("  note: {note}")));
     Ok(())
+}
+
+/// What opens the secrets of the file, if it has some and somebody is there to be asked; else the server says what is to be done.
+fn passphrase(args: &ImportArgs) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+    if let Some(file) = &args.passphrase_file {
+        return hidden::passphrase(Some(file), false).map(Some);
+    }
+    // What cannot be read is told when it is sent.
+    let has_secrets = || {
+        let read = File::open(&args.file).ok().and_then(|file| read_manifest(file).ok());
+        read.is_some_and(|manifest| manifest.secrets() > 0)
+    };
+    if args.without_secrets || !hidden::is_anybody_there() || !has_secrets() {
+        return Ok(None);
+    }
+    hidden::passphrase(None, false).map(Some)
 }
 
 fn line(item: &ImportedItem) -> String {

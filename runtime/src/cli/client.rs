@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
 use modelet_control::wire::{Blob, Problem};
 use modelet_spec::TenantName;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::WithBody;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
+use zeroize::Zeroizing;
 
 use super::ServerArgs;
 use super::find::{Found, Trust};
@@ -119,14 +121,24 @@ impl Client {
         self.send_file(self.agent.post(self.url(path)), file)
     }
 
+    /// Sends an archive to `path`, by POST, perhaps with the passphrase of what is in it.
+    pub(crate) fn post_archive<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: &Path,
+        passphrase: Option<&[u8]>,
+    ) -> anyhow::Result<T> {
+        self.send_file(with_passphrase(self.agent.post(self.url(path)), passphrase), file)
+    }
+
     fn send_file<T: DeserializeOwned>(&self, request: RequestBuilder<WithBody>, file: &Path) -> anyhow::Result<T> {
         let (reader, bytes) = open(file)?;
         self.answer(announced(self.signed(request), bytes).send(SendBody::from_owned_reader(reader)))
     }
 
-    /// Reads a resource of any length, in pieces.
-    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<impl Read + 'static> {
-        let result = self.signed(self.agent.get(self.url(path))).call();
+    /// Reads a resource of any length, in pieces, perhaps under a passphrase.
+    pub(crate) fn stream(&self, path: &str, passphrase: Option<&[u8]>) -> anyhow::Result<impl Read + 'static> {
+        let result = with_passphrase(self.signed(self.agent.get(self.url(path))), passphrase).call();
         let response = result.map_err(|e| unreachable(&self.found.admin_url, &e))?;
         if response.status().is_success() {
             return Ok(response.into_body().into_with_config().limit(u64::MAX).reader());
@@ -179,6 +191,17 @@ pub(crate) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String
 /// an answer, and not a connection that breaks while a gigabyte is being sent.
 fn announced<B>(request: RequestBuilder<B>, bytes: String) -> RequestBuilder<B> {
     request.header("content-length", bytes).header("expect", "100-continue")
+}
+
+/// In base64: any text fits a header then.
+fn with_passphrase<B>(request: RequestBuilder<B>, passphrase: Option<&[u8]>) -> RequestBuilder<B> {
+    match passphrase {
+        Some(passphrase) => {
+            let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(passphrase));
+            request.header("modelet-passphrase", encoded.as_str())
+        }
+        None => request,
+    }
 }
 
 /// An agent that leaves the judgement of a status to its user.

@@ -14,6 +14,7 @@ mod deploy;
 mod doctor;
 pub(crate) mod find;
 mod function;
+mod hidden;
 mod inspect;
 mod invoke;
 mod key;

@@ -1,23 +1,20 @@
 //! `modelet secret set|list|remove|rekey`. A value is never an argument: those can be seen by others on the machine.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use modelet_control::wire::{Rekeyed, RemovedSecret, Secrets, SetSecret};
 use modelet_spec::{SecretName, Timestamp};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::client::{Client, query};
 use super::function::with_tenant;
-use super::{ListArgs, ServerArgs, output, pages};
+use super::{ListArgs, ServerArgs, hidden, output, pages};
 
 /// More than any server takes: only so much is read.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
-/// Ctrl-C.
-const INTERRUPT: char = '\x03';
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
@@ -108,25 +105,11 @@ fn of_file(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 
 fn of_stdin(name: &SecretName) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let stdin = std::io::stdin();
-    let mut value = if stdin.is_terminal() {
-        let _ = write!(std::io::stderr(), "value of {name} (not shown; Enter ends it): ");
-        let _hidden = Hidden::begin();
-        let mut line = Zeroizing::new(String::new());
-        stdin.read_line(&mut line)?;
-        let _ = writeln!(std::io::stderr());
-        if line.contains(INTERRUPT) {
-            bail!("interrupted: nothing is set");
-        }
-        Zeroizing::new(line.as_bytes().to_vec())
-    } else {
-        read(&mut stdin.lock()).context("stdin cannot be read")?
-    };
-    // What `echo` and an editor put there, and nobody means.
-    for end in *b"\n\r" {
-        if value.last() == Some(&end) {
-            value.pop();
-        }
+    if stdin.is_terminal() {
+        return hidden::ask(&format!("value of {name}"));
     }
+    let mut value = read(&mut stdin.lock()).context("stdin cannot be read")?;
+    hidden::without_line_end(&mut value);
     Ok(value)
 }
 
@@ -137,32 +120,6 @@ fn read(from: &mut impl Read) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         bail!("it is over {VALUE_BYTES_MAX} bytes: no secret is that large");
     }
     Ok(value)
-}
-
-/// What is typed is not shown, as long as it lives.
-struct Hidden(Option<Termios>);
-
-impl Hidden {
-    fn begin() -> Self {
-        let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin).ok();
-        if let Some(mut silent) = before.clone() {
-            // A signal would leave the terminal silent: Ctrl-C ends the line instead.
-            silent.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
-            silent.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT as u8;
-            // A terminal that does not take it shows what is typed: no reason to take nothing.
-            let _ = tcsetattr(&stdin, OptionalActions::Flush, &silent);
-        }
-        Self(before)
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, before);
-        }
-    }
 }
 
 fn print(secrets: &Secrets) {

@@ -17,6 +17,7 @@ mod memory;
 mod models;
 pub(crate) mod once;
 mod optimise;
+mod passphrase;
 pub(crate) mod respond;
 mod secrets;
 mod server;

@@ -11,9 +11,9 @@ mod write;
 pub(crate) use check::check;
 pub use manifest::{
     ArchiveBinding, ArchiveFile, ArchiveFunction, ArchiveFunctionVersion, ArchiveGrant, ArchiveManifest, ArchiveModel,
-    ArchiveModelVersion, ArchiveTenant,
+    ArchiveModelVersion, ArchiveSeal, ArchiveSecret, ArchiveTenant,
 };
-pub(crate) use manifest::{FORMAT, FORMAT_VERSION, NOT_INCLUDED};
+pub(crate) use manifest::{FORMAT, FORMAT_VERSION, not_included};
 pub use read::read_manifest;
 pub(crate) use read::{Sink, read, verified};
 pub(crate) use write::write;

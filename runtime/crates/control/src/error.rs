@@ -239,6 +239,16 @@ pub enum ControlError {
     /// A file that no export writes, or one that is damaged.
     #[error("nothing has changed, because the archive is refused: {0}")]
     Archive(String),
+    /// An archive has secrets, and nobody said what becomes of them.
+    #[error(
+        "nothing has changed, because the archive has {0} secrets under a passphrase: give it with --passphrase-file FILE, or leave them out with --without-secrets"
+    )]
+    NoPassphrase(usize),
+    /// It does not open the secrets of the archive.
+    #[error(
+        "nothing has changed, because the passphrase is not that of the archive, or what it says of its secrets was changed"
+    )]
+    WrongPassphrase,
     /// An import would change what is here.
     #[error(
         "nothing has changed, because these are here and are others in the archive: {}; with --replace, they are served as the archive has them, and their versions here stay",

@@ -8,13 +8,15 @@ use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
-use modelet_spec::{Digest, TenantName, Timestamp};
+use modelet_spec::{Digest, SecretValue, TenantName, Timestamp};
 use modelet_store::Store;
 
+use crate::acting::Acting;
 use crate::archive::{self, ArchiveManifest, ArchiveTenant};
 use crate::clock::now_ms;
-use crate::control::{Control, blocking};
+use crate::control::blocking;
 use crate::error::ControlError;
+use crate::secrets;
 use crate::wire::Blob;
 use pieces::{PIECE, pieces};
 use state::State;
@@ -23,9 +25,14 @@ use state::State;
 type Contents = BTreeMap<Digest, TenantName>;
 
 /// The archive of one tenant, or of all, as a body. What cannot be read in the middle of it breaks the body off.
-pub(crate) async fn export(control: &Arc<Control>, tenant: Option<TenantName>) -> Result<Body, ControlError> {
-    let this = Arc::clone(control);
-    let (manifest, contents) = blocking(move || manifest(&this, tenant.as_ref())).await?;
+/// With a passphrase the secrets are in it, sealed.
+pub(crate) async fn export(
+    control: &Acting,
+    tenant: Option<TenantName>,
+    passphrase: Option<SecretValue>,
+) -> Result<Body, ControlError> {
+    let this = control.clone();
+    let (manifest, contents) = blocking(move || manifest(&this, tenant.as_ref(), passphrase.as_ref())).await?;
     let (pieces, streamed) = pieces();
     let store = Arc::clone(&control.store);
     tokio::task::spawn_blocking(move || {
@@ -43,18 +50,29 @@ pub(crate) async fn export(control: &Arc<Control>, tenant: Option<TenantName>) -
 }
 
 /// All that there is, in the words of an archive, and whose its contents are. Blocks.
-fn manifest(control: &Control, tenant: Option<&TenantName>) -> Result<(ArchiveManifest, Contents), ControlError> {
+fn manifest(
+    control: &Acting,
+    tenant: Option<&TenantName>,
+    passphrase: Option<&SecretValue>,
+) -> Result<(ArchiveManifest, Contents), ControlError> {
     let exported = control.store.export(tenant)?;
     let mut state = State::of(&exported, tenant.is_none())?;
-    let tenants = state.tenants()?;
+    let mut tenants = state.tenants()?;
+    let mut seal = None;
+    if let Some(passphrase) = passphrase {
+        let (sealed_how, mut sealed) = secrets::export(control, &exported.secrets, passphrase)?;
+        seal = Some(sealed_how);
+        tenants.iter_mut().for_each(|tenant| tenant.secrets = sealed.remove(&tenant.name).unwrap_or_default());
+    }
     let contents = contents(&tenants);
     let manifest = ArchiveManifest {
         format: archive::FORMAT.to_owned(),
         version: archive::FORMAT_VERSION,
         modelet: control.config.version.to_owned(),
         exported: Timestamp::from_ms(now_ms()),
-        not_included: archive::NOT_INCLUDED.map(str::to_owned).to_vec(),
+        not_included: archive::not_included(seal.is_some()),
         left_out: state.left_out,
+        seal,
         tenants,
         blobs: blobs(&control.store, &contents)?,
     };

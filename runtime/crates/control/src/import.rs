@@ -9,12 +9,13 @@ mod limits;
 mod plan;
 mod receive;
 mod routes;
+mod secrets;
 mod versions;
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use modelet_spec::TenantName;
+use modelet_spec::{SecretValue, TenantName};
 use modelet_store::{Import, ImportedTenant};
 
 use crate::acting::Acting;
@@ -34,6 +35,19 @@ pub(crate) struct Wish {
     pub(crate) dry_run: bool,
     /// What is here under the same name may be another.
     pub(crate) replace: bool,
+    /// What becomes of secrets that are in it.
+    pub(crate) secrets: WishedSecrets,
+}
+
+/// What becomes of the secrets of an archive.
+#[derive(Debug, Clone)]
+pub(crate) enum WishedSecrets {
+    /// They come in, opened with this passphrase.
+    Opened(SecretValue),
+    /// They stay out.
+    LeftOut,
+    /// Nobody has said: an archive that has some is refused.
+    Unsaid,
 }
 
 /// Takes an archive in, or says what that would change. What runs this must not stop with the client that asked: what is committed is
@@ -63,13 +77,15 @@ fn commit(
     tenants: Vec<ImportedTenant>,
 ) -> Result<(Plan, (Entries, Kept)), ControlError> {
     received.kept.refresh(&control.store)?;
-    if plan(control, &received.manifest, wish)? != received.plan {
+    if plan(control, &received.manifest, wish, &received.secrets)? != received.plan {
         return Err(ControlError::ChangedMeanwhile);
     }
     let exported = received.manifest.exported;
-    let import = Import { tenants, detail: format!("exported {exported}") };
+    let secrets_max = control.config.limits.secrets;
+    let import = Import { tenants, secrets_max, detail: format!("exported {exported}") };
+    let seal = control.secrets.sealer_of_all(&received.secrets)?;
     let _both = control.both.write();
-    control.models.grants.change(&control.changes(), |changes| Ok(changes.import(&import)?))?;
+    control.models.grants.change(&control.changes(), |changes| Ok(changes.import(&import, &seal)?))?;
     tracing::info!(tenants = import.tenants.len(), %exported, "imported");
     Ok((received.plan, serve(control, &import.tenants)?))
 }
@@ -80,7 +96,11 @@ fn serve(control: &Acting, tenants: &[ImportedTenant]) -> Result<(Entries, Kept)
     control.tenants.store(Arc::clone(&book));
     control.books.set_gates(&book);
     let is_served_otherwise = |tenant: &&ImportedTenant| {
-        tenant.claims.is_some() || tenant.limits.is_some() || !tenant.serving.is_empty() || !tenant.scales.is_empty()
+        tenant.claims.is_some()
+            || tenant.limits.is_some()
+            || !tenant.serving.is_empty()
+            || !tenant.scales.is_empty()
+            || !tenant.secrets.is_empty()
     };
     let names = tenants.iter().filter(is_served_otherwise).map(|tenant| tenant.name.clone());
     tenants::reload(control, &names.collect())

@@ -34,6 +34,8 @@ use token::{Refused, Token};
 
 /// Tokens whose worth is remembered. Beyond it those that came longest ago are verified again.
 const REMEMBERED_MAX: u64 = 10_000;
+/// Tokens that are remembered as signed by nobody: another memory, so that they put out none that is worth something.
+const FALSE_MAX: u64 = 10_000;
 /// So long at most, however long a token holds.
 const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
 
@@ -62,6 +64,8 @@ pub(crate) struct Issuers {
     hasher: KeyHasher,
     /// What tokens are worth, each with the round of keys that verified it.
     worth: Cache<[u8; 32], (u64, Arc<KeyRecord>)>,
+    /// Tokens whose signature is none of the issuer's, with the round of keys that said so.
+    unsigned: Cache<[u8; 32], u64>,
     round: AtomicU64,
     pauses: Pauses,
     outcomes: Family<[(&'static str, &'static str); 1], Counter>,
@@ -103,6 +107,7 @@ impl Issuers {
             hasher: hasher.clone(),
             fetch,
             worth: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build(),
+            unsigned: Cache::builder().max_capacity(FALSE_MAX).time_to_live(REMEMBERED_FOR).build(),
             round: AtomicU64::new(0),
             pauses: Pauses::default(),
             outcomes,
@@ -122,6 +127,7 @@ impl Issuers {
     fn keys_changed(&self) {
         self.round.fetch_add(1, Ordering::SeqCst);
         self.worth.invalidate_all();
+        self.unsigned.invalidate_all();
     }
 
     fn look(&self, token: &str, now_ms: u64) -> Option<Result<KeyRecord, Refused>> {
@@ -171,6 +177,9 @@ impl Tokens for Issuers {
         {
             return Some(key);
         }
+        if self.unsigned.get(&hash) == Some(round) {
+            return None;
+        }
         match self.look(token, now_ms)? {
             Ok(key) if holds(&key) => {
                 self.count("verified");
@@ -180,6 +189,10 @@ impl Tokens for Issuers {
             }
             looked => {
                 let refused = looked.err().unwrap_or(Refused::Tenant);
+                if refused == Refused::Signature {
+                    // Nothing but other keys changes that, and to find it out is what costs.
+                    self.unsigned.insert(hash, round);
+                }
                 self.count(refused.name());
                 tracing::debug!(reason = refused.name(), "a token of a known issuer is worth nothing");
                 None

@@ -64,7 +64,7 @@ pub mod wire;
 
 pub use archive::{
     ArchiveBinding, ArchiveFile, ArchiveFunction, ArchiveFunctionVersion, ArchiveGrant, ArchiveManifest, ArchiveModel,
-    ArchiveModelVersion, ArchiveTenant, read_manifest,
+    ArchiveModelVersion, ArchiveSeal, ArchiveSecret, ArchiveTenant, read_manifest,
 };
 pub use child::{ChildConfig, ChildLimits, Death};
 pub use compile::{

@@ -4,6 +4,7 @@
 //! `wasi:config` alone. A function that is there when a secret is set anew is made anew ([`refresh`]).
 
 mod keys;
+mod passphrase;
 mod refresh;
 mod seal;
 mod users;
@@ -16,10 +17,12 @@ use modelet_spec::manifest::{ConfigValue, Manifest};
 use modelet_spec::{FunctionName, SecretName, SecretValue, TenantName};
 use modelet_store::StoredSealed;
 
+pub(crate) use passphrase::{Values, open as open_archive};
 pub(crate) use vault::Vault;
 
 use crate::acting::Acting;
 use crate::api::conditions::etag;
+use crate::archive::ArchiveSeal;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::wire;
@@ -92,6 +95,23 @@ pub(crate) async fn rekey(control: &Acting) -> Result<wire::Rekeyed, ControlErro
     let secrets = blocking(move || this.secrets.rekey(&this.changes())).await?;
     tracing::info!(secrets, "gave all secrets another key");
     Ok(wire::Rekeyed { secrets })
+}
+
+/// Secrets as an archive has them, under a passphrase. That they leave is written down before they do. Blocks.
+pub(crate) fn export(
+    control: &Acting,
+    stored: &[StoredSealed],
+    passphrase: &SecretValue,
+) -> Result<(ArchiveSeal, passphrase::Sealed), ControlError> {
+    let open = |one: &StoredSealed| Ok(((one.tenant.clone(), one.name.clone()), control.secrets.open(one)?));
+    let values = stored.iter().map(open).collect::<Result<Values, ControlError>>()?;
+    let (seal, sealed) = passphrase::seal(&values, passphrase)?;
+    for (tenant, secrets) in &sealed {
+        let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+        control.changes().note("secret.export", tenant, "secrets", &names.join(", "))?;
+        tracing::info!(%tenant, secrets = names.len(), "exported secrets under a passphrase");
+    }
+    Ok((seal, sealed))
 }
 
 /// Refuses a manifest that names secrets which the tenant has not. Blocks.

@@ -27,7 +27,7 @@ pub struct Event {
     pub at_ms: u64,
     /// What was done: `model.push`, `model.label`, `model.unlabel`, `model.remove`, `model.grant`, `model.revoke`, `model.pin`,
     /// `model.unpin`, `function.deploy`, `function.compile`, `function.rollback`, `function.traffic`, `function.scale`,
-    /// `function.remove`, `key.put`, `key.rotate`, `key.revoke`, `secret.set`, `secret.remove`, `secret.reseal`, `tenant.create`, `tenant.claims`, `tenant.limits`, `tenant.remove`, `tenant.import`, `function.import`; and where all goes
+    /// `function.remove`, `key.put`, `key.rotate`, `key.revoke`, `secret.set`, `secret.remove`, `secret.reseal`, `secret.export`, `tenant.create`, `tenant.claims`, `tenant.limits`, `tenant.remove`, `tenant.import`, `function.import`; and where all goes
     /// back to an earlier moment: `tenant.restore`, `function.restore`, `function.stop`, `model.restore`; of the server itself:
     /// `server.start`, `server.collect`.
     pub kind: String,

@@ -6,6 +6,7 @@ use crate::grants::{self, Grant};
 use crate::models::{self, ModelVersion};
 use crate::pins::{self, Pin};
 use crate::scale;
+use crate::secrets::{self, StoredSealed};
 use crate::store::Store;
 use crate::tenants::{self, Tenant};
 use modelet_spec::{FunctionName, TenantName};
@@ -26,6 +27,8 @@ pub struct Exported {
     pub functions: Vec<FunctionVersion>,
     /// What serves of them, by tenant and name.
     pub serving: Vec<Serving>,
+    /// All secrets, sealed, by tenant and name.
+    pub secrets: Vec<StoredSealed>,
     /// How many instances are kept warm where somebody said so.
     pub scales: Vec<(TenantName, FunctionName, u32)>,
 }
@@ -53,6 +56,7 @@ impl Store {
                 pins: pins::all(tx)?.into_iter().filter(|pin| is_meant(&pin.tenant)).collect(),
                 functions: functions::list(tx, &functions, params![of])?,
                 serving: functions::serving::everything(tx, tenant)?,
+                secrets: secrets::all(tx, tenant)?,
                 scales: scale::all(tx)?.into_iter().filter(|(tenant, ..)| is_meant(tenant)).collect(),
             })
         })

@@ -3,15 +3,19 @@
 //! Versions keep the numbers that they had, as far as those were never used here; who calls has chosen them, and a number that was
 //! taken meanwhile undoes everything.
 
+use crate::actor::Actor;
 use crate::changes::{Changes, Changing};
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::functions::{self, NewFunctionVersion, Serving};
 use crate::models::{self, NewModelVersion, labels, put};
 use crate::pins::{self, Pin};
+use crate::secrets::{self, Seal};
 use crate::store::Store;
 use crate::{grants, scale, tenants, uploads};
-use modelet_spec::{Claims, Digest, FunctionName, Label, ModelName, Pick, TenantLimits, TenantName, Version};
+use modelet_spec::{
+    Claims, Digest, FunctionName, Label, ModelName, Pick, SecretName, TenantLimits, TenantName, Version,
+};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// What comes in.
@@ -19,6 +23,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 pub struct Import {
     /// Whose things.
     pub tenants: Vec<ImportedTenant>,
+    /// How many secrets a tenant may have by the server's word.
+    pub secrets_max: u32,
     /// What the events say of it.
     pub detail: String,
 }
@@ -50,7 +56,12 @@ pub struct ImportedTenant {
     pub serving: Vec<Serving>,
     /// How many instances are kept warm.
     pub scales: Vec<(FunctionName, u32)>,
+    /// Secrets whose values come with it.
+    pub secrets: Vec<SecretName>,
 }
+
+/// Seals a secret that comes in: whose it is, its name, and the version that its value gets.
+pub type ImportSealer<'a> = &'a dyn Fn(&TenantName, &SecretName, u64) -> Option<Seal>;
 
 impl ImportedTenant {
     /// Nothing of a tenant that is here.
@@ -69,6 +80,7 @@ impl ImportedTenant {
             functions: Vec::new(),
             serving: Vec::new(),
             scales: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -84,15 +96,16 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// [`StoreError::Taken`]: a number is used already. [`StoreError::NoBlob`], [`StoreError::Quota`], [`StoreError::Count`],
-    /// [`StoreError::NoModel`], those of tenants, or the metadata cannot be written. Then nothing has changed.
-    pub fn import(&self, import: &Import) -> Result<(), StoreError> {
+    /// [`StoreError::NoModel`], [`StoreError::NotSealed`], those of tenants, or the metadata cannot be written. Then nothing has changed.
+    pub fn import(&self, import: &Import, seal: ImportSealer<'_>) -> Result<(), StoreError> {
         self.write(|tx| {
             begin(tx, import)?;
             // All models first: a function may mean another tenant's.
             for tenant in &import.tenants {
                 self.models_in(tx, tenant)?;
             }
-            import.tenants.iter().try_for_each(|tenant| self.functions_in(tx, tenant))
+            import.tenants.iter().try_for_each(|tenant| self.functions_in(tx, tenant))?;
+            import.tenants.iter().try_for_each(|tenant| secrets_in(tx, tenant, import.secrets_max, seal))
         })
     }
 
@@ -198,6 +211,16 @@ fn begin(tx: &Changing<'_>, import: &Import) -> Result<(), StoreError> {
         tenant.limits.iter().try_for_each(|limits| tenants::set_limits(tx, &tenant.name, limits))?;
     }
     Ok(())
+}
+
+fn secrets_in(tx: &Changing<'_>, tenant: &ImportedTenant, max: u32, seal: ImportSealer<'_>) -> Result<(), StoreError> {
+    let set_by = match tx.by {
+        Actor::Key { id, .. } => Some(id.as_str()),
+        Actor::Server => None,
+    };
+    tenant.secrets.iter().try_for_each(|name| {
+        secrets::put(tx, (&tenant.name, name), set_by, max, |version| seal(&tenant.name, name, version)).map(drop)
+    })
 }
 
 /// Refuses a number that a version has or had.

@@ -60,7 +60,7 @@ pub use functions::{
 };
 pub use grants::Grant;
 pub use history::{Change, Moment, Restored};
-pub use import::{Import, ImportedTenant};
+pub use import::{Import, ImportSealer, ImportedTenant};
 pub use intent::{Expected, Intent, Revisions};
 pub use keys::{HashKind, StoredKey, StoredSecret};
 pub use keyvalue::{Bucket, KeyPage, KeyValueError, KeyValueLimits, KeyValueUse};

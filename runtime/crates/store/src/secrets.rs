@@ -1,6 +1,6 @@
 //! Secrets, sealed by whoever keeps them here: this crate has no key and opens none.
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Changing};
 use crate::db::{parsed, to_i64, unsigned};
 use crate::error::StoreError;
 use crate::events::Note;
@@ -65,19 +65,7 @@ impl Changes<'_> {
         seal: impl FnOnce(u64) -> Option<Seal>,
     ) -> Result<(StoredSealed, bool), StoreError> {
         self.write(|tx| {
-            tenants::require(tx, tenant)?;
-            let before = find(tx, tenant, name)?.map(|before| told(&before));
-            let is_new = before.is_none();
-            tenants::room_for_secret(tx, tenant, is_new, max)?;
-            let note = Note::new("secret.set", tenant, name.as_str());
-            let event = note.values(before.as_deref(), Some("another value")).write(tx)?;
-            let version = u64::try_from(event.id).unwrap_or_default();
-            let seal = seal(version).ok_or(StoreError::NotSealed)?;
-            tx.execute(
-                "INSERT INTO secret (tenant, name, version, key_id, sealed, set_ms, set_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT (tenant, name) DO UPDATE SET version = ?3, key_id = ?4, sealed = ?5, set_ms = ?6, set_by = ?7",
-                params![tenant.as_str(), name.as_str(), event.id, seal.key_id, seal.bytes, event.at_ms, set_by],
-            )?;
+            let is_new = put(tx, (tenant, name), set_by, max, seal)?;
             Ok((require(tx, tenant, name)?, is_new))
         })
     }
@@ -129,9 +117,38 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn secrets(&self, tenant: Option<&TenantName>) -> Result<Vec<StoredSealed>, StoreError> {
-        let sql = format!("{SELECT} WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, name");
-        self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
+        self.db.read(|tx| all(tx, tenant))
     }
+}
+
+/// Keeps a secret. Returns whether it is new.
+pub(crate) fn put(
+    tx: &Changing<'_>,
+    (tenant, name): (&TenantName, &SecretName),
+    set_by: Option<&str>,
+    max: u32,
+    seal: impl FnOnce(u64) -> Option<Seal>,
+) -> Result<bool, StoreError> {
+    tenants::require(tx, tenant)?;
+    let before = find(tx, tenant, name)?.map(|before| told(&before));
+    let is_new = before.is_none();
+    tenants::room_for_secret(tx, tenant, is_new, max)?;
+    let note = Note::new("secret.set", tenant, name.as_str());
+    let event = note.values(before.as_deref(), Some("another value")).write(tx)?;
+    let version = u64::try_from(event.id).unwrap_or_default();
+    let seal = seal(version).ok_or(StoreError::NotSealed)?;
+    tx.execute(
+        "INSERT INTO secret (tenant, name, version, key_id, sealed, set_ms, set_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (tenant, name) DO UPDATE SET version = ?3, key_id = ?4, sealed = ?5, set_ms = ?6, set_by = ?7",
+        params![tenant.as_str(), name.as_str(), event.id, seal.key_id, seal.bytes, event.at_ms, set_by],
+    )?;
+    Ok(is_new)
+}
+
+/// All secrets, of one tenant or of all, sorted by tenant and name.
+pub(crate) fn all(tx: &Transaction<'_>, tenant: Option<&TenantName>) -> Result<Vec<StoredSealed>, StoreError> {
+    let sql = format!("{SELECT} WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, name");
+    list(tx, &sql, [tenant.map(TenantName::as_str)])
 }
 
 const SELECT: &str = "SELECT s.*, (SELECT revision FROM revision_told r

@@ -69,7 +69,7 @@ fn imported(store: &Store, name: &str) -> ImportedTenant {
 }
 
 fn import(store: &Store, tenants: Vec<ImportedTenant>) -> Result<(), StoreError> {
-    store.by(&Actor::Server).import(&Import { tenants, detail: "a test".to_owned() })
+    store.by(&Actor::Server).import(&Import { tenants, secrets_max: 1, detail: "a test".to_owned() }, &|_, _, _| None)
 }
 
 #[test]

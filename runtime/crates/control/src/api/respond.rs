@@ -124,6 +124,8 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::NoCaseFile(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-case-file"),
         E::NoModel(_) => (StatusCode::NOT_FOUND, "no-model"),
         E::Archive(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-archive"),
+        E::NoPassphrase(_) => (StatusCode::UNPROCESSABLE_ENTITY, "passphrase-needed"),
+        E::WrongPassphrase => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-passphrase"),
         E::ImportConflicts(_) => (StatusCode::CONFLICT, "import-conflicts"),
         E::Unexpected { .. } => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
         E::Once(OnceError::UnderWay) => (StatusCode::CONFLICT, "request-under-way"),

@@ -22,6 +22,9 @@ pub(crate) fn check(manifest: &ArchiveManifest) -> Result<(), ControlError> {
     }
     let mut wanted = BTreeSet::new();
     once("tenant", manifest.tenants.iter().map(|tenant| &tenant.name))?;
+    if manifest.seal.is_none() && manifest.secrets() > 0 {
+        return Err(bad("it has secrets, and does not say how they are sealed".to_owned()));
+    }
     manifest.tenants.iter().try_for_each(|tenant| check_tenant(tenant, &blobs, &mut wanted))?;
     match blobs.keys().find(|digest| !wanted.contains(*digest)) {
         Some(stray) => Err(bad(format!("nothing needs the content {stray}"))),
@@ -32,6 +35,7 @@ pub(crate) fn check(manifest: &ArchiveManifest) -> Result<(), ControlError> {
 fn check_tenant(tenant: &ArchiveTenant, blobs: &Blobs, wanted: &mut BTreeSet<Digest>) -> Result<(), ControlError> {
     once("model", tenant.models.iter().map(|model| &model.name))?;
     once("function", tenant.functions.iter().map(|function| &function.name))?;
+    once("secret", tenant.secrets.iter().map(|secret| &secret.name))?;
     for model in &tenant.models {
         check_model(model, blobs, wanted).map_err(|why| bad(format!("model {}/{}: {why}", tenant.name, model.name)))?;
     }
@@ -135,6 +139,12 @@ pub(super) fn bad(why: String) -> ControlError {
 }
 
 impl ArchiveManifest {
+    /// How many secrets it has.
+    #[must_use]
+    pub fn secrets(&self) -> usize {
+        self.tenants.iter().map(|tenant| tenant.secrets.len()).sum()
+    }
+
     /// The lengths of the contents.
     pub(crate) fn lengths(&self) -> BTreeMap<Digest, u64> {
         self.blobs.iter().map(|blob| (blob.digest, blob.bytes)).collect()

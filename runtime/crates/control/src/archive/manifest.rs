@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{
-    Digest, FilePath, FunctionName, HostName, Label, ModelCard, ModelName, PathPrefix, TenantLimits, TenantName,
-    Timestamp, Version,
+    Digest, FilePath, FunctionName, HostName, Label, ModelCard, ModelName, PathPrefix, SecretName, TenantLimits,
+    TenantName, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,13 +18,22 @@ pub(crate) const FORMAT: &str = "modelet-export";
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// What never is in an archive, whatever there is.
-pub(crate) const NOT_INCLUDED: [&str; 5] = [
-    "secrets: give them to the other server by `modelet secret set`",
+const NOT_INCLUDED: [&str; 4] = [
     "keys: their hashes open nothing on a server with another hash key; make new ones with `modelet key create`",
     "what functions keep by wasi:keyvalue",
     "the history, and versions that were removed",
     "compiled code and optimised forms: they are made anew, and never trusted from a file",
 ];
+
+/// Nor are these, unless somebody gives a passphrase.
+const NO_SECRETS: &str =
+    "secrets: give them to the other server by `modelet secret set`, or export with --secrets under a passphrase";
+
+/// What is not in an archive that has secrets, or none.
+pub(crate) fn not_included(has_secrets: bool) -> Vec<String> {
+    let secrets = (!has_secrets).then_some(NO_SECRETS);
+    secrets.into_iter().chain(NOT_INCLUDED).map(str::to_owned).collect()
+}
 
 /// All that an archive has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,10 +53,43 @@ pub struct ArchiveManifest {
     /// What was there and could not be taken along, and why.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// How its secrets are sealed; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<ArchiveSeal>,
     /// By name.
     pub tenants: Vec<ArchiveTenant>,
     /// The contents, in the order in which they follow.
     pub blobs: Vec<Blob>,
+}
+
+/// How secrets are sealed: with a key that is made of a passphrase. Bytes are in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveSeal {
+    /// `argon2id`, of version 19.
+    pub kdf: String,
+    /// How much memory it takes, in KiB.
+    pub memory_kib: u32,
+    /// How often it goes over that.
+    pub passes: u32,
+    /// Parts of the memory that are filled beside each other.
+    pub lanes: u32,
+    /// 16 random bytes.
+    pub salt: String,
+    /// `chacha20-poly1305`: its nonce of 12 bytes comes before what is sealed.
+    pub aead: String,
+    /// Nothing, sealed and bound to the names of all secrets: whether it opens tells whether the passphrase is the one.
+    pub check: String,
+}
+
+/// A secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveSecret {
+    /// Its name.
+    pub name: SecretName,
+    /// Its value, sealed and bound to its tenant and name.
+    pub sealed: String,
 }
 
 /// A tenant with all that it has.
@@ -71,6 +113,9 @@ pub struct ArchiveTenant {
     /// Its functions, by name.
     #[serde(default)]
     pub functions: Vec<ArchiveFunction>,
+    /// Its secrets, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<ArchiveSecret>,
 }
 
 /// A model.

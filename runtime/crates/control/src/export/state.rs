@@ -68,6 +68,7 @@ impl<'e> State<'e> {
             limits: tenant.limits.clone(),
             models: models.into_values().collect(),
             functions,
+            secrets: Vec::new(),
         })
     }
 

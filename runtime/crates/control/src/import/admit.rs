@@ -71,6 +71,7 @@ fn begun(planned: &TenantPlan) -> Result<ImportedTenant, ControlError> {
         functions: Vec::new(),
         serving,
         scales: planned.scales.clone(),
+        secrets: planned.secrets.clone(),
     })
 }
 

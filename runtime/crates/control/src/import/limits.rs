@@ -26,7 +26,7 @@ pub(super) fn sizes(limits: &ServerLimits, plan: &Plan, lengths: &BTreeMap<Diges
     Ok(())
 }
 
-/// Refuses more functions and models than a tenant may have afterwards.
+/// Refuses more functions, models and secrets than a tenant may have afterwards.
 pub(super) fn counts(control: &Control, plan: &Plan) -> Result<(), ControlError> {
     for tenant in &plan.tenants {
         let used = if tenant.is_new { Default::default() } else { control.store.tenant_use(&tenant.name)? };
@@ -34,10 +34,13 @@ pub(super) fn counts(control: &Control, plan: &Plan) -> Result<(), ControlError>
             Some(limits) => limits.clone(),
             None => control.tenants.load().limits(&tenant.name),
         };
-        let TenantPlan { new_models, new_functions, .. } = tenant;
+        let TenantPlan { new_models, new_functions, new_secrets, .. } = tenant;
+        let secrets = control.config.limits.secrets;
+        let secrets = own.secrets.map_or(secrets, |own| own.min(secrets));
         for (what, max, used, new) in [
             ("models", own.models, used.models, *new_models),
             ("functions", own.functions, used.functions, *new_functions),
+            ("secrets", Some(secrets), used.secrets, *new_secrets),
         ] {
             if let Some(max) = max.filter(|max| new > 0 && used.saturating_add(new) > *max) {
                 return Err(ControlError::Count { what, max, used });

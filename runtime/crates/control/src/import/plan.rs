@@ -9,14 +9,15 @@ use std::sync::Arc;
 use modelet_catalog::is_reserved;
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{
-    Claims, Digest, FunctionName, Label, ModelCard, ModelName, TenantLimits, TenantName, Traffic, Version,
+    Claims, Digest, FunctionName, Label, ModelCard, ModelName, SecretName, TenantLimits, TenantName, Traffic, Version,
 };
 use modelet_store::{FileEntry, NewModelBinding, Serving, Tenant};
 
-use super::{Wish, limits, routes};
+use super::{Wish, limits, routes, secrets};
 use crate::archive::{ArchiveManifest, ArchiveTenant};
 use crate::control::Control;
 use crate::error::ControlError;
+use crate::secrets::Values;
 use crate::wire;
 
 /// All that an archive would change.
@@ -42,6 +43,7 @@ pub(crate) struct TenantPlan {
     /// How many of its models and functions are of no name that is here.
     pub(crate) new_models: u32,
     pub(crate) new_functions: u32,
+    pub(crate) new_secrets: u32,
     pub(crate) models: Vec<NewModel>,
     pub(crate) labels: Vec<(ModelName, Label, Version)>,
     pub(crate) grants: Vec<(ModelName, TenantName, bool)>,
@@ -49,6 +51,8 @@ pub(crate) struct TenantPlan {
     pub(crate) functions: Vec<NewFunction>,
     pub(crate) serving: Vec<NewServing>,
     pub(crate) scales: Vec<(FunctionName, u32)>,
+    /// Secrets that are new, or have another value.
+    pub(crate) secrets: Vec<SecretName>,
 }
 
 /// A version of a model that is new here.
@@ -128,7 +132,13 @@ fn shown(kind: &str, tenant: &TenantName, name: &str) -> String {
 }
 
 /// Compares an archive with what is here. Blocks.
-pub(crate) fn plan(control: &Control, manifest: &ArchiveManifest, wish: &Wish) -> Result<Plan, ControlError> {
+/// `values` are those of the secrets that come in.
+pub(crate) fn plan(
+    control: &Control,
+    manifest: &ArchiveManifest,
+    wish: &Wish,
+    values: &Values,
+) -> Result<Plan, ControlError> {
     let named = named(manifest, wish)?;
     let lengths = manifest.lengths();
     let mut plan = Plan::default();
@@ -150,12 +160,15 @@ pub(crate) fn plan(control: &Control, manifest: &ArchiveManifest, wish: &Wish) -
             super::versions::function(control, planned, function, &numbers, &mut plan)?;
         }
     }
+    for (planned, (_, archived)) in tenants.iter_mut().zip(&named) {
+        secrets::plan(control, planned, archived, values, &mut plan)?;
+    }
     plan.tenants = tenants;
     if !wish.replace && !plan.conflicts.is_empty() {
         return Err(ControlError::ImportConflicts(plan.conflicts));
     }
     want(&mut plan);
-    secrets(control, &mut plan)?;
+    secrets::notes(control, manifest, wish, &mut plan)?;
     limits::sizes(&control.config.limits, &plan, &lengths)?;
     limits::counts(control, &plan)?;
     claims(control, &plan)?;
@@ -164,7 +177,10 @@ pub(crate) fn plan(control: &Control, manifest: &ArchiveManifest, wish: &Wish) -
 }
 
 /// The tenants of an archive, by the names that they have here.
-fn named<'a>(manifest: &'a ArchiveManifest, wish: &Wish) -> Result<Vec<(TenantName, &'a ArchiveTenant)>, ControlError> {
+pub(super) fn named<'a>(
+    manifest: &'a ArchiveManifest,
+    wish: &Wish,
+) -> Result<Vec<(TenantName, &'a ArchiveTenant)>, ControlError> {
     let Some(name) = &wish.tenant else {
         return Ok(manifest.tenants.iter().map(|tenant| (tenant.name.clone(), tenant)).collect());
     };
@@ -226,6 +242,7 @@ fn tenant(
         quota: quota.map_or(server, |own| own.min(server)).0,
         new_models: 0,
         new_functions: 0,
+        new_secrets: 0,
         models: Vec::new(),
         labels: Vec::new(),
         grants: Vec::new(),
@@ -233,6 +250,7 @@ fn tenant(
         functions: Vec::new(),
         serving: Vec::new(),
         scales: Vec::new(),
+        secrets: Vec::new(),
     })
 }
 
@@ -243,25 +261,6 @@ fn is_blank(tenant: &Tenant) -> bool {
 
 fn claims_of(tenant: &ArchiveTenant) -> Claims {
     Claims { hosts: tenant.hosts.clone(), paths: tenant.paths.clone() }
-}
-
-/// Says which secrets are to be set: they are in no archive, and functions find them as soon as they are there.
-fn secrets(control: &Control, plan: &mut Plan) -> Result<(), ControlError> {
-    let mut missing = BTreeSet::new();
-    for tenant in &plan.tenants {
-        for serving in &tenant.serving {
-            for (_, secret) in serving.manifest.secrets() {
-                if control.store.secret(&tenant.name, secret)?.is_none() {
-                    let (of, function) = (&tenant.name, &serving.name);
-                    missing.insert(format!(
-                        "the function {of}/{function} finds no secret `{secret}` until it is set: `modelet secret set {secret} --tenant {of}`"
-                    ));
-                }
-            }
-        }
-    }
-    plan.notes.extend(missing);
-    Ok(())
 }
 
 /// Says which contents are new, and for whom.

@@ -11,11 +11,12 @@ use modelet_spec::{Digest, TenantName};
 use modelet_store::{Reserved, Store};
 use tokio::sync::mpsc;
 
-use super::Wish;
 use super::plan::{Plan, plan};
+use super::{Wish, secrets};
 use crate::archive::{self, ArchiveManifest, Sink, verified};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
+use crate::secrets::Values;
 use crate::upload::{Piece, pass_on, pieces};
 use crate::wire::Blob;
 
@@ -26,6 +27,8 @@ const REFRESH_EVERY: Duration = Duration::from_secs(600);
 pub(super) struct Received {
     pub(super) manifest: ArchiveManifest,
     pub(super) plan: Plan,
+    /// The values of its secrets, by the names that they are to have here.
+    pub(super) secrets: Values,
     pub(super) kept: Kept,
     /// Given back when all is done: what was kept is counted then.
     _reserved: Vec<Reserved>,
@@ -65,11 +68,12 @@ pub(super) async fn receive(control: &Arc<Control>, wish: &Wish, body: Body) -> 
     let (this, wish) = (Arc::clone(control), wish.clone());
     let reader = tokio::spawn(blocking(move || {
         let kept = Kept { contents: BTreeMap::new(), refreshed: Instant::now() };
-        let mut sink = Receiving { control: &this, wish, plan: Plan::default(), kept, reserved: Vec::new() };
+        let (plan, secrets, reserved) = (Plan::default(), Values::new(), Vec::new());
+        let mut sink = Receiving { control: &this, wish, plan, secrets, kept, reserved };
         let from = Incoming { pieces: received, current: Bytes::new(), is_whole: false };
         let manifest = archive::read(from, &mut sink)?;
-        let Receiving { plan, kept, reserved, .. } = sink;
-        Ok(Received { manifest, plan, kept, _reserved: reserved })
+        let Receiving { plan, secrets, kept, reserved, .. } = sink;
+        Ok(Received { manifest, plan, secrets, kept, _reserved: reserved })
     }));
     let sent = pass_on(body, pieces, |_| Ok(())).await;
     let read = reader.await?;
@@ -111,13 +115,15 @@ struct Receiving<'a> {
     control: &'a Control,
     wish: Wish,
     plan: Plan,
+    secrets: Values,
     kept: Kept,
     reserved: Vec<Reserved>,
 }
 
 impl Sink for Receiving<'_> {
     fn begin(&mut self, manifest: &ArchiveManifest) -> Result<(), ControlError> {
-        self.plan = plan(self.control, manifest, &self.wish)?;
+        self.secrets = secrets::opened(manifest, &self.wish)?;
+        self.plan = plan(self.control, manifest, &self.wish, &self.secrets)?;
         if self.plan.tenants.iter().any(|tenant| !tenant.models.is_empty()) {
             // Before gigabytes are sent in vain.
             self.control.inference.ready()?;

@@ -195,6 +195,20 @@ fn a_token_that_is_not_as_it_must_be_is_worth_nothing() {
 }
 
 #[test]
+fn a_false_signature_is_looked_at_once_as_long_as_the_keys_are_the_same() {
+    let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));
+    let place = Place::new(&[signer.jwk()]);
+    let token = stranger.token(&claims(&json!({})));
+    let looked_at = || place.issuers.outcomes.get_or_create(&[("outcome", "signature")]).get();
+    for _ in 0..3 {
+        assert!(!place.opens(&token));
+    }
+    assert_eq!(looked_at(), 1);
+    place.lay(&json!({ "keys": [stranger.jwk()] }).to_string());
+    assert!(place.opens(&token), "what nobody had signed by the keys before");
+}
+
+#[test]
 fn a_token_of_another_issuer_or_for_no_tenant_opens_nothing_and_is_told_apart() {
     let signer = Signer::new("k1");
     let place = Place::new(&[signer.jwk()]);

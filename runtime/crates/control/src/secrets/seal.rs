@@ -1,4 +1,4 @@
-//! How secrets are sealed: ChaCha20-Poly1305, under a key that is in a file of its own.
+//! How secrets are sealed: ChaCha20-Poly1305, under a key that is in a file of its own, or was made of a passphrase.
 //!
 //! What a seal holds together is the value, its tenant, its name and its version: in another row it does not open. Nonces are
 //! random; with 96 bits one key seals far more values than anybody ever sets (2³² before two are likely to be the same).
@@ -42,8 +42,8 @@ impl<'a> Of<'a> {
     }
 
     /// Names have no NUL, so that no two are written alike.
-    fn aad(&self) -> Aad<Vec<u8>> {
-        Aad::from(format!("modelet secret 1\0{}\0{}\0{}", self.tenant, self.name, self.version).into_bytes())
+    fn bound(&self) -> Vec<u8> {
+        format!("modelet secret 1\0{}\0{}\0{}", self.tenant, self.name, self.version).into_bytes()
     }
 }
 
@@ -71,25 +71,37 @@ impl SealKey {
 
     /// `None`: there are no random bytes.
     pub(super) fn seal(&self, of: Of<'_>, value: &SecretValue) -> Option<Seal> {
-        let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).ok()?;
-        let plain = value.reveal().as_bytes();
-        let mut bytes = Vec::with_capacity(NONCE_LEN + plain.len() + CHACHA20_POLY1305.tag_len());
-        bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(plain);
-        let rest = bytes.get_mut(NONCE_LEN..)?;
-        let tag = self.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), of.aad(), rest).ok()?;
-        bytes.extend_from_slice(tag.as_ref());
+        let bytes = self.seal_bytes(&of.bound(), value.reveal().as_bytes())?;
         Some(Seal { key_id: self.id.clone(), bytes })
     }
 
     /// `None`: it is not what this key has sealed for this very row.
     pub(super) fn open(&self, of: Of<'_>, seal: &Seal) -> Option<SecretValue> {
-        let (nonce, sealed) = seal.bytes.split_at_checked(NONCE_LEN)?;
+        let plain = self.open_bytes(&of.bound(), &seal.bytes)?;
+        SecretValue::new(plain.to_vec()).ok()
+    }
+
+    /// Bytes under a nonce of their own, which is before them, held together with what they are bound to. `None`: there are no random
+    /// bytes.
+    pub(super) fn seal_bytes(&self, bound: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).ok()?;
+        let mut bytes = Vec::with_capacity(NONCE_LEN + plain.len() + CHACHA20_POLY1305.tag_len());
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(plain);
+        let (nonce, rest) = (Nonce::assume_unique_for_key(nonce), bytes.get_mut(NONCE_LEN..)?);
+        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(bound), rest).ok()?;
+        bytes.extend_from_slice(tag.as_ref());
+        Some(bytes)
+    }
+
+    /// `None`: they are not what this key has sealed, bound to that.
+    pub(super) fn open_bytes(&self, bound: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = Zeroizing::new(sealed.to_vec());
-        let plain = self.key.open_in_place(nonce, of.aad(), &mut sealed).ok()?;
-        SecretValue::new(plain.to_vec()).ok()
+        let plain = self.key.open_in_place(nonce, Aad::from(bound), &mut sealed).ok()?;
+        Some(Zeroizing::new(plain.to_vec()))
     }
 }
 

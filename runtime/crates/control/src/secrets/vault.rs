@@ -8,6 +8,7 @@ use modelet_spec::{SecretName, SecretValue, TenantName};
 use modelet_store::{Changes, Seal, Store, StoreError, StoredSealed};
 
 use super::keys::{Closed, Keys};
+use super::passphrase::Values;
 use super::seal::Of;
 use crate::error::ControlError;
 
@@ -20,13 +21,13 @@ pub(crate) struct Vault {
     /// `None`: not read yet, or there is no file to read.
     keys: Mutex<Option<Arc<Keys>>>,
     /// What is open, each with its version.
-    open: Mutex<HashMap<Owned, (u64, Weak<SecretValue>)>>,
+    values: Mutex<HashMap<Owned, (u64, Weak<SecretValue>)>>,
 }
 
 impl Vault {
     /// Looks whether all secrets can be opened. If not the operator is told, and functions that name none go on.
     pub(crate) fn start(store: Arc<Store>, file: PathBuf) -> Result<Self, ControlError> {
-        let vault = Self { store, file, keys: Mutex::default(), open: Mutex::default() };
+        let vault = Self { store, file, keys: Mutex::default(), values: Mutex::default() };
         let stored = vault.store.secrets(None)?;
         if !stored.is_empty()
             && let Ok(keys) = vault.keys()
@@ -52,18 +53,19 @@ impl Vault {
     ) -> Result<Option<Arc<SecretValue>>, ControlError> {
         let Some(stored) = self.store.secret(tenant, name)? else { return Ok(None) };
         let owned = (tenant.clone(), name.clone());
-        let mut open = lock(&self.open);
+        let mut open = lock(&self.values);
         let known = open.get(&owned).filter(|(version, _)| *version == stored.version);
         if let Some(value) = known.and_then(|(_, value)| value.upgrade()) {
             return Ok(Some(value));
         }
-        let value = Arc::new(self.opened(&stored)?);
+        let value = Arc::new(self.open(&stored)?);
         open.retain(|_, (_, value)| value.strong_count() > 0);
         open.insert(owned, (stored.version, Arc::downgrade(&value)));
         Ok(Some(value))
     }
 
-    fn opened(&self, stored: &StoredSealed) -> Result<SecretValue, ControlError> {
+    /// A secret's value, opened anew.
+    pub(super) fn open(&self, stored: &StoredSealed) -> Result<SecretValue, ControlError> {
         let closed = |why: Closed| {
             let (tenant, secret, file) = (&stored.tenant, &stored.name, self.file.display());
             tracing::error!(%tenant, %secret, %file, ?why, "a secret cannot be opened");
@@ -82,11 +84,23 @@ impl Vault {
         Ok(move |version| keys.seal(Of { tenant, name, version }, value))
     }
 
+    /// How to seal values that come in together. Makes the key with the first.
+    pub(crate) fn sealer_of_all<'a>(
+        &self,
+        values: &'a Values,
+    ) -> Result<impl Fn(&TenantName, &SecretName, u64) -> Option<Seal> + use<'a>, ControlError> {
+        let keys = if values.is_empty() { None } else { Some(self.keys()?) };
+        Ok(move |tenant: &TenantName, name: &SecretName, version| {
+            let value = values.get(&(tenant.clone(), name.clone()))?;
+            keys.as_ref()?.seal(Of { tenant, name, version }, value)
+        })
+    }
+
     /// Gives all secrets another key; none where one cannot be opened. Returns how many there are.
     pub(super) fn rekey(&self, changes: &Changes<'_>) -> Result<u64, ControlError> {
         let both = self.keys()?.followed().map_err(|why| self.failed(&why))?;
         let reseal = |one: StoredSealed| {
-            let value = self.opened(&one)?;
+            let value = self.open(&one)?;
             let seal = both.seal(Of::stored(&one), &value).ok_or(StoreError::NotSealed)?;
             Ok(StoredSealed { seal, ..one })
         };
@@ -197,7 +211,7 @@ mod tests {
         drop(second);
         set(&vault, "default", "b", "x");
         assert_eq!(text(&vault, "default", "b"), "x");
-        assert_eq!(lock(&vault.open).len(), 1, "what nobody has is forgotten");
+        assert_eq!(lock(&vault.values).len(), 1, "what nobody has is forgotten");
         assert!(value(&vault, "beta", "a").unwrap().is_none());
     }
 

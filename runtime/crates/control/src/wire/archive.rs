@@ -20,6 +20,9 @@ pub struct ImportQuery {
     /// Whether what is here under the same name and is another may be served otherwise from now on. Its versions stay.
     #[serde(default)]
     pub replace: bool,
+    /// Whether secrets of the archive stay out. Those of one that has some come in by its passphrase, or it is refused.
+    #[serde(default)]
+    pub without_secrets: bool,
 }
 
 /// What an import has changed, or would.
@@ -27,7 +30,7 @@ pub struct ImportQuery {
 pub struct Imported {
     /// Whether nothing was changed, because only that was asked.
     pub dry_run: bool,
-    /// Everything that is in the archive: tenants, then models, then functions.
+    /// Everything that is in the archive: tenants, then models, then functions, then secrets.
     pub items: Vec<ImportedItem>,
     /// What its owner should know, such as versions that have another number here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +40,7 @@ pub struct Imported {
 /// A thing of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportedItem {
-    /// `tenant`, `model` or `function`.
+    /// `tenant`, `model`, `function` or `secret`.
     pub kind: String,
     /// Whose it is.
     #[schema(value_type = String)]
