@@ -1,6 +1,6 @@
 //! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
 
-mod once;
+mod asked;
 mod store;
 mod words;
 
@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use modelet_catalog::Scope;
 use modelet_spec::traffic::TrafficError;
 use modelet_spec::{ByteSize, Digest, FunctionName, ModelName, ModelRef, SecretName, TenantName, Timestamp, Version};
-use modelet_store::{Revision, StoreError, Thing};
+use modelet_store::StoreError;
 
 use crate::child::Death;
 use crate::compile::reason;
-pub use once::OnceError;
-use words::{has, names, serves, unexpected};
+pub use asked::AskedError;
+use words::{has, names, serves};
 
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -255,17 +255,9 @@ pub enum ControlError {
         .0.join(", ")
     )]
     ImportConflicts(Vec<String>),
-    /// A thing is not as the request expects.
-    #[error("{}", unexpected(thing.as_ref(), now.as_ref()))]
-    Unexpected {
-        /// Which thing; `None`: what has no ETag, or is only read.
-        thing: Option<Thing>,
-        /// Its revision; `None`: it is not there.
-        now: Option<Revision>,
-    },
-    /// A request with an `Idempotency-Key` was not done.
+    /// Asked on a condition that does not hold, or a second time.
     #[error(transparent)]
-    Once(#[from] OnceError),
+    Asked(#[from] AskedError),
     /// What was planned with has changed.
     #[error("nothing has changed, because what is here was changed meanwhile: do it again")]
     ChangedMeanwhile,

@@ -72,7 +72,7 @@ pub use compile::{
 };
 pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
 pub use description::{describe, describe_outline};
-pub use error::{ControlError, OnceError};
+pub use error::{AskedError, ControlError};
 pub use jwt::{FetchJwks, Fetching, JWKS_BYTES_MAX, JwksFrom, JwtIssuer, NoJwks, ScopeRule, TenantRule, check_jwks};
 pub use keys::{ADMIN_KEY_FILE, HASH_KEY_FILE};
 pub use listener::{Certificate, serve};

@@ -66,8 +66,9 @@ impl Thing {
     /// The thing that an event is about, if it changes one.
     pub(crate) fn of_event(kind: &str, tenant: &TenantName, subject: &str) -> Option<Self> {
         let kind = match kind {
-            // Code that was made anew and values under another seal are the same to whoever asks; what goes back has events of its own.
-            "function.compile" | "secret.reseal" | "tenant.restore" => None,
+            // Code that was made anew, values under another seal and what was only read are the same to whoever asks; what goes back has
+            // events of its own.
+            "function.compile" | "secret.reseal" | "secret.export" | "tenant.restore" => None,
             kind => Kind::of(kind.split_once('.')?.0),
         }?;
         Some(Self::of(kind, tenant, subject.split('@').next().unwrap_or(subject)))

@@ -44,7 +44,8 @@ pub(super) async fn export(
     if passphrase.is_some() {
         caller.operator()?;
     }
-    let body = export::export(&caller.acting(&api), tenant, passphrase).await?;
+    let control = caller.changing_many(&api).await?;
+    let body = export::export(&control, tenant, passphrase).await?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"))], body).into_response())
 }
 

@@ -15,7 +15,7 @@ use modelet_store::{Expected, Intent, Once, RequestName, Revision, Revisions};
 use serde::Serialize;
 
 use super::{once, respond};
-use crate::error::ControlError;
+use crate::error::{AskedError, ControlError};
 
 /// What a request expects of the thing that it is for, and what became of that.
 #[derive(Debug, Default)]
@@ -81,7 +81,8 @@ impl Asked {
         let Some(revision) = response.extensions().get::<Revision>().cloned() else { return response };
         let Expected { is, is_not } = &self.expected;
         if is.as_ref().is_some_and(|is| !is.have(Some(&revision))) {
-            return ControlError::Unexpected { thing: None, now: Some(revision) }.into_response();
+            let unexpected = AskedError::Unexpected { thing: None, now: Some(revision) };
+            return ControlError::from(unexpected).into_response();
         }
         if is_not.as_ref().is_some_and(|known| known.have(Some(&revision))) {
             let headers = response.headers_mut();

@@ -26,7 +26,7 @@ use super::conditions::Asked;
 use super::respond::{self, with_sources};
 use super::{Api, JSON_BYTES_MAX};
 use crate::control::blocking;
-use crate::error::{ControlError, OnceError};
+use crate::error::{AskedError, ControlError};
 
 /// The request's name.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -54,10 +54,10 @@ struct Turn<'a> {
 }
 
 impl UnderWay {
-    fn enter<'a>(&'a self, name: &'a RequestName) -> Result<Turn<'a>, OnceError> {
+    fn enter<'a>(&'a self, name: &'a RequestName) -> Result<Turn<'a>, AskedError> {
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
             true => Ok(Turn { under_way: self, name }),
-            false => Err(OnceError::UnderWay),
+            false => Err(AskedError::UnderWay),
         }
     }
 }
@@ -159,11 +159,11 @@ async fn again(done: DoneRequest, once: &Once, mut body: Body) -> Result<Respons
         }
     }
     if once.digest() != Some(done.digest) {
-        return Err(OnceError::Another.into());
+        return Err(AskedError::Another.into());
     }
     let mut response = match done.answer {
         Some(answer) => replayed(answer),
-        None => ControlError::from(OnceError::Done { thing: done.thing }).into_response(),
+        None => ControlError::from(AskedError::Done { thing: done.thing }).into_response(),
     };
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
@@ -286,7 +286,7 @@ mod tests {
             |key: &str| RequestName { tenant: "acme".parse().unwrap(), caller: "k".to_owned(), key: key.to_owned() };
         let (a, b) = (name("a"), name("b"));
         let turn = under_way.enter(&a).unwrap();
-        assert!(matches!(under_way.enter(&a), Err(OnceError::UnderWay)));
+        assert!(matches!(under_way.enter(&a), Err(AskedError::UnderWay)));
         assert!(under_way.enter(&b).is_ok());
         drop(turn);
         assert!(under_way.enter(&a).is_ok());

@@ -8,7 +8,7 @@ use modelet_engine::{CompileError, LoadError, ScaleError};
 
 use super::conditions::tag;
 use crate::child::Death;
-use crate::error::{ControlError, OnceError};
+use crate::error::{AskedError, ControlError};
 use crate::wire::{Problem, Readiness};
 
 /// Something new is there.
@@ -31,10 +31,10 @@ impl IntoResponse for ControlError {
             refused => tracing::debug!(code, reason = %refused, "an admin request was refused"),
         }
         let mut response = problem(status, code, self.to_string());
-        if let Self::Unexpected { now: Some(now), .. } = &self {
+        if let Self::Asked(AskedError::Unexpected { now: Some(now), .. }) = &self {
             tag(&mut response, now);
         }
-        if matches!(self, Self::Once(OnceError::UnderWay)) {
+        if matches!(self, Self::Asked(AskedError::UnderWay)) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -127,10 +127,10 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::NoPassphrase(_) => (StatusCode::UNPROCESSABLE_ENTITY, "passphrase-needed"),
         E::WrongPassphrase => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-passphrase"),
         E::ImportConflicts(_) => (StatusCode::CONFLICT, "import-conflicts"),
-        E::Unexpected { .. } => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
-        E::Once(OnceError::UnderWay) => (StatusCode::CONFLICT, "request-under-way"),
-        E::Once(OnceError::Another) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
-        E::Once(OnceError::Done { .. }) => (StatusCode::CONFLICT, "already-done"),
+        E::Asked(AskedError::Unexpected { .. }) => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
+        E::Asked(AskedError::UnderWay) => (StatusCode::CONFLICT, "request-under-way"),
+        E::Asked(AskedError::Another) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
+        E::Asked(AskedError::Done { .. }) => (StatusCode::CONFLICT, "already-done"),
         E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed-meanwhile"),
         E::NoBlob(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-blob"),
         E::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-manifest"),

@@ -19,5 +19,5 @@ INSERT INTO revision (kind, tenant, name, event)
     SELECT substr(kind, 1, instr(kind, '.') - 1), tenant,
         CASE instr(subject, '@') WHEN 0 THEN subject ELSE substr(subject, 1, instr(subject, '@') - 1) END, max(id)
     FROM event WHERE substr(kind, 1, instr(kind, '.') - 1) IN ('function', 'model', 'tenant', 'key', 'secret')
-        AND kind NOT IN ('function.compile', 'secret.reseal', 'tenant.restore')
+        AND kind NOT IN ('function.compile', 'secret.reseal', 'secret.export', 'tenant.restore')
     GROUP BY 1, 2, 3;
