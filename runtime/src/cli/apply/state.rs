@@ -10,6 +10,7 @@ use modelet_control::wire::{
 use modelet_spec::{FunctionName, ModelName, TenantName};
 use serde::de::DeserializeOwned;
 
+use super::held::Holding;
 use crate::cli::client::{Client, query};
 use crate::cli::pages;
 
@@ -49,6 +50,18 @@ impl<'a> State<'a> {
             state.of.insert(tenant.clone(), Things { functions, models });
         }
         Ok(state)
+    }
+
+    /// Each thing as it was read.
+    pub(super) fn held(&self) -> Holding {
+        let mut held = Holding::default();
+        self.tenants.values().for_each(|tenant| held.read("tenant", tenant.name.to_string(), &tenant.etag));
+        for (tenant, things) in &self.of {
+            let name = |name: &dyn std::fmt::Display| format!("{tenant}/{name}");
+            things.functions.values().for_each(|f| held.read("function", name(&f.name), &f.etag));
+            things.models.models.iter().for_each(|model| held.read("model", name(&model.name), &model.etag));
+        }
+        held
     }
 
     /// What a tenant has.

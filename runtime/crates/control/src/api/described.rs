@@ -58,7 +58,7 @@ fn shows(operation: &mut Operation) {
         "Another after each change of what is said of the thing; what is only observed of it is not told by it",
     );
     let known =
-        ResponseBuilder::new().description("The thing has an ETag of `If-None-Match`").header("ETag", etag("It"));
+        ResponseBuilder::new().description("The thing has an ETag of `If-None-Match`").header("ETag", told("It"));
     operation.responses.responses.entry("304".to_owned()).or_insert_with(|| known.build().into());
     add(operation, "412", "The thing has no ETag of `If-Match`");
 }
@@ -77,6 +77,7 @@ fn changes(operation: &mut Operation) {
         "A request with this `Idempotency-Key` is being done, or was done and its answer is not kept",
     );
     add(operation, "422", "This `Idempotency-Key` was given to another request");
+    answers(operation, "Idempotency-Replayed", "`true`: the answer is that of the first time, and nothing was done now");
     tags(operation, "That of the thing since the change; left out where it is no more, or many are changed");
     add(
         operation,
@@ -111,15 +112,20 @@ fn takes(operation: &mut Operation, header: Parameter) {
 
 /// Says that what is answered where all went well has an ETag.
 fn tags(operation: &mut Operation, description: &str) {
+    answers(operation, "ETag", description);
+}
+
+/// Says that what is answered where all went well has a header.
+fn answers(operation: &mut Operation, name: &str, description: &str) {
     let done = operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
     for (_, response) in done {
         if let RefOr::T(response) = response {
-            response.headers.insert("ETag".to_owned(), etag(description).into());
+            response.headers.insert(name.to_owned(), told(description).into());
         }
     }
 }
 
-fn etag(description: &str) -> utoipa::openapi::Header {
+fn told(description: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new().description(Some(description)).build()
 }
 
