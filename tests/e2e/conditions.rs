@@ -52,7 +52,9 @@ fn pass(stream: &TcpStream, host: &TestHost, is_cut: impl FnOnce(&str) -> bool) 
     }
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
-    headers.retain(|(name, _)| !["authorization", "host", "connection", "content-length", "expect"].contains(&name.as_str()));
+    headers.retain(|(name, _)| {
+        !["authorization", "host", "connection", "content-length", "expect"].contains(&name.as_str())
+    });
     headers.push(("authorization".to_owned(), format!("Bearer {}", host.key())));
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let is_cut = is_cut(method);
@@ -116,8 +118,13 @@ fn a_function_that_serves_is_changed_as_it_was_seen_or_not_at_all() {
     }
     let kept = host.admin("GET", "/v1/functions/hello", b"").ok().json()["instances"]["kept"].clone();
     let etag = host.admin("GET", "/v1/functions/hello/traffic", b"").ok().header("etag").unwrap().to_owned();
-    ask(&host, "PUT", "/v1/functions/hello/scale", r#"{"min":2}"#, ("if-match", "\"0\"")).problem(412, "precondition-failed");
-    assert_eq!(host.admin("GET", "/v1/functions/hello", b"").ok().json()["instances"]["kept"], kept, "no instance was made");
+    ask(&host, "PUT", "/v1/functions/hello/scale", r#"{"min":2}"#, ("if-match", "\"0\""))
+        .problem(412, "precondition-failed");
+    assert_eq!(
+        host.admin("GET", "/v1/functions/hello", b"").ok().json()["instances"]["kept"],
+        kept,
+        "no instance was made"
+    );
     assert_eq!(ask(&host, "GET", "/v1/functions/hello/traffic", "", ("if-none-match", &etag)).status, 304);
     host.stop();
 }
@@ -128,19 +135,26 @@ fn of_two_applies_at_once_the_second_stops_and_overwrites_nothing() {
     let folder = host.scratch().join("desired");
     fs::create_dir_all(&folder).unwrap();
     let files = folder.join("acme.toml");
-    let write = |functions: u32| fs::write(&files, format!("[[tenant]]\nname = \"acme\"\npaths = [\"/acme\"]\nlimits = {{ functions = {functions} }}\n")).unwrap();
+    let write = |functions: u32| {
+        fs::write(
+            &files,
+            format!("[[tenant]]\nname = \"acme\"\npaths = [\"/acme\"]\nlimits = {{ functions = {functions} }}\n"),
+        )
+        .unwrap()
+    };
     let path = folder.display().to_string();
     let functions = || host.admin("GET", "/v1/tenants/acme", b"").ok().json()["limits"]["functions"].clone();
     // There is none, and somebody makes it meanwhile.
     write(1);
-    let make: Arc<Trick> = Arc::new(|host: &TestHost| assert_eq!(host.admin("POST", "/v1/tenants", br#"{"name":"acme"}"#).status, 201));
+    let make: Arc<Trick> =
+        Arc::new(|host: &TestHost| assert_eq!(host.admin("POST", "/v1/tenants", br#"{"name":"acme"}"#).status, 201));
     let line = through(&host, false, make, &["apply", &path]).refused();
     assert!(line.contains("tenant acme") && line.contains("tenant-exists"), "{line}");
     through(&host, false, nothing(), &["apply", &path]).done();
     // It is there, and somebody changes it meanwhile.
     write(2);
     let limit: Arc<Trick> = Arc::new(|host: &TestHost| {
-        host.admin("PATCH", "/v1/tenants/acme/limits", br#"{"functions":9}"#).ok();
+        assert_eq!(host.admin("PATCH", "/v1/tenants/acme/limits", br#"{"functions":9}"#).status, 200);
     });
     let line = through(&host, false, limit, &["apply", &path]).refused();
     assert!(line.contains("stopped at tenant acme: somebody else has changed it"), "{line}");
@@ -162,5 +176,9 @@ fn a_change_whose_answer_is_lost_is_asked_for_again_and_done_once() {
     // A key's secret is not kept for who has not had it.
     let line = through(&host, true, nothing(), &["key", "create", "--scope", "read"]).refused();
     assert!(line.contains("already-done") && line.contains("modelet key rotate"), "{line}");
-    assert_eq!(host.admin("GET", "/v1/keys", b"").ok().json()["keys"].as_array().unwrap().len(), 2, "with the operator's");
+    assert_eq!(
+        host.admin("GET", "/v1/keys", b"").ok().json()["keys"].as_array().unwrap().len(),
+        2,
+        "with the operator's"
+    );
 }

@@ -114,6 +114,30 @@ fn an_import_is_held_to_what_a_tenant_may_have_and_nothing_is_given_to_the_defau
 }
 
 #[test]
+fn nothing_is_given_away_that_a_function_has_which_could_not_be_loaded() {
+    let source = TestHost::start();
+    create(&source, "acme", &["/taken"]);
+    let archive = exported(&source);
+    let mut target = TestHost::start();
+    target.modelet_fed(["secret", "set", "token"], b"value").done();
+    let settings = "[config]\nkey = { secret = \"token\" }\n";
+    target.deploy(&at("/taken", "settings", "f").with(settings));
+    target.halt();
+    let (key, aside) = (target.data_dir().join("secret.key"), target.scratch().join("aside"));
+    fs::rename(&key, &aside).unwrap();
+    target.start_again();
+    assert_eq!(target.get("/taken").status, 404, "without its secret it does not serve");
+    let detail = target.admin("POST", "/v1/import", &archive).problem(409, "bad-route");
+    assert!(detail.contains("/taken"), "{detail}");
+    target.halt();
+    fs::rename(&aside, &key).unwrap();
+    target.start_again();
+    assert_eq!(target.get("/taken?quiet=").status, 200);
+    target.stop();
+    source.stop();
+}
+
+#[test]
 fn limits_of_a_day_that_are_imported_hold_at_once() {
     let source = TestHost::start();
     create(&source, "acme", &["/acme"]);

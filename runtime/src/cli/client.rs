@@ -208,10 +208,7 @@ fn announced<B>(request: RequestBuilder<B>, bytes: String) -> RequestBuilder<B> 
 }
 
 /// Sends a file.
-fn send_file(
-    request: RequestBuilder<WithBody>,
-    file: &Path,
-) -> anyhow::Result<Result<Response<Body>, ureq::Error>> {
+fn send_file(request: RequestBuilder<WithBody>, file: &Path) -> anyhow::Result<Result<Response<Body>, ureq::Error>> {
     let (reader, bytes) = open(file)?;
     Ok(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
 }

@@ -15,7 +15,7 @@ pub use manifest::{
 };
 pub(crate) use manifest::{FORMAT, FORMAT_VERSION, not_included};
 pub use read::read_manifest;
-pub(crate) use read::{Sink, read, verified};
+pub(crate) use read::{Sink, damaged, in_pieces, read, verify};
 pub(crate) use write::write;
 
 use modelet_spec::Digest;

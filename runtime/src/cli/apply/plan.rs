@@ -80,11 +80,7 @@ impl<'a> Step<'a> {
 pub(super) type Anew<'a> = BTreeSet<(&'a TenantName, &'a FunctionName)>;
 
 /// Compares all that is to be with all that is, in the order in which it is done. Returns things as they were then, too.
-pub(super) fn plan<'a>(
-    client: &Client,
-    desired: &'a Desired,
-    prune: bool,
-) -> anyhow::Result<(Vec<Step<'a>>, Holding)> {
+pub(super) fn plan<'a>(client: &Client, desired: &'a Desired, prune: bool) -> anyhow::Result<(Vec<Step<'a>>, Holding)> {
     let state = State::of(client, &meant(desired))?;
     let (mut steps, mut anew) = (Vec::new(), Anew::new());
     for wish in &desired.tenants {

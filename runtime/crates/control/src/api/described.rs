@@ -77,7 +77,11 @@ fn changes(operation: &mut Operation) {
         "A request with this `Idempotency-Key` is being done, or was done and its answer is not kept",
     );
     add(operation, "422", "This `Idempotency-Key` was given to another request");
-    answers(operation, "Idempotency-Replayed", "`true`: the answer is that of the first time, and nothing was done now");
+    answers(
+        operation,
+        "Idempotency-Replayed",
+        "`true`: the answer is that of the first time, and nothing was done now",
+    );
     tags(operation, "That of the thing since the change; left out where it is no more, or many are changed");
     add(
         operation,

@@ -118,26 +118,37 @@ fn broken(error: io::Error) -> ControlError {
     }
 }
 
-/// Reads a content to its end in pieces, and compares its length and its digest.
-pub(crate) fn verified(
+/// Reads a content to its end, and compares its length and its digest.
+pub(crate) fn verify(blob: &Blob, bytes: &mut dyn Read) -> Result<(), ControlError> {
+    let mut hasher = Digest::hasher();
+    in_pieces(blob, bytes, |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
+    let found = hasher.finish();
+    if found == blob.digest { Ok(()) } else { Err(damaged(blob, &found)) }
+}
+
+/// Reads a content to its end in pieces, and compares its length. Its digest is for whoever takes the pieces.
+pub(crate) fn in_pieces(
     blob: &Blob,
     bytes: &mut dyn Read,
     mut each: impl FnMut(&[u8]) -> Result<(), ControlError>,
 ) -> Result<(), ControlError> {
-    let (mut hasher, mut count, mut piece) = (Digest::hasher(), 0, vec![0; 256 << 10]);
+    let (mut count, mut piece) = (0, vec![0; 256 << 10]);
     loop {
         let read = bytes.read(&mut piece).map_err(broken)?;
         let Some(piece) = piece.get(..read).filter(|piece| !piece.is_empty()) else { break };
-        hasher.update(piece);
         count += read as u64;
         each(piece)?;
     }
-    let found = hasher.finish();
-    match (count == blob.bytes, found == blob.digest) {
-        (false, _) => Err(bad(format!("it breaks off in the content {}", blob.digest))),
-        (true, false) => {
-            Err(bad(format!("it is damaged: the bytes of the content {} have the digest {found}", blob.digest)))
-        }
-        (true, true) => Ok(()),
+    match count == blob.bytes {
+        true => Ok(()),
+        false => Err(bad(format!("it breaks off in the content {}", blob.digest))),
     }
+}
+
+/// A content has another digest than was announced.
+pub(crate) fn damaged(blob: &Blob, found: &Digest) -> ControlError {
+    bad(format!("it is damaged: the bytes of the content {} have the digest {found}", blob.digest))
 }

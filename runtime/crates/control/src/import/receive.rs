@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use bytes::{Buf, Bytes};
 use modelet_spec::{Digest, TenantName};
-use modelet_store::{Reserved, Store};
+use modelet_store::{Reserved, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::plan::{Plan, plan};
 use super::{Wish, secrets};
-use crate::archive::{self, ArchiveManifest, Sink, verified};
+use crate::archive::{self, ArchiveManifest, Sink, damaged, in_pieces, verify};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::secrets::Values;
@@ -150,11 +150,15 @@ impl Sink for Receiving<'_> {
     fn blob(&mut self, blob: &Blob, bytes: &mut dyn Read) -> Result<(), ControlError> {
         let store = &self.control.store;
         let wanted = self.plan.wanted.get(&blob.digest).filter(|_| !self.wish.dry_run);
-        let Some(tenants) = wanted else { return verified(blob, bytes, |_| Ok(())) };
+        let Some(tenants) = wanted else { return verify(blob, bytes) };
         let mut staged = store.stage()?;
-        verified(blob, bytes, |piece| Ok(staged.write(piece)?))?;
+        in_pieces(blob, bytes, |piece| Ok(staged.write(piece)?))?;
         let tenants: Vec<TenantName> = tenants.iter().cloned().collect();
-        store.keep_staged(staged, &blob.digest, &tenants)?;
+        // Its digest was made while it was written.
+        store.keep_staged(staged, &blob.digest, &tenants).map_err(|error| match error {
+            StoreError::OtherDigest { found, .. } => damaged(blob, &found),
+            failed => failed.into(),
+        })?;
         self.kept.contents.insert(blob.digest, tenants);
         self.kept.refresh_if_due(store)
     }
