@@ -1,6 +1,7 @@
 //! The header rules of the contract: what a guest sees, and what it may say.
 
-use modelet_tests::{Answer, Function, shared};
+use modelet_tests::cli::ran;
+use modelet_tests::{Answer, Function, shared, until};
 use serde_json::Value;
 
 /// What the guest `headers` saw of a request.
@@ -90,6 +91,46 @@ fn a_key_that_authorised_a_request_never_reaches_the_guest_and_its_id_does() {
 }
 
 #[test]
+fn at_no_level_of_detail_does_the_log_have_a_key() {
+    let host = modelet_tests::TestHost::configured("[server]\nlog = \"trace\"\n");
+    let locked = host.once(&locked());
+    let key = host.key();
+    let bearer = format!("authorization: Bearer {key}");
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "30", "--noproxy", "*", version, "--header", &bearer]);
+        let answer = ran(curl.arg(format!("{}{locked}", host.data_url))).done();
+        assert!(answer.contains("modelet-caller"), "{answer}");
+        let wrong = format!("authorization: Bearer {}", key.replace(|c: char| c.is_ascii_digit(), "a"));
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["--silent", "--max-time", "30", "--noproxy", "*", version, "--header", &wrong]);
+        assert!(ran(curl.arg(format!("{}{locked}", host.data_url))).done().contains("unauthorized"));
+    }
+    let log = host.logged(&["TRACE"]);
+    let secret = key.rsplit('_').next().unwrap();
+    assert!(!log.contains(secret), "{}", log.lines().find(|line| line.contains(secret)).unwrap());
+    host.stop();
+}
+
+#[test]
+fn a_copy_of_a_request_has_no_more_of_its_key_than_the_guest_has() {
+    let host = modelet_tests::TestHost::start();
+    let path = host.once(&locked());
+    host.deploy(&locked());
+    host.modelet(["traffic", "locked", "1=100", "--shadow", "2"]).done();
+    let key = host.key();
+    let answer = host.send("GET", &path, &[("authorization", &format!("Bearer {key}"))], b"");
+    assert!(!answer.text().contains(&key) && names(&answer).contains(&"modelet-caller".to_owned()));
+    // What the shadow saw is what its answer has, and that was the same.
+    until("the copy has a verdict", || {
+        let shadow = host.modelet(["traffic", "locked", "--json"]).json()["shadow"]["verdicts"].clone();
+        assert_eq!(shadow["body"], 0, "{shadow}");
+        (shadow["same"] == 1).then_some(())
+    });
+    host.stop();
+}
+
+#[test]
 fn a_key_on_an_open_route_does_not_reach_the_guest_either() {
     let host = shared();
     let route = host.guest("headers");
@@ -125,6 +166,9 @@ fn a_guest_cannot_set_headers_of_the_server() {
         "transfer-encoding",
         "upgrade",
         "keep-alive",
+        "proxy-connection",
+        "te",
+        "http2-settings",
     ] {
         assert!(!accepted.contains(&ours), "the guest could set {ours}: {report}");
     }

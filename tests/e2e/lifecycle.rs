@@ -182,9 +182,10 @@ fn a_hangup_reads_the_configuration_again_and_faults_change_nothing() {
     fs::write(&config, "[server]\nlog = \"loud\"\n").unwrap();
     process::signal(host.pid, "HUP");
     let _ = host.logged(&["SIGHUP", "loud"]);
-    fs::write(&config, "[server]\nlog = \"debug\"\n").unwrap();
+    fs::write(&config, "[server]\nlog = \"debug\"\ndrain = \"9s\"\n").unwrap();
     process::signal(host.pid, "HUP");
     let _ = host.logged(&["configuration read again"]);
+    let _ = host.logged(&["holds after a restart", "server.drain"]);
     assert_eq!(host.get(&host.guest("hello")).status, 200);
     host.stop();
 }

@@ -193,3 +193,40 @@ fn a_function_that_answers_is_removed_by_force_alone_and_finishes_what_it_has() 
     assert!(rest.contains("\n99\n") && rest.ends_with("0\r\n\r\n"), "cut: {}", &rest[rest.len().saturating_sub(80)..]);
     host.stop();
 }
+
+#[test]
+fn a_function_that_is_removed_under_load_fails_no_request_and_is_gone_afterwards() {
+    let host = TestHost::start();
+    let drip = Function::guest("drip").named("busy").route("path = \"/busy\"\nauth = \"none\"");
+    host.deploy(&drip);
+    host.deploy(&drip);
+    host.modelet(["traffic", "busy", "1=50", "2=50"]).done();
+    let (answered, gone, over) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _over = SetAtEnd(&over);
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Acquire) || gone.load(Ordering::Acquire) {
+                    let was_gone = gone.load(Ordering::Acquire);
+                    let answer = host.get("/busy?n=5&pause_ms=2");
+                    if answer.status == 404 {
+                        answer.problem(404, "not-found");
+                        return;
+                    }
+                    assert!(!was_gone, "it is answered although it was removed: {answer:?}");
+                    assert_eq!(answer.ok().text(), "0\n1\n2\n3\n4\n", "the whole answer");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        until("requests are answered", || (answered.load(Ordering::Relaxed) > 60).then_some(()));
+        let removed = host.modelet(["function", "remove", "busy", "--force", "--json"]).json();
+        gone.store(true, Ordering::Release);
+        assert_eq!(removed["in_flight"], 0, "what it answered was waited for: {removed}");
+    });
+    let metrics = host.metrics();
+    let failed: f64 =
+        ["500", "502", "503", "504"].iter().map(|s| metrics.sum("modelet_requests_total", &[("status", s)])).sum();
+    assert_eq!(failed, 0.0);
+    host.stop();
+}

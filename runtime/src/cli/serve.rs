@@ -116,6 +116,9 @@ fn reread(sources: &Sources, running: &Config, log: &LogHandle, (certificates, c
             return tracing::error!(%faults, "SIGHUP: the configuration has faults; the running one stays");
         }
     };
+    if let Some(file) = config.lost_file(running) {
+        return tracing::error!(file = %file.display(), "SIGHUP: the configuration's file is gone; the running one stays");
+    }
     if let Err(error) = log.set(&config.server.log) {
         return tracing::error!(%error, "SIGHUP: the log filter could not be changed");
     }
@@ -123,6 +126,9 @@ fn reread(sources: &Sources, running: &Config, log: &LogHandle, (certificates, c
         return tracing::error!("SIGHUP: the server's certificate {why}; the running one stays");
     }
     control.reload_issuers();
-    let needs_restart = config.needs_restart(running);
-    tracing::info!(log = %config.server.log, needs_restart, "SIGHUP: configuration read again");
+    tracing::info!(log = %config.server.log, "SIGHUP: configuration read again");
+    let changed = config.needs_restart(running);
+    if !changed.is_empty() {
+        tracing::warn!(keys = changed.join(", "), "SIGHUP: what has changed of these holds after a restart");
+    }
 }

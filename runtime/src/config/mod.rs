@@ -10,6 +10,7 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +55,17 @@ pub(crate) struct Config {
     pub(crate) outbound: OutboundKeys,
     /// Whose tokens are taken in the place of keys.
     pub(crate) jwt: Vec<JwtIssuer>,
+    /// What it was made of.
+    given: Given,
+}
+
+/// What a configuration was made of, to tell what has changed when it is read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Given {
+    /// The file, if there was one.
+    file: Option<PathBuf>,
+    /// The keys that were set, as `section.name`.
+    keys: BTreeMap<String, Value>,
 }
 
 /// `[outbound]`
@@ -173,8 +185,10 @@ impl Config {
         if let Some((path, text)) = file {
             config.jwt = jwt::from_file(path, text, &mut faults);
         }
+        config.given.file = file.map(|(path, _)| path.to_owned());
         for setting in &settings {
             let Some(key) = keys.get(setting.key) else { continue };
+            config.given.keys.insert(format!("{}.{}", key.section, key.name), setting.value.clone());
             if let Err(what) = key.apply(&mut config, setting) {
                 faults.push(Fault { origin: setting.origin.clone(), what });
             }
@@ -184,19 +198,27 @@ impl Config {
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
     }
 
-    /// Whether this differs from `running` in what only a restart can change: all but the log filter, and which certificates there are.
-    pub(crate) fn needs_restart(&self, running: &Self) -> bool {
-        let same = |new: &TlsFiles, old: &TlsFiles| match new.is_given() == old.is_given() {
-            true => old.clone(),
-            false => new.clone(),
+    /// The file that `running` was made of and this was not: it has gone meanwhile.
+    pub(crate) fn lost_file<'r>(&self, running: &'r Self) -> Option<&'r Path> {
+        running.given.file.as_deref().filter(|_| self.given.file.is_none())
+    }
+
+    /// The keys in which this differs from `running` and that only a restart can change: all but the log filter, and which certificates
+    /// there are.
+    pub(crate) fn needs_restart<'a>(&'a self, running: &'a Self) -> Vec<&'a str> {
+        let same = |new: &TlsFiles, old: &TlsFiles| new.is_given() == old.is_given();
+        let is_live = |name: &str| match name {
+            "server.log" => true,
+            "server.cert_file" | "server.key_file" => same(&self.server.tls, &running.server.tls),
+            "server.admin_cert_file" | "server.admin_key_file" => {
+                same(&self.server.admin_tls, &running.server.admin_tls)
+            }
+            _ => false,
         };
-        let server = ServerConfig {
-            log: running.server.log.clone(),
-            tls: same(&self.server.tls, &running.server.tls),
-            admin_tls: same(&self.server.admin_tls, &running.server.admin_tls),
-            ..self.server.clone()
-        };
-        Self { server, ..self.clone() } != *running
+        let (new, old) = (&self.given.keys, &running.given.keys);
+        let names: BTreeSet<&str> = new.keys().chain(old.keys()).map(String::as_str).collect();
+        let changed = names.into_iter().filter(|name| new.get(*name) != old.get(*name) && !is_live(name));
+        changed.chain((self.jwt != running.jwt).then_some("auth.jwt")).collect()
     }
 
     fn defaults() -> Self {
@@ -234,6 +256,7 @@ impl Config {
             dedupe: Dedupe::All,
             outbound: OutboundKeys { private: Private::Named, ca_file: None },
             jwt: Vec::new(),
+            given: Given::default(),
         }
     }
 

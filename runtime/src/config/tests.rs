@@ -52,6 +52,17 @@ banana = 1
 }
 
 #[test]
+fn what_a_restart_is_needed_for_is_named() {
+    let running = load("[server]\nlog = \"info\"\ndrain = \"5s\"\nthreads = 2\n[limits]\nconnections = 9\n").unwrap();
+    assert_eq!(running.needs_restart(&running.clone()), [""; 0]);
+    let other = load("[server]\nlog = \"debug\"\ndrain = \"5s\"\nthreads = 3\n[inference]\nqueue = 9\n").unwrap();
+    assert_eq!(other.needs_restart(&running), ["inference.queue", "limits.connections", "server.threads"]);
+    assert_eq!(other.lost_file(&running), None);
+    let without = Config::from_parts(None, std::iter::empty(), &[]).unwrap();
+    assert_eq!(without.lost_file(&running), Some(Path::new("modelet.toml")));
+}
+
+#[test]
 fn threads_are_measured_or_a_number_or_shared() {
     let inference = |lines: &str| load(&format!("[inference]\n{lines}")).map(|config| config.inference);
     assert_eq!(inference("").unwrap().threads, Threads::Auto);

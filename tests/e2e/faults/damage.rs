@@ -1,11 +1,14 @@
 //! Contents that are not what they were: each is named, costs only what needs it, and is mended by sending the same bytes again.
 
 use super::{assert_serves, digits, furnish, listed};
+use modelet_tests::tenants::{create, deploy};
+use modelet_tests::wait::moment;
 use modelet_tests::{Function, TestHost, places, until};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Changes one byte in the middle of a file.
 fn damage(file: &Path) {
@@ -90,6 +93,61 @@ fn a_function_serves_from_its_code_while_its_component_is_damaged_and_readyz_say
     assert_eq!(host.readiness()["damaged"], json!([]));
     host.halt();
     assert!(doctor(&host).contains("all whole"));
+}
+
+#[test]
+fn what_is_wrong_with_a_function_is_told_until_it_serves_as_it_should_or_is_gone() {
+    let mut host = TestHost::start();
+    let split = |guest: &str| Function::guest(guest).named("split").route("path = \"/split\"\nauth = \"none\"");
+    host.deploy(&split("echo"));
+    let first = component(&host, "split");
+    host.deploy(&split("hello"));
+    let before = moment();
+    host.modelet(["traffic", "split", "1=40", "2=60"]).done();
+    host.deploy(&Function::guest("status"));
+    let other = component(&host, "status");
+    host.halt();
+    for damaged in [&first, &other] {
+        damage(damaged);
+        fs::remove_file(code(&host, damaged)).unwrap();
+    }
+    host.start_again();
+    let failed = || {
+        let failed = host.readiness()["failed"].clone();
+        failed.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let begun = failed();
+    assert!(begun[0].starts_with("split: its requests are not shared out: ") && begun.len() == 2, "{begun:?}");
+    assert_eq!(host.get("/split").ok().text(), "hello\n", "the live version has all");
+    host.modelet(["rollback", "split", "--to", "2"]).done();
+    let left = failed();
+    assert!(left[0].starts_with("status: ") && left.len() == 1, "it has all since somebody said so: {left:?}");
+    // Back to when the other function was not there.
+    host.modelet(["restore", "--at", &before]).done();
+    assert_eq!(failed(), [""; 0]);
+    assert_eq!(host.get("/split").ok().text(), "hello\n");
+    host.stop();
+}
+
+#[test]
+fn a_tenant_goes_at_once_while_components_are_still_looked_at() {
+    let mut host = TestHost::configured("[server]\ndrain = \"1s\"\n");
+    create(&host, "acme", &["/status"]);
+    deploy(&host, "acme", &Function::guest("status"));
+    host.deploy(&Function::guest("hello"));
+    let component = component(&host, "hello");
+    host.halt();
+    // Whoever reads it waits until somebody has written it.
+    fs::remove_file(&component).unwrap();
+    assert!(Command::new("mkfifo").arg(&component).status().unwrap().success());
+    host.start_again();
+    host.modelet(["tenant", "remove", "acme", "--force"]).done();
+    let log = host.log();
+    assert!(!log.contains("requests to functions of a removed tenant still run"), "{log}");
+    assert_eq!(host.readiness()["damaged"], json!([]), "it is still being read");
+    fs::write(&component, "something else").unwrap();
+    until("it has been read", || host.readiness()["damaged"][0].as_str().map(str::to_owned));
+    host.stop();
 }
 
 #[test]

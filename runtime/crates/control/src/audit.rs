@@ -1,13 +1,12 @@
 //! Changes and who made them, for who may know.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use modelet_spec::{At, Digest, TenantName, Timestamp};
 use modelet_store::{Actor, Anchor, AuditQuery, Event};
 
+use crate::clock::now_ms;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::page::{self, Page};
+use crate::page::Page;
 use crate::wire;
 use crate::wire::{Audit, AuditVerified, Audited, AuditedBy, AuditedKind};
 
@@ -17,8 +16,7 @@ pub(crate) fn list(
     query: wire::AuditQuery,
     reader: Option<&TenantName>,
 ) -> Result<Audit, ControlError> {
-    let page = Page::of(query.limit, None)?;
-    let before = query.after.as_deref().map(row).transpose()?;
+    let page = Page::of(query.limit, query.after.as_deref())?;
     let tenant = reader.or(query.tenant.as_ref());
     if reader.is_none()
         && let Some(named) = tenant
@@ -36,7 +34,7 @@ pub(crate) fn list(
         subject: query.subject.as_deref(),
         since_ms,
         until_ms,
-        before,
+        before: page.number()?,
         count_max: page.count_max(),
     })?;
     let next = page.end(&mut events, |event| event.id.to_string());
@@ -55,14 +53,8 @@ pub(crate) fn verify(control: &Control, anchor: Option<String>) -> Result<AuditV
     Ok(AuditVerified { whole: fault.is_none(), rows: verified.rows, head, fault })
 }
 
-fn row(cursor: &str) -> Result<u64, ControlError> {
-    let wrong = |_| ControlError::BadRequest("`after` is no `next` of this listing".to_owned());
-    page::key(cursor)?.parse().map_err(wrong)
-}
-
 fn ms(at: At) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    at.from(Timestamp::from_ms(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))).ms()
+    at.from(Timestamp::from_ms(now_ms())).ms()
 }
 
 fn view(event: Event, reader: Option<&TenantName>) -> Audited {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,6 +18,7 @@ use crate::both::Both;
 use crate::code::Codes;
 use crate::compile::{CompileConfig, Compiles};
 use crate::error::ControlError;
+use crate::failed::FailedFunctions;
 use crate::forms::Forms;
 use crate::jwt::{FetchJwks, Issuers, JwtIssuer};
 use crate::logs::LogShelf;
@@ -103,7 +105,9 @@ pub struct Control {
     pub(crate) both: Both,
     /// Requests that are to be done once, and are being done.
     pub(crate) under_way: UnderWay,
-    pub(crate) state: ArcSwap<State>,
+    /// Whether all functions of the store were looked at.
+    pub(crate) is_loaded: AtomicBool,
+    pub(crate) failed: FailedFunctions,
     pub(crate) damaged: Damaged,
     /// Changed under `publishing` alone.
     pub(crate) tenants: Arc<ArcSwap<Book>>,
@@ -114,33 +118,6 @@ pub struct Control {
     /// Requests to the admin API that had no right.
     pub(crate) refusals: Refusals,
     issuers: Option<Arc<Issuers>>,
-}
-
-/// How the reason begins why a function serves, but not as it should: by its live version alone.
-pub(crate) const NOT_SHARED_OUT: &str = "its requests are not shared out: ";
-
-/// How far the start has come.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct State {
-    /// Whether all functions of the store were looked at.
-    pub(crate) loaded: bool,
-    /// Functions that could not be loaded.
-    pub(crate) failed: Vec<Failed>,
-}
-
-/// A function that could not be loaded as it was stored.
-#[derive(Debug, Clone)]
-pub(crate) struct Failed {
-    pub(crate) tenant: TenantName,
-    pub(crate) function: FunctionName,
-    pub(crate) why: String,
-}
-
-impl Failed {
-    /// For a person.
-    pub(crate) fn told(&self) -> String {
-        format!("{}: {}", self.function, self.why)
-    }
 }
 
 impl Control {
@@ -186,7 +163,8 @@ impl Control {
             publishing: Mutex::new(()),
             both: Both::default(),
             under_way: UnderWay::default(),
-            state: ArcSwap::default(),
+            is_loaded: AtomicBool::new(false),
+            failed: FailedFunctions::default(),
             damaged: Damaged::default(),
             tenants,
             keys: ring,
@@ -227,25 +205,6 @@ impl Control {
     /// There is no such function, or the store cannot be read.
     pub(crate) fn stored(&self, tenant: &TenantName, name: &FunctionName) -> Result<FunctionVersion, ControlError> {
         self.store.function(tenant, name)?.ok_or_else(|| ControlError::NoFunction(name.to_string()))
-    }
-
-    /// The functions that could not be loaded at the start and do not serve as they should yet, as `name: why`.
-    pub(crate) fn failed(&self) -> Vec<String> {
-        let state = self.state.load();
-        let is_mended = |failed: &&Failed| {
-            let serving = self.serving(&failed.tenant, &failed.function);
-            serving.is_some_and(|serving| serving.arms.is_some() || !failed.why.starts_with(NOT_SHARED_OUT))
-        };
-        let left = state.failed.iter().filter(|failed| !is_mended(failed));
-        left.map(Failed::told).collect()
-    }
-
-    /// A function is gone, so that nothing is wrong with it any more.
-    pub(crate) fn forget_failed(&self, tenant: &TenantName, function: &FunctionName) {
-        self.state.rcu(|state| {
-            let stays = |failed: &&Failed| failed.tenant != *tenant || failed.function != *function;
-            State { loaded: state.loaded, failed: state.failed.iter().filter(stays).cloned().collect() }
-        });
     }
 
     /// The entry of a function in the catalog that serves now.

@@ -1,7 +1,8 @@
 //! From a component to a route that answers. Nothing half-done serves: whatever fails, fails before the swap.
 //!
-//! Read [`deploy`] first: it is the script. [`bind`] resolves the models, [`warmth`] tells what a warm-start image is
-//! worth, [`trial`] links it and calls the guest, [`cases`] asks it what its manifest says, [`publish`] makes the catalog.
+//! Read [`deploy`] first: it is the script. [`bind`] resolves the models; [`examine`](mod@examine) is what an import does, too: it has the component
+//! compiled, [`warmth`] tells what a warm-start image is worth, [`trial`] links it and calls the guest. [`cases`] asks it what its
+//! manifest says, [`publish`] makes the catalog.
 
 mod bind;
 mod cases;
@@ -16,17 +17,14 @@ use std::time::{Duration, Instant};
 
 pub(crate) use bind::{Bound, bind};
 pub(crate) use examine::examine;
+use modelet_engine::Inspection;
 use modelet_engine::ports::Settings;
-use modelet_engine::{Inspection, World};
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
 pub(crate) use publish::{Draft, Shown, routes};
 use publish::{Published, publish};
-use trial::Trial;
 
 use crate::acting::Acting;
-use crate::code::Made;
-use crate::compile::{Image, Wanted};
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::guest_log::GuestLog;
@@ -44,8 +42,8 @@ pub(crate) async fn deploy(
     check_given(&request.manifest, &request.models)?;
     claims::check(control, &tenant, &request.manifest)?;
     let settings = settings(control, &tenant, &request.manifest).await?;
-    let (mut made, inspection) = compile(control, &tenant, request.component).await?;
-    check_shared(&request.manifest, &inspection)?;
+    check_held(control, &tenant, request.component).await?;
+    let (mut made, inspection) = examine::compile(control, &tenant, &request.manifest, request.component).await?;
     if !request.allow_new_capabilities {
         refuse_new_powers(control, &tenant, &request.manifest.name, &inspection).await?;
     }
@@ -59,11 +57,7 @@ pub(crate) async fn deploy(
         image: None,
         tried_with: Some(Arc::new(settings)),
     };
-    warmth::compare(control, &draft, &mut made).await?;
-    draft.image = made.record.image.as_deref().map(Image::read).transpose()?;
-    let trial = Trial::begin(control, &draft, &made.record)?;
-    trial.link().await?;
-    draft.not_reused = trial.why_not_reused().await;
+    let trial = examine::try_out(control, &mut draft, &mut made).await?;
     cases::run(control, &draft, &made.record, &request.files).await?;
     let before = control.serving(&draft.tenant, &draft.manifest.name);
     let Published { serving, version, shown, min } = publish(control, draft, made.record).await?;
@@ -108,31 +102,12 @@ async fn settings(control: &Arc<Control>, tenant: &TenantName, manifest: &Manife
     .await
 }
 
-/// Several requests at a time in one instance are for guests that can wait for several things at a time.
-fn check_shared(manifest: &Manifest, inspection: &Inspection) -> Result<(), ControlError> {
-    if manifest.instances.requests > 1 && inspection.world() == Some(World::Proxy) {
-        let why = "instances.requests: a function of wasi:http 0.2 has one request at a time in an instance; leave it out, or build it for wasi:http 0.3";
-        return Err(ControlError::Manifest(why.to_owned()));
-    }
-    Ok(())
-}
-
-/// Looks at a blob and has it compiled, or takes the code that an earlier deploy of the same bytes left. The code is on the disk
-/// then; it counts once a version records it.
-async fn compile(
-    control: &Arc<Control>,
-    tenant: &TenantName,
-    component: Digest,
-) -> Result<(Made, Inspection), ControlError> {
-    let _permit = control.compiling.acquire().await;
+/// Refuses a component whose bytes the tenant has not sent.
+async fn check_held(control: &Arc<Control>, tenant: &TenantName, component: Digest) -> Result<(), ControlError> {
     let (control, tenant) = (Arc::clone(control), tenant.clone());
-    blocking(move || {
-        if !control.store.holds(&tenant, &component)? {
-            return Err(ControlError::NoBlob(component));
-        }
-        let inspection = control.engine.check(&control.codes.component(&tenant, &component)?)?;
-        let wanted = if inspection.has_init() { Wanted::Image } else { Wanted::Code };
-        Ok((control.codes.make(&tenant, component, wanted)?, inspection))
+    blocking(move || match control.store.holds(&tenant, &component)? {
+        true => Ok(()),
+        false => Err(ControlError::NoBlob(component)),
     })
     .await
 }

@@ -1,11 +1,11 @@
 //! What guests write goes into the server's log, one event per line, and into the function's ring.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use modelet_engine::ports::{Log, Stream};
 use modelet_spec::{FunctionName, InvocationId, TenantName, Version};
 
+use crate::clock::now_ms;
 use crate::logs::{LogShelf, Ring};
 use crate::wire::LogLine;
 
@@ -43,10 +43,9 @@ impl Log for GuestLog {
             stream = stream.name(),
             line = ?text,
         );
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let line = LogLine {
             seq: 0,
-            time_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            time_ms: now_ms(),
             version: self.version,
             invocation,
             stream: stream.name().to_owned(),

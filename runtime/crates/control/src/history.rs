@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use modelet_spec::{At, FunctionName, TenantName, Timestamp, Traffic};
 use modelet_store::{Change, FunctionVersion, ModelVersion, Moment, Restored, Serving};
 
 use crate::acting::Acting;
+use crate::clock::now_ms;
 use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::lineup::Plan;
@@ -16,8 +16,7 @@ use crate::{sweep, switch, views, wire};
 
 /// The moment that is meant, as far as the history goes back.
 pub(crate) fn moment(control: &Control, at: At) -> Result<(Timestamp, Moment), ControlError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp::from_ms(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+    let now = Timestamp::from_ms(now_ms());
     let (at, begins) = (at.from(now), At::Ago(control.config.history).from(now));
     if at > now {
         return Err(ControlError::BadRequest(format!("{at} is yet to come; it is {now}")));
@@ -98,6 +97,7 @@ pub(crate) async fn restore(
         let changed = changed(&restored);
         let before = this.catalog.swap(Arc::new(next));
         drop(both);
+        changed.keys().for_each(|function| this.failed.forget(&tenant, function));
         tracing::info!(%tenant, %at, changes = restored.changes.len(), missing = restored.missing.len(), "gone back");
         let is_changed = |entry: &&Arc<FunctionEntry>| entry.tenant == tenant && changed.contains_key(&entry.function);
         Ok((views::restored(at, restored, false), before.functions().filter(is_changed).cloned().collect()))
@@ -123,12 +123,8 @@ fn changed(restored: &Restored) -> HashMap<FunctionName, Option<Serving>> {
 /// The catalog that serves, with what changes.
 fn catalog(control: &Control, tenant: &TenantName, restored: &Restored) -> Result<FunctionCatalog, ControlError> {
     let changed = changed(restored);
-    let mut builder = control.catalog_builder()?;
-    let serving = control.catalog.load();
     let is_changed = |entry: &FunctionEntry| entry.tenant == *tenant && changed.contains_key(&entry.function);
-    for entry in serving.functions().filter(|entry| !is_changed(entry)) {
-        builder.add(Arc::clone(entry))?;
-    }
+    let mut builder = switch::those(control, |entry| !is_changed(entry))?;
     for after in changed.into_values().flatten() {
         builder.add(Plan::of(after)?.line_up(control, None)?)?;
     }

@@ -89,12 +89,16 @@ pub(crate) async fn rotate(
     let old_until_ms = overlap.filter(|span| !span.is_zero()).map(|span| after(now_ms(), span));
     let control = control.clone();
     blocking(move || {
-        // On the disk before anything else: without room for it, the secret that its file has must go on to open.
         let is_admin = id == ADMIN_KEY_ID && tenant == TenantName::default_tenant();
-        let file = is_admin.then(|| admin::stage(&control.config.data_dir, &secret)).transpose()?;
-        let key = control.change_keys(|changes| Ok(changes.rotate_key(&tenant, &id, hash, old_until_ms)?))?;
-        // Were the server killed in between, the next start would find a file that opens nothing, and make another key.
-        file.map_or(Ok(()), admin::Staged::put)?;
+        // Under the lock of changes: of two that rotate the admin key at a time, the later has the file as well.
+        let (key, put) = control.change_keys(|changes| {
+            // On the disk before anything else: without room for it, the secret that its file has must go on to open.
+            let file = is_admin.then(|| admin::stage(&control.config.data_dir, &secret)).transpose()?;
+            let key = changes.rotate_key(&tenant, &id, hash, old_until_ms)?;
+            // Were the server killed in between, the next start would find a file that opens nothing, and make another key.
+            Ok((key, file.map_or(Ok(()), admin::Staged::put)))
+        })?;
+        put?;
         tracing::info!(%tenant, key = id, "gave a key another secret");
         Ok(wire::KeyWithSecret { secret, key: view(&control, key) })
     })

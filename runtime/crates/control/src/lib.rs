@@ -23,6 +23,7 @@ mod deploy;
 mod description;
 mod error;
 mod export;
+mod failed;
 mod forms;
 mod grants;
 mod guest_log;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use modelet_catalog::{Arms, Entry, Shadow};
+use modelet_engine::Function;
 use modelet_engine::ports::Code;
 use modelet_spec::{FunctionName, TenantName, Traffic, Version};
 use modelet_store::Serving;
@@ -16,7 +17,10 @@ use crate::control::{Control, FunctionEntry};
 use crate::deploy::Draft;
 use crate::error::ControlError;
 use crate::restore::draft;
-use crate::secrets;
+use crate::{push, secrets};
+
+/// The versions of a function that its requests are shared out among, beside the live one.
+pub(crate) type FunctionArms = Arms<Arc<Function>>;
 
 /// What is to serve of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,20 +63,7 @@ impl Plan {
         control: &Control,
         fresh: Option<&Fresh<'_>>,
     ) -> Result<Arc<FunctionEntry>, ControlError> {
-        self.made(control, control.serving(&self.tenant, &self.name), fresh)
-    }
-
-    /// The same with nothing of what runs: its limits are others now.
-    pub(crate) fn line_up_anew(&self, control: &Control) -> Result<Arc<FunctionEntry>, ControlError> {
-        self.made(control, None, None)
-    }
-
-    fn made(
-        &self,
-        control: &Control,
-        before: Option<Arc<FunctionEntry>>,
-        fresh: Option<&Fresh<'_>>,
-    ) -> Result<Arc<FunctionEntry>, ControlError> {
+        let before = control.serving(&self.tenant, &self.name);
         let stand = |version: Version| match fresh.filter(|fresh| fresh.version == version) {
             Some(fresh) => {
                 // Again: it may have been removed since the deploy began.
@@ -82,12 +73,26 @@ impl Plan {
             None => self.stand(control, before.as_ref(), version),
         };
         let live = stand(self.live)?;
-        let Some(traffic) = &self.traffic else { return Ok(Arc::new(live)) };
+        let arms = self.arms(control, before.as_ref(), stand)?;
+        Ok(Arc::new(Entry { arms, ..live }))
+    }
+
+    /// The versions beside the live one, with nothing of what runs: its limits are others now. Blocks.
+    pub(crate) fn arms_anew(&self, control: &Control) -> Result<Option<Box<FunctionArms>>, ControlError> {
+        self.arms(control, None, |version| self.stand(control, None, version))
+    }
+
+    fn arms(
+        &self,
+        control: &Control,
+        before: Option<&Arc<FunctionEntry>>,
+        stand: impl Fn(Version) -> Result<FunctionEntry, ControlError>,
+    ) -> Result<Option<Box<FunctionArms>>, ControlError> {
+        let Some(traffic) = &self.traffic else { return Ok(None) };
         let others = traffic.parts().iter().map(|part| part.version).filter(|version| *version != self.live);
         let others = others.map(|version| stand(version).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-        let shadow = traffic.shadow().map(|version| self.shadow(control, before.as_ref(), version)).transpose()?;
-        let arms = Arms::new((&self.tenant, &self.name), traffic.clone(), others, shadow);
-        Ok(Arc::new(Entry { arms: Some(Box::new(arms)), ..live }))
+        let shadow = traffic.shadow().map(|version| self.shadow(control, before, version)).transpose()?;
+        Ok(Some(Box::new(Arms::new((&self.tenant, &self.name), traffic.clone(), others, shadow))))
     }
 
     /// A stored version; one that was removed where it is about to come back.
@@ -114,7 +119,7 @@ impl Plan {
         control: &Control,
         before: Option<&Arc<FunctionEntry>>,
         version: Version,
-    ) -> Result<Shadow<Arc<modelet_engine::Function>>, ControlError> {
+    ) -> Result<Shadow<Arc<Function>>, ControlError> {
         let shadow = before.and_then(|before| before.arms.as_ref()?.shadow());
         if let Some(shadow) = shadow.filter(|shadow| shadow.entry.version == version) {
             return Ok(Shadow { entry: Arc::clone(&shadow.entry), tally: Arc::clone(&shadow.tally) });
@@ -132,5 +137,5 @@ impl Plan {
 
 /// As the store keeps it.
 pub(crate) fn traffic_json(traffic: &Traffic) -> Result<String, ControlError> {
-    serde_json::to_string(traffic).map_err(|e| ControlError::Internal(format!("traffic as JSON: {e}")))
+    push::json(traffic, "traffic")
 }

@@ -14,6 +14,7 @@ use crate::control::{Control, blocking};
 use crate::error::ControlError;
 use crate::forms::Source;
 use crate::pinned::card;
+use crate::push;
 use crate::trial::{RewriteJob, TrialSample};
 use crate::wire::optimise as wire;
 
@@ -89,7 +90,7 @@ async fn lay_out(
 
 /// Keeps with the version how it was made.
 async fn remember(control: &Arc<Control>, pushed: &ModelVersion, report: &wire::Optimised) -> Result<(), ControlError> {
-    let json = serde_json::to_string(report).map_err(|e| ControlError::Internal(format!("a report as JSON: {e}")))?;
+    let json = push::json(report, "a report")?;
     let (store, pushed) = (Arc::clone(&control.store), pushed.clone());
     blocking(move || Ok(store.put_rewrite(&pushed.tenant, &pushed.name, pushed.version, &json)?)).await
 }

@@ -32,6 +32,11 @@ impl Page {
         self.after.as_deref().unwrap_or_default()
     }
 
+    /// The same of a listing whose keys are numbers; `None` for the first page.
+    pub(crate) fn number(&self) -> Result<Option<u64>, ControlError> {
+        self.after.as_deref().map(|key| key.parse().map_err(|_| wrong())).transpose()
+    }
+
     /// Whether it is the first.
     pub(crate) fn is_first(&self) -> bool {
         self.after.is_none()
@@ -78,9 +83,12 @@ fn cursor(key: &str) -> String {
     key.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn wrong() -> ControlError {
+    ControlError::BadRequest("`after` is no `next` of this listing".to_owned())
+}
+
 /// The key of the entry that a cursor comes after.
-pub(crate) fn key(cursor: &str) -> Result<String, ControlError> {
-    let wrong = || ControlError::BadRequest("`after` is no `next` of this listing".to_owned());
+fn key(cursor: &str) -> Result<String, ControlError> {
     let is_hex = cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
     if cursor.is_empty() || cursor.len() > 2 * KEY_BYTES_MAX || !cursor.len().is_multiple_of(2) || !is_hex {
         return Err(wrong());

@@ -83,6 +83,7 @@ async fn admit(control: &Arc<Control>, push: Push) -> Result<(Artifact, Source),
     .await
 }
 
+/// As the store keeps it.
 pub(crate) fn json(value: &impl serde::Serialize, what: &str) -> Result<String, ControlError> {
     serde_json::to_string(value).map_err(|e| ControlError::Internal(format!("{what} as JSON: {e}")))
 }

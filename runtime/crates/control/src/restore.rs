@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use modelet_spec::manifest::Manifest;
 use modelet_spec::{Digest, FunctionName, TenantName};
@@ -9,11 +10,12 @@ use modelet_store::{FunctionVersion, Serving};
 
 use crate::code::Coded;
 use crate::compile::Image;
-use crate::control::{Control, Failed, FunctionEntry, NOT_SHARED_OUT, State, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::deploy::{Bound, Draft};
 use crate::error::ControlError;
+use crate::failed::{Failed, Failure};
 use crate::keys;
-use crate::lineup::Plan;
+use crate::lineup::{FunctionArms, Plan};
 use crate::memory;
 use crate::pinned::Pinned;
 use crate::{scale, scrub, sweep, usage};
@@ -59,14 +61,15 @@ impl Control {
                         "a function could not be loaded and does not serve; deploy it again"
                     );
                     let (tenant, function) = (version.tenant.clone(), version.name.clone());
-                    failed.push(Failed { tenant, function, why: error.to_string() });
+                    failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
                 }
             }
         }
         let catalog = Arc::new(builder.build());
         self.catalog.store(Arc::clone(&catalog));
         tracing::info!(functions = catalog.functions().count(), failed = failed.len(), "loaded the functions");
-        self.state.store(Arc::new(State { loaded: true, failed }));
+        self.failed.found(failed);
+        self.is_loaded.store(true, Ordering::Release);
         let min = |entry: &Arc<FunctionEntry>| mins.get(&(entry.tenant.clone(), entry.function.clone())).copied();
         let kept =
             catalog.functions().filter_map(|entry| Some((Arc::clone(entry), min(entry).filter(|min| *min > 0)?)));
@@ -87,17 +90,17 @@ impl Control {
         self.store.shared_out(tenant)?.into_iter().map(plan).collect()
     }
 
-    /// A function with its other versions. Where one of them cannot be made, the live one has all requests: better than nobody's
-    /// being answered.
-    fn with_arms(&self, entry: FunctionEntry, plan: Plan, failed: &mut Vec<Failed>) -> Arc<FunctionEntry> {
-        match plan.line_up_anew(self) {
-            Ok(entry) => entry,
+    /// The versions beside a function's live one. Where one of them cannot be made, the live one has all requests: better than
+    /// nobody's being answered.
+    fn arms(&self, plan: &Plan, failed: &mut Vec<Failed>) -> Option<Box<FunctionArms>> {
+        match plan.arms_anew(self) {
+            Ok(arms) => arms,
             Err(error) => {
                 let (tenant, name) = (&plan.tenant, &plan.name);
                 tracing::error!(%tenant, function = %name, %error, "its requests are not shared out: its live version has all");
-                let why = format!("{NOT_SHARED_OUT}{error}");
-                failed.push(Failed { tenant: tenant.clone(), function: name.clone(), why });
-                Arc::new(entry)
+                let failure = Failure::NotSharedOut(error.to_string());
+                failed.push(Failed { tenant: tenant.clone(), function: name.clone(), failure });
+                None
             }
         }
     }
@@ -115,12 +118,9 @@ impl Control {
         let of = Coded::of(version);
         self.codes.ensure(&of, seen)?;
         let code = self.codes.stored(of, &version.compiled);
-        let entry = draft.entry(self, version.version, code)?;
-        let entry = match plan {
-            Some(plan) => self.with_arms(entry, plan, failed),
-            None => Arc::new(entry),
-        };
-        Ok((entry, draft.manifest.instances.min))
+        let mut entry = draft.entry(self, version.version, code)?;
+        entry.arms = plan.and_then(|plan| self.arms(&plan, failed));
+        Ok((Arc::new(entry), draft.manifest.instances.min))
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) async fn remove(
         let _both = this.both.write();
         let removed = this.changes().remove_function(&of.0, &of.1, None)?;
         this.catalog.store(Arc::new(next));
+        this.failed.forget(&of.0, &of.1);
         Ok(removed)
     });
     let removed = removed.await?;
@@ -80,7 +81,6 @@ pub(crate) async fn remove(
         None => 0,
     };
     control.logs.forget(&tenant, &name);
-    control.forget_failed(&tenant, &name);
     sweep::once(control);
     tracing::info!(%tenant, function = %name, versions = removed.versions.len(), force, in_flight, "function removed");
     Ok(RemovedFunction { versions: removed.versions, in_flight })

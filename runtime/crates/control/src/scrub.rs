@@ -3,67 +3,80 @@
 //! A function serves from the code that was made of its component, so that nobody would hear of a damaged component before the next
 //! update, when it is needed. After a start all are read once, in the background, and `/readyz` says which are not what they were.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use modelet_spec::Digest;
-use modelet_store::StoreError;
+use modelet_spec::{Digest, TenantName};
+use modelet_store::{Store, StoreError};
 
 use crate::api::respond::with_sources;
-use crate::control::{Control, FunctionEntry, blocking};
+use crate::control::{Control, FunctionCatalog, FunctionEntry, blocking};
+use crate::failed::named;
 
 /// Between two components: they are small, and nobody waits.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Components that are damaged or missing, and the functions that serve from their code.
+/// A component of a tenant.
+type Component = (TenantName, Digest);
+
+/// Components that are damaged or missing.
 #[derive(Debug, Default)]
-pub(crate) struct Damaged(Mutex<BTreeMap<Digest, Vec<String>>>);
+pub(crate) struct Damaged(Mutex<BTreeSet<Component>>);
 
 impl Damaged {
-    /// For a person, a line for each function.
-    pub(crate) fn told(&self) -> Vec<String> {
-        let line = |function: &String| {
+    /// For the operator, a line for each function that serves now from the code of one.
+    pub(crate) fn told(&self, catalog: &FunctionCatalog) -> Vec<String> {
+        let damaged = self.lock();
+        // As a rule nothing is damaged, and then no function is looked at.
+        let functions = catalog.functions().filter(|_| !damaged.is_empty());
+        let functions = functions.filter(|entry| components(entry).any(|component| damaged.contains(&component)));
+        let line = |entry: &Arc<FunctionEntry>| {
+            let function = named(&entry.tenant, &entry.function);
             format!(
                 "{function}: its component on the disk is damaged; deploy the same bytes again, or restore a backup"
             )
         };
-        self.lock().values().flatten().map(line).collect()
+        functions.map(line).collect()
     }
 
-    /// A component is whole again.
-    pub(crate) fn mended(&self, component: &Digest) {
-        self.lock().remove(component);
+    /// A tenant's component is whole again, and with it those of others that are in the same file.
+    pub(crate) fn mended(&self, store: &Store, tenant: &TenantName, component: &Digest) {
+        let whole = store.blob_path(tenant, component);
+        self.lock().retain(|(other, digest)| digest != component || store.blob_path(other, digest) != whole);
     }
 
-    fn found(&self, component: Digest, functions: Vec<String>) {
-        self.lock().entry(component).or_default().extend(functions);
+    fn found(&self, component: Component) {
+        self.lock().insert(component);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Vec<String>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Component>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the versions of a function were made of that somebody's request can reach, or a copy of it.
+fn components(entry: &Arc<FunctionEntry>) -> impl Iterator<Item = Component> + '_ {
+    entry.all().map(|version| (version.tenant.clone(), version.digest))
 }
 
 /// Looks at each component once, beside whatever else is done.
 pub(crate) fn start(control: &Arc<Control>) {
     let weak = Arc::downgrade(control);
-    let catalog = control.catalog.load_full();
+    // Of the catalog nothing is held: who removes a tenant waits until nobody holds its functions.
+    let all: BTreeSet<Component> = control.catalog.load().functions().flat_map(components).collect();
     tokio::spawn(async move {
-        let mut seen = HashSet::new();
-        for entry in catalog.functions() {
+        for component in all {
             let Some(control) = weak.upgrade() else { return };
-            if seen.insert((entry.digest, entry.tenant.clone())) {
-                look(&control, entry).await;
-                drop(control);
-                tokio::time::sleep(PAUSE).await;
-            }
+            look(&control, component).await;
+            drop(control);
+            tokio::time::sleep(PAUSE).await;
         }
     });
 }
 
-async fn look(control: &Arc<Control>, entry: &Arc<FunctionEntry>) {
-    let (this, tenant, digest) = (Arc::clone(control), entry.tenant.clone(), entry.digest);
+async fn look(control: &Arc<Control>, component: Component) {
+    let (this, (tenant, digest)) = (Arc::clone(control), component.clone());
     let compared = blocking(move || {
         let path = this.store.blob_path(&tenant, &digest);
         Ok(this.store.compare_blob(&path, &digest))
@@ -74,11 +87,15 @@ async fn look(control: &Arc<Control>, entry: &Arc<FunctionEntry>) {
         Ok(Ok(())) | Err(_) => return,
     };
     let catalog = control.catalog.load();
-    let using = catalog.functions().filter(|other| other.digest == entry.digest && other.tenant == entry.tenant);
-    let functions: Vec<String> = using.map(|other| other.function.to_string()).collect();
+    let using = catalog.functions().filter(|entry| components(entry).any(|used| used == component));
+    let functions: Vec<&str> = using.map(|entry| entry.function.as_str()).collect();
+    if functions.is_empty() {
+        // They have gone meanwhile, and it may have gone with them.
+        return;
+    }
+    let (tenant, functions) = (&component.0, functions.join(", "));
     tracing::error!(
-        tenant = %entry.tenant, functions = functions.join(", "), %error,
-        "a component is damaged; its functions serve from the code that was made of it"
+        %tenant, functions, %error, "a component is damaged; its functions serve from the code that was made of it"
     );
-    control.damaged.found(entry.digest, functions);
+    control.damaged.found(component);
 }

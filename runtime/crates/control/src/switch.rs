@@ -54,6 +54,7 @@ pub(crate) async fn switch(
         let _both = this.both.write();
         this.changes().serve(&NewServing { serving: &plan.stored()?, kind, detail: &detail })?;
         this.catalog.store(Arc::new(next));
+        this.failed.forget(&next_entry.tenant, &next_entry.function);
         Ok(min)
     });
     let min = min.await?;

@@ -9,6 +9,7 @@ mod remove;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use modelet_spec::{Claims, TenantLimits, TenantName};
 use modelet_store::Tenant;
@@ -20,6 +21,7 @@ pub(crate) use remove::remove;
 use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
+use crate::failed::{Failed, Failure};
 use crate::{scale, switch};
 
 /// Makes a tenant, with what it may have: no request of it comes before that holds.
@@ -37,11 +39,7 @@ pub(crate) async fn create(
         let limits = patched(&TenantLimits::default(), limits)?;
         control.changes().create_limited_tenant(&name, &claims, &limits)?;
         tracing::info!(tenant = %name, %claims, ?limits, "made a tenant");
-        let book = Arc::new(Book::read(&control.store)?);
-        control.tenants.store(Arc::clone(&book));
-        control.books.set_gates(&book);
-        // What the new tenant was given is kept from the others from now on.
-        control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
+        claims_changed(&control)?;
         control.tenant(&name)
     })
     .await
@@ -75,6 +73,15 @@ pub(crate) async fn limit(
     control.tenant(&name)
 }
 
+/// Reads all tenants anew: what they were given is kept from the others from now on. Blocks.
+fn claims_changed(control: &Control) -> Result<(), ControlError> {
+    let book = Arc::new(Book::read(&control.store)?);
+    control.tenants.store(Arc::clone(&book));
+    control.books.set_gates(&book);
+    control.catalog.store(Arc::new(switch::those(control, |_| true)?.build()));
+    Ok(())
+}
+
 fn patched(
     limits: &TenantLimits,
     patch: serde_json::Map<String, serde_json::Value>,
@@ -105,7 +112,6 @@ pub(crate) type Kept = Vec<(Arc<FunctionEntry>, u32)>;
 pub(crate) fn reload(control: &Control, tenants: &BTreeSet<TenantName>) -> Result<(Entries, Kept), ControlError> {
     let before = of(control, tenants);
     let mut builder = switch::those(control, |entry| !tenants.contains(&entry.tenant))?;
-    // What could not be made is in the log.
     let (mut kept, mut seen, mut failed) = (Vec::new(), Default::default(), Vec::new());
     for tenant in tenants {
         let mut shared = control.shared_out(Some(tenant))?;
@@ -119,10 +125,14 @@ pub(crate) fn reload(control: &Control, tenants: &BTreeSet<TenantName>) -> Resul
             });
             if let Err(error) = added {
                 tracing::error!(%tenant, function = %version.name, %error, "a function could not be loaded and does not serve");
+                let (tenant, function) = (tenant.clone(), version.name.clone());
+                failed.push(Failed { tenant, function, failure: Failure::NotMade(error.to_string()) });
             }
         }
     }
     control.catalog.store(Arc::new(builder.build()));
+    tenants.iter().for_each(|tenant| control.failed.forget_tenant(tenant));
+    control.failed.found(failed);
     Ok((before, kept))
 }
 
@@ -156,7 +166,7 @@ impl Control {
 
     /// Refuses what needs to know all functions before they are.
     pub(crate) fn loaded(&self) -> Result<(), ControlError> {
-        match self.state.load().loaded {
+        match self.is_loaded.load(Ordering::Acquire) {
             true => Ok(()),
             false => {
                 Err(ControlError::Unavailable("the server is still loading its functions: try again soon".to_owned()))

@@ -32,20 +32,27 @@ const EVERY: Duration = Duration::from_secs(2);
 /// The books of all tenants.
 pub(crate) struct Books {
     usage: Arc<Usage>,
+    /// Held as long as a reading is being booked: one at a time.
+    writing: Mutex<Written>,
+    /// Never held while the disk is asked: whoever is shown what a tenant uses waits here.
     open: Mutex<Open>,
     failed: Counter,
+}
+
+/// How far the books are.
+struct Written {
+    /// When the last reading was, in milliseconds since 1970.
+    read_ms: u64,
+    /// When what is kept no longer was last looked for.
+    trimmed_s: u64,
 }
 
 /// What is being counted.
 #[derive(Default)]
 struct Open {
     accounts: Vec<Account>,
-    /// When the last reading was, in milliseconds since 1970.
-    read_ms: u64,
     /// What was used today, as far as it is booked.
     today: Day,
-    /// When what is kept no longer was last looked for.
-    trimmed_s: u64,
 }
 
 /// One counter, and how much of it is in the books.
@@ -58,6 +65,16 @@ struct Account {
 enum Source {
     Function(Arc<FunctionUse>),
     Model(ModelAccount),
+}
+
+/// What all accounts read at a moment.
+struct Readings {
+    /// In the order of the accounts.
+    accounts: Vec<Reading>,
+    /// What is new, for the books.
+    new: Vec<(Used, UsageCounts)>,
+    /// What will have been used today once that is booked.
+    today: Day,
 }
 
 /// What has come to an account since it was last booked.
@@ -100,8 +117,8 @@ impl Books {
         let now_ms = now_ms();
         let today = Day::read(store, now_ms / 1000)?;
         today.set_gates(&usage, tenants);
-        let open = Open { read_ms: now_ms, today, ..Open::default() };
-        Ok(Self { usage, open: Mutex::new(open), failed })
+        let writing = Mutex::new(Written { read_ms: now_ms, trimmed_s: 0 });
+        Ok(Self { usage, writing, open: Mutex::new(Open { today, ..Open::default() }), failed })
     }
 
     /// A tenant's calls of a model will be counted.
@@ -132,6 +149,24 @@ impl Books {
 
     /// Reads everything and books what is new, in the hour in which the reading before was. Blocks.
     fn write(&self, store: &Store, tenants: &ArcSwap<Book>) -> Result<(), ControlError> {
+        let mut written = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = now_ms();
+        let readings = self.read(&tenants.load(), now_ms);
+        if !readings.new.is_empty() {
+            store.book_usage(written.read_ms / 1000, &readings.new).inspect_err(|_| _ = self.failed.inc())?;
+        }
+        self.are_booked(readings, &tenants.load());
+        written.read_ms = now_ms;
+        let hour_s = UsageSpan::Hour.begin(now_ms / 1000);
+        if written.trimmed_s != hour_s {
+            store.trim_usage(now_ms / 1000)?;
+            written.trimmed_s = hour_s;
+        }
+        Ok(())
+    }
+
+    /// Reads everything. What was used is used, whether or not it can be booked: the gates are set by it.
+    fn read(&self, tenants: &Book, now_ms: u64) -> Readings {
         let mut open = self.lock();
         let opened = self.usage.take_opened().into_iter().map(|opened| Account {
             used: opened.used,
@@ -139,33 +174,29 @@ impl Books {
             booked: UsageCounts::default(),
         });
         open.accounts.extend(opened);
-        let now_ms = now_ms();
-        let readings: Vec<Reading> = open.accounts.iter().map(Account::read).collect();
-        let with_new = open.accounts.iter().zip(&readings).filter(|(_, reading)| !reading.new.is_nothing());
+        let accounts: Vec<Reading> = open.accounts.iter().map(Account::read).collect();
+        let with_new = open.accounts.iter().zip(&accounts).filter(|(_, reading)| !reading.new.is_nothing());
         let new: Vec<(Used, UsageCounts)> =
             with_new.map(|(account, reading)| (account.used.clone(), reading.new)).collect();
         let mut today = open.today.clone();
         new.iter().for_each(|(used, counts)| today.add(&used.tenant, *counts));
         today.begin(now_ms / 1000);
-        // Before the disk is asked: what was used is used.
-        today.set_gates(&self.usage, &tenants.load());
-        if !new.is_empty() {
-            store.book_usage(open.read_ms / 1000, &new).inspect_err(|_| _ = self.failed.inc())?;
-        }
-        open.today = today;
-        open.read_ms = now_ms;
-        let mut readings = readings.into_iter();
+        today.set_gates(&self.usage, tenants);
+        Readings { accounts, new, today }
+    }
+
+    /// What was read is in the books. What has been opened since comes with the next reading.
+    fn are_booked(&self, readings: Readings, tenants: &Book) {
+        let mut open = self.lock();
+        open.today = readings.today;
+        // Again: somebody's limits may have been changed since, by what was booked before.
+        open.today.set_gates(&self.usage, tenants);
+        let mut readings = readings.accounts.into_iter();
         open.accounts.retain_mut(|account| {
             let Some(reading) = readings.next() else { return true };
             account.booked = reading.all;
             !reading.is_last
         });
-        let hour_s = UsageSpan::Hour.begin(now_ms / 1000);
-        if open.trimmed_s != hour_s {
-            store.trim_usage(now_ms / 1000)?;
-            open.trimmed_s = hour_s;
-        }
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -256,6 +287,32 @@ mod tests {
         let before = store.accesses();
         write();
         assert_eq!(store.accesses(), before, "where nothing was used, nothing is written");
+    }
+
+    #[test]
+    fn while_a_reading_is_booked_the_rest_goes_on_and_is_in_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data")).unwrap();
+        let usage = Arc::<Usage>::default();
+        let tenants = ArcSwap::from_pointee(Book::default());
+        let books = Books::open(Arc::clone(&usage), (&store, &tenants.load()), &mut Registry::default()).unwrap();
+        let tenant = TenantName::default_tenant();
+        let open = |name: &str| usage.open(&tenant, &name.parse().unwrap(), Version::FIRST);
+        let first = open("f");
+        first.request(true);
+        let readings = books.read(&tenants.load(), now_ms());
+        // The disk is asked now; nobody waits for that.
+        assert_eq!(books.today(&tenant).requests, 0, "it is not booked yet");
+        let second = open("g");
+        first.request(true);
+        second.request(true);
+        books.set_gates(&tenants.load());
+        store.book_usage(now_ms() / 1000, &readings.new).unwrap();
+        books.are_booked(readings, &tenants.load());
+        assert_eq!(books.today(&tenant).requests, 1);
+        books.write(&store, &tenants).unwrap();
+        assert_eq!(requests(&store), [("f".to_owned(), 2), ("g".to_owned(), 1)]);
+        assert_eq!(books.today(&tenant).requests, 3);
     }
 
     #[test]

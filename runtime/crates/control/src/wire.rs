@@ -305,7 +305,7 @@ pub struct Readiness {
     pub ready: bool,
     /// What is missing, each with its fix. Empty when ready.
     pub missing: Vec<String>,
-    /// Functions that could not be loaded at the start; the others serve.
+    /// Functions that do not serve as they are stored, each with why; the others do. One of another tenant than `default` is `TENANT/NAME`.
     pub failed: Vec<String>,
     /// Functions that serve, while the component on the disk that their code was made of is damaged or missing: deploy the same bytes
     /// again. They are looked for after the start.

@@ -1,4 +1,5 @@
-//! The tenancy matrix: every endpoint of the admin API × every scope × the own tenant, another's and none.
+//! The tenancy matrix: every endpoint of the admin API × every scope of a key and of a token, and keys that are bound × the own
+//! tenant, another's and none.
 //!
 //! One table. A test fails when the OpenAPI document has an endpoint that is not in it.
 
@@ -14,6 +15,7 @@ mod host;
 use std::collections::BTreeSet;
 
 use host::Host;
+use host::tokens::token;
 use modelet_spec::Digest;
 
 /// An endpoint, a request to it, and what comes of that.
@@ -30,6 +32,18 @@ struct Row {
     own: (u16, &'static str),
     /// The same for the operator, where that differs.
     operator: Option<(u16, &'static str)>,
+    /// What a key that is bound to functions and models reaches of it.
+    bound: Reach,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Nothing.
+    Nothing,
+    /// What others reach, or of a listing what it is bound to.
+    Shown,
+    /// What it names, if the key is bound to that.
+    Named,
 }
 
 const fn row(
@@ -39,11 +53,13 @@ const fn row(
     body: &'static str,
     own: (u16, &'static str),
 ) -> Row {
-    Row { method: endpoint.0, path: endpoint.1, scope: Some(scope), uri, body, own, operator: None }
+    let (method, path) = endpoint;
+    Row { method, path, scope: Some(scope), uri, body, own, operator: None, bound: Reach::Nothing }
 }
 
 const fn open(path: &'static str, status: u16) -> Row {
-    Row { method: "GET", path, scope: None, uri: path, body: "", own: (status, ""), operator: None }
+    let own = (status, "");
+    Row { method: "GET", path, scope: None, uri: path, body: "", own, operator: None, bound: Reach::Shown }
 }
 
 /// Only the operator may; who administers a tenant is told so.
@@ -73,37 +89,44 @@ const TABLE: &[Row] = &[
     open("/readyz", 503),
     open("/metrics", 200),
     open("/openapi.json", 200),
-    row(("GET", "/v1/server"), "read", "/v1/server", "", (200, "")),
-    row(("POST", "/v1/blobs"), "deploy", "/v1/blobs?tenant={t}", "bytes", (201, "")),
-    row(("GET", "/v1/functions"), "read", "/v1/functions?tenant={t}", "", (200, "")),
-    row(("POST", "/v1/functions"), "deploy", "/v1/functions", DEPLOY, (422, "no-blob")),
-    row(("GET", "/v1/functions/{name}"), "read", "/v1/functions/f?tenant={t}", "", (404, "no-function")),
-    row(("GET", "/v1/functions/{name}/logs"), "read", "/v1/functions/f/logs?tenant={t}", "", (404, "no-function")),
+    row(("GET", "/v1/server"), "read", "/v1/server", "", (200, "")).bound(Reach::Shown),
+    row(("POST", "/v1/blobs"), "deploy", "/v1/blobs?tenant={t}", "bytes", (201, "")).bound(Reach::Shown),
+    row(("GET", "/v1/functions"), "read", "/v1/functions?tenant={t}", "", (200, "")).bound(Reach::Shown),
+    row(("POST", "/v1/functions"), "deploy", "/v1/functions", DEPLOY, (422, "no-blob")).bound(Reach::Named),
+    row(("GET", "/v1/functions/{name}"), "read", "/v1/functions/f?tenant={t}", "", (404, "no-function"))
+        .bound(Reach::Named),
+    row(("GET", "/v1/functions/{name}/logs"), "read", "/v1/functions/f/logs?tenant={t}", "", (404, "no-function"))
+        .bound(Reach::Named),
     row(
         ("PUT", "/v1/functions/{name}/scale"),
         "deploy",
         "/v1/functions/f/scale?tenant={t}",
         r#"{"min":0}"#,
         (404, "no-function"),
-    ),
-    row(("DELETE", FUNCTION), "deploy", "/v1/functions/f?tenant={t}", "", (404, "no-function")),
+    )
+    .bound(Reach::Named),
+    row(("DELETE", FUNCTION), "deploy", "/v1/functions/f?tenant={t}", "", (404, "no-function")).bound(Reach::Named),
     row(
         ("GET", "/v1/functions/{name}/versions"),
         "read",
         "/v1/functions/f/versions?tenant={t}",
         "",
         (404, "no-function"),
-    ),
+    )
+    .bound(Reach::Named),
     row(
         ("POST", "/v1/functions/{name}/rollback"),
         "deploy",
         "/v1/functions/f/rollback?tenant={t}",
         "{}",
         (404, "no-function"),
-    ),
-    row(("GET", TRAFFIC), "read", "/v1/functions/f/traffic?tenant={t}", "", (404, "no-function")),
-    row(("PUT", TRAFFIC), "deploy", "/v1/functions/f/traffic?tenant={t}", SHARED, (404, "no-function")),
-    row(("DELETE", TRAFFIC), "deploy", "/v1/functions/f/traffic?tenant={t}", "", (404, "no-function")),
+    )
+    .bound(Reach::Named),
+    row(("GET", TRAFFIC), "read", "/v1/functions/f/traffic?tenant={t}", "", (404, "no-function")).bound(Reach::Named),
+    row(("PUT", TRAFFIC), "deploy", "/v1/functions/f/traffic?tenant={t}", SHARED, (404, "no-function"))
+        .bound(Reach::Named),
+    row(("DELETE", TRAFFIC), "deploy", "/v1/functions/f/traffic?tenant={t}", "", (404, "no-function"))
+        .bound(Reach::Named),
     row(
         ("POST", "/v1/restore"),
         "deploy",
@@ -113,23 +136,27 @@ const TABLE: &[Row] = &[
     ),
     row(("GET", "/v1/export"), "admin", "/v1/export?tenant={t}", "", (200, "")),
     row(("POST", "/v1/import"), "admin", "/v1/import?tenant={t}", "", (422, "bad-archive")),
-    row(("GET", "/v1/models"), "read", "/v1/models?tenant={t}", "", (200, "")),
-    row(("GET", MODEL), "read", "/v1/models/m?tenant={t}", "", (404, "no-model")),
-    row(("PUT", MODEL), "deploy", "/v1/models/m?tenant={t}", "{}", (503, "unavailable")),
-    row(("DELETE", MODEL), "deploy", "/v1/models/m?tenant={t}", "", (404, "no-model")),
-    row(("PUT", LABEL), "deploy", "/v1/models/m/labels/l?tenant={t}", r#"{"version":"1"}"#, (404, "no-model")),
-    row(("DELETE", LABEL), "deploy", "/v1/models/m/labels/l?tenant={t}", "", (404, "no-model")),
-    row(("PUT", PIN), "deploy", "/v1/models/m/pin?tenant={t}", "", (503, "unavailable")),
-    row(("DELETE", PIN), "deploy", "/v1/models/m/pin?tenant={t}", "", (503, "unavailable")),
-    row(("POST", "/v1/models/{name}/unload"), "deploy", "/v1/models/m/unload?tenant={t}", "", (503, "unavailable")),
+    row(("GET", "/v1/models"), "read", "/v1/models?tenant={t}", "", (200, "")).bound(Reach::Shown),
+    row(("GET", MODEL), "read", "/v1/models/m?tenant={t}", "", (404, "no-model")).bound(Reach::Named),
+    row(("PUT", MODEL), "deploy", "/v1/models/m?tenant={t}", "{}", (503, "unavailable")).bound(Reach::Named),
+    row(("DELETE", MODEL), "deploy", "/v1/models/m?tenant={t}", "", (404, "no-model")).bound(Reach::Named),
+    row(("PUT", LABEL), "deploy", "/v1/models/m/labels/l?tenant={t}", r#"{"version":"1"}"#, (404, "no-model"))
+        .bound(Reach::Named),
+    row(("DELETE", LABEL), "deploy", "/v1/models/m/labels/l?tenant={t}", "", (404, "no-model")).bound(Reach::Named),
+    row(("PUT", PIN), "deploy", "/v1/models/m/pin?tenant={t}", "", (503, "unavailable")).bound(Reach::Named),
+    row(("DELETE", PIN), "deploy", "/v1/models/m/pin?tenant={t}", "", (503, "unavailable")).bound(Reach::Named),
+    row(("POST", "/v1/models/{name}/unload"), "deploy", "/v1/models/m/unload?tenant={t}", "", (503, "unavailable"))
+        .bound(Reach::Named),
     row(
         ("POST", "/v1/models/{name}/optimize"),
         "deploy",
         "/v1/models/m/optimize?tenant={t}",
         r#"{"precision":"int8"}"#,
         (503, "unavailable"),
-    ),
-    row(("GET", "/v1/models/{name}/grants"), "read", "/v1/models/m/grants?tenant={t}", "", (404, "no-model")),
+    )
+    .bound(Reach::Named),
+    row(("GET", "/v1/models/{name}/grants"), "read", "/v1/models/m/grants?tenant={t}", "", (404, "no-model"))
+        .bound(Reach::Named),
     row(("PUT", GRANT), "admin", "/v1/models/m/grants/delta?tenant={t}", "{}", (404, "no-model")),
     row(("DELETE", GRANT), "admin", "/v1/models/m/grants/delta?tenant={t}", "", (404, "no-model")),
     row(("GET", "/v1/keys"), "admin", "/v1/keys?tenant={t}", "", (200, "")),
@@ -159,8 +186,36 @@ const TABLE: &[Row] = &[
 ];
 
 impl Row {
+    const fn bound(self, bound: Reach) -> Self {
+        Self { bound, ..self }
+    }
+
+    /// Whether a key reaches it that has all scopes it can have and is bound, to what the request names or to something else.
+    fn is_reached(&self, is_named: bool) -> bool {
+        self.scope != Some("admin") && (self.bound == Reach::Shown || self.bound == Reach::Named && is_named)
+    }
+
+    /// What such a key is told of what it does not reach.
+    fn out_of_reach(&self) -> (u16, &'static str) {
+        match self.bound {
+            Reach::Named if self.scope == Some("admin") || self.path == "/v1/functions" => (403, "forbidden"),
+            Reach::Named if self.path.starts_with(FUNCTION) => (404, "no-function"),
+            Reach::Named => (404, "no-model"),
+            Reach::Nothing | Reach::Shown => (403, "forbidden"),
+        }
+    }
+
     fn names_tenant(&self) -> bool {
         self.uri.contains("{t}") || self.body.contains("{t}")
+    }
+
+    /// Another tenant, and one that does not exist, are the same to who has this key.
+    async fn has_no_other_tenant(&self, host: &Host, key: Option<&str>, what: &str) {
+        if self.names_tenant() {
+            let (other, none) = (self.send(host, key, "beta").await, self.send(host, key, "ghost").await);
+            assert_eq!((other.0, other.1.as_str()), (404, "no-tenant"), "{what}: {}", other.2);
+            assert_eq!(other, none, "{what}: the same answer, and the store is asked the same");
+        }
     }
 
     /// Sends the request, with a tenant in its place; the status, the code, the body, and how often the store was asked.
@@ -181,13 +236,14 @@ const SCOPES: [&str; 4] = ["admin", "deploy", "invoke", "read"];
 async fn every_endpoint_for_every_scope_and_every_tenant() {
     let host = Host::start();
     host.control.load().await.unwrap();
-    for tenant in ["acme", "beta", "gamma", "delta"] {
+    for tenant in ["acme", "beta", "gamma", "delta", "zeta"] {
         let body = format!(r#"{{"name":"{tenant}","paths":["/{tenant}"]}}"#);
         assert_eq!(host.ask("POST", "/v1/tenants", body).await.0.as_u16(), 201);
     }
-    let mut keys = Vec::new();
+    let mut callers = Vec::new();
     for scope in SCOPES {
-        keys.push((scope, host.make_key("acme", &[scope]).await));
+        callers.push((scope, "key", host.make_key("acme", &[scope]).await));
+        callers.push((scope, "token", token("acme", scope)));
     }
     host.settled().await;
     for row in TABLE {
@@ -198,33 +254,58 @@ async fn every_endpoint_for_every_scope_and_every_tenant() {
             continue;
         };
         assert_eq!((status, code.as_str()), (401, "unauthorized"), "{what}");
-        for (scope, key) in &keys {
-            let own = row.send(&host, Some(key), "acme").await;
+        for (scope, kind, secret) in &callers {
+            let (what, key) = (format!("{what} {kind} {scope}"), Some(secret.as_str()));
+            let own = row.send(&host, key, "acme").await;
             if *scope != needed && *scope != "admin" {
-                assert_eq!((own.0, own.1.as_str()), (403, "forbidden"), "{what} {scope}");
-                let other = row.send(&host, Some(key), "beta").await;
-                assert_eq!(other, own, "{what} {scope}: nothing was looked at");
+                assert_eq!((own.0, own.1.as_str()), (403, "forbidden"), "{what}");
+                let other = row.send(&host, key, "beta").await;
+                assert_eq!(other, own, "{what}: nothing was looked at");
                 continue;
             }
-            assert_eq!((own.0, own.1.as_str()), row.own, "{what} {scope}: {}", own.2);
-            if row.names_tenant() {
-                let (other, none) =
-                    (row.send(&host, Some(key), "beta").await, row.send(&host, Some(key), "ghost").await);
-                assert_eq!((other.0, other.1.as_str()), (404, "no-tenant"), "{what} {scope}: {}", other.2);
-                assert_eq!(other, none, "{what} {scope}: the same answer, and the store is asked the same");
-            }
+            assert_eq!((own.0, own.1.as_str()), row.own, "{what}: {}", own.2);
+            row.has_no_other_tenant(&host, key, &what).await;
         }
     }
-    for row in TABLE.iter().filter(|row| row.scope.is_some()) {
-        let what = format!("operator: {} {}", row.method, row.path);
-        let none = row.send(&host, Some(&host.key), "ghost").await;
-        if row.names_tenant() {
-            assert_eq!((none.0, none.1.as_str()), (404, "no-tenant"), "{what}");
+    for (operator, theirs) in [(host.key.clone(), "gamma"), (token("default", "admin"), "zeta")] {
+        for row in TABLE.iter().filter(|row| row.scope.is_some()) {
+            let what = format!("operator: {} {}", row.method, row.path);
+            let none = row.send(&host, Some(&operator), "ghost").await;
+            if row.names_tenant() {
+                assert_eq!((none.0, none.1.as_str()), (404, "no-tenant"), "{what}");
+            }
+            let theirs = row.send(&host, Some(&operator), theirs).await;
+            let is_new = row.operator == Some((201, "")) && !row.names_tenant();
+            let expected = if is_new { (409, "tenant-exists") } else { row.operator.unwrap_or(row.own) };
+            assert_eq!((theirs.0, theirs.1.as_str()), expected, "{what}: {}", theirs.2);
         }
-        let theirs = row.send(&host, Some(&host.key), "gamma").await;
-        let is_new = row.operator == Some((201, "")) && !row.names_tenant();
-        let expected = if is_new { (409, "tenant-exists") } else { row.operator.unwrap_or(row.own) };
-        assert_eq!((theirs.0, theirs.1.as_str()), expected, "{what}: {}", theirs.2);
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_for_keys_that_are_bound() {
+    let host = Host::start();
+    host.control.load().await.unwrap();
+    for tenant in ["acme", "beta", "delta"] {
+        assert_eq!(host.ask("POST", "/v1/tenants", format!(r#"{{"name":"{tenant}"}}"#)).await.0.as_u16(), 201);
+    }
+    let scopes = ["deploy", "invoke", "read"];
+    let named = host.make_bound_key("acme", &scopes, &["f"], &["m"]).await;
+    let others = host.make_bound_key("acme", &scopes, &["g"], &["n"]).await;
+    host.settled().await;
+    for row in TABLE.iter().filter(|row| row.scope.is_some()) {
+        for (is_named, key) in [(true, &named), (false, &others)] {
+            let what = format!("{} {}, bound to it: {is_named}", row.method, row.path);
+            let own = row.send(&host, Some(key), "acme").await;
+            if row.is_reached(is_named) {
+                assert_eq!((own.0, own.1.as_str()), row.own, "{what}: {}", own.2);
+                row.has_no_other_tenant(&host, Some(key), &what).await;
+                continue;
+            }
+            assert_eq!((own.0, own.1.as_str()), row.out_of_reach(), "{what}: {}", own.2);
+            let (other, none) = (row.send(&host, Some(key), "beta").await, row.send(&host, Some(key), "ghost").await);
+            assert_eq!(other, none, "{what}: another tenant is as one that does not exist");
+        }
     }
 }
 
@@ -249,6 +330,20 @@ async fn a_claim_is_compared_with_functions_that_could_not_be_loaded_too() {
         host.refused("PATCH", "/v1/tenants/acme/claims", r#"{"remove_paths":["/free"]}"#).await;
     assert_eq!((status, code.as_str()), (409, "claim-in-use"), "{detail}");
     assert!(detail.contains("the functions own"), "{detail}");
+}
+
+#[tokio::test]
+async fn who_is_given_nothing_is_compared_with_nothing() {
+    let host = Host::start();
+    host.control.load().await.unwrap();
+    host.settled().await;
+    let mut asked = Vec::new();
+    for body in [r#"{"name":"acme","paths":["/acme"]}"#, r#"{"name":"beta"}"#] {
+        let before = host.store.accesses();
+        assert_eq!(host.ask("POST", "/v1/tenants", body).await.0.as_u16(), 201);
+        asked.push(host.store.accesses() - before);
+    }
+    assert!(asked[1] < asked[0], "all that is live is read for claims alone: {asked:?}");
 }
 
 #[tokio::test]

@@ -34,18 +34,20 @@ pub(super) async fn healthz() -> &'static str {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness))
 )]
 pub(super) async fn readyz(State(api): State<Api>, caller: Option<Extension<Caller>>) -> Response {
-    let state = api.control.state.load();
     let mut missing = Vec::new();
-    if !state.loaded {
+    if api.control.loaded().is_err() {
         missing.push("the functions are still being loaded: wait".to_owned());
     }
     if let Inference::Missing(why) = &api.control.inference {
         missing.push(why.clone());
     }
-    let (ready, failed, damaged) = (missing.is_empty(), api.control.failed(), api.control.damaged.told());
     let is_told = api.control.config.admin_is_loopback || caller.is_some_and(|caller| caller.is_of_default());
+    let ready = missing.is_empty();
     respond::readiness(match is_told {
-        true => Readiness { ready, missing, failed, damaged },
+        true => {
+            let (failed, damaged) = (api.control.failed.told(), api.control.damaged.told(&api.control.catalog.load()));
+            Readiness { ready, missing, failed, damaged }
+        }
         false => Readiness { ready, missing: Vec::new(), failed: Vec::new(), damaged: Vec::new() },
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use modelet_catalog::{Entry, Route};
 use modelet_engine::ports::{Code, Settings};
 use modelet_engine::{Function, FunctionSpec};
-use modelet_spec::manifest::{Instances, Manifest, Reuse};
+use modelet_spec::manifest::{Instances, Manifest, Reuse, RouteSpec};
 use modelet_spec::outbound::OutboundRules;
 use modelet_spec::{Auth, Digest, EffectiveLimits, Flow, FunctionName, TenantName, Version};
 use modelet_store::{CompiledRecord, NewFunctionVersion, NewModelBinding, NewModelVersion};
@@ -20,7 +20,7 @@ use crate::guest_log::GuestLog;
 use crate::lineup::{Fresh, Plan, traffic_json};
 use crate::models::FunctionModels;
 use crate::pinned::Pinned;
-use crate::{secrets, switch, views, wire};
+use crate::{push, secrets, switch, views, wire};
 
 /// A function that may become a version.
 #[derive(Clone)]
@@ -156,7 +156,7 @@ impl Draft {
 pub(crate) fn routes(control: &Control, tenant: &TenantName, manifest: &Manifest) -> Vec<Route> {
     let is_default = *tenant == TenantName::default_tenant();
     let unsaid = if is_default && control.config.data_is_loopback { Auth::None } else { Auth::Key };
-    let route = |spec: &modelet_spec::manifest::RouteSpec| Route {
+    let route = |spec: &RouteSpec| Route {
         host: spec.host.clone(),
         path: spec.path.clone(),
         methods: spec.methods.clone(),
@@ -214,8 +214,9 @@ pub(super) async fn publish(
         }
         control.catalog.store(Arc::new(next));
         drop(both);
+        control.failed.forget(&draft.tenant, &draft.manifest.name);
         // Its bytes came with the deploy, so they are whole on the disk.
-        control.damaged.mended(&draft.component);
+        control.damaged.mended(&control.store, &draft.tenant, &draft.component);
         let min = switch::kept(&control, &entry)?;
         Ok(Published { serving: entry, version: expected, shown, min })
     })
@@ -260,8 +261,6 @@ pub(crate) struct Shown {
 }
 
 fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVersion, ControlError> {
-    let manifest = serde_json::to_string(&draft.manifest);
-    let manifest_json = manifest.map_err(|e| ControlError::Internal(format!("a manifest as JSON: {e}")))?;
     let binding = |(alias, pinned): (&String, &Pinned)| NewModelBinding {
         alias: alias.clone(),
         owner: pinned.owner.clone(),
@@ -274,7 +273,7 @@ fn stored_form(draft: &Draft, compiled: &CompiledRecord) -> Result<NewFunctionVe
         name: draft.manifest.name.clone(),
         component: draft.component,
         compiled: compiled.clone(),
-        manifest_json,
+        manifest_json: push::json(&draft.manifest, "a manifest")?,
         models: draft.bound.iter().map(binding).collect(),
         not_reused: draft.not_reused.clone(),
     })

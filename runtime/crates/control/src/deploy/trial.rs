@@ -6,7 +6,7 @@
 //! guest finds no key-value store, and what it sends goes nowhere. What it writes is the version's, once there is one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -17,6 +17,7 @@ use modelet_spec::{InvocationId, Version};
 use modelet_store::CompiledRecord;
 
 use super::{Draft, LINK_MAX};
+use crate::clock::now_ms;
 use crate::code::NewCode;
 use crate::control::Control;
 use crate::error::ControlError;
@@ -151,11 +152,10 @@ pub(super) async fn call(function: &Arc<Function>, request: http::Request<Reques
 
 /// An id like those of requests.
 pub(super) fn id() -> InvocationId {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut random = [0; 16];
     // Without random bits it is an id all the same; it grants nothing.
     let _ = getrandom::fill(&mut random);
-    InvocationId::from_parts(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX), u128::from_ne_bytes(random))
+    InvocationId::from_parts(now_ms(), u128::from_ne_bytes(random))
 }
 
 /// The request of a case, or `GET /`; `None` if the case's is no proper one. `file`: the bytes of its file.

@@ -10,8 +10,9 @@ use modelet_engine::Warmth;
 use modelet_spec::{FunctionName, SecretName, TenantName};
 
 use super::users;
-use crate::control::{Control, Failed, FunctionEntry, blocking};
+use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
+use crate::failed::{Failed, Failure};
 use crate::{scale, switch};
 
 /// How long the new ones are waited for, all together. One that takes longer comes into memory when it is called.
@@ -34,6 +35,9 @@ pub(super) async fn refresh(
 ) -> Result<(Vec<FunctionName>, Vec<String>), ControlError> {
     let (this, tenant, secret) = (Arc::clone(control), tenant.clone(), secret.clone());
     let (made, failed) = blocking(move || make(&this, &tenant, &secret)).await?;
+    // Those that could not be made are as they were.
+    let not_shared_out: Vec<Failed> =
+        failed.iter().filter(|failed| matches!(failed.failure, Failure::NotSharedOut(_))).cloned().collect();
     let until = Instant::now() + WAKE_MAX;
     for Made { entry, before, .. } in &made {
         let was = |version| before.as_ref().and_then(|before| before.at(version)).map(|before| before.handle.warmth());
@@ -50,6 +54,8 @@ pub(super) async fn refresh(
             builder.add(Arc::clone(entry))?;
         }
         this.catalog.store(Arc::new(builder.build()));
+        entries.iter().for_each(|entry| this.failed.forget(&entry.tenant, &entry.function));
+        this.failed.found(not_shared_out);
         Ok(())
     })
     .await?;
@@ -60,10 +66,10 @@ pub(super) async fn refresh(
         }
         scale::keep(&entry, min).await;
     }
-    Ok((functions, failed))
+    Ok((functions, failed.iter().map(ToString::to_string).collect()))
 }
 
-fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(Vec<Made>, Vec<String>), ControlError> {
+fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(Vec<Made>, Vec<Failed>), ControlError> {
     let (mut made, mut failed, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     let said = control.store.scales()?.into_iter().filter(|(owner, ..)| owner == tenant);
     let said: HashMap<FunctionName, u32> = said.map(|(_, name, min)| (name, min)).collect();
@@ -79,9 +85,10 @@ fn make(control: &Control, tenant: &TenantName, secret: &SecretName) -> Result<(
             }
             Err(error) => {
                 tracing::error!(%tenant, function = %name, %error, "a function could not be made anew with another secret");
-                failed.push(Failed { tenant: tenant.clone(), function: name.clone(), why: error.to_string() });
+                let failure = Failure::NotMade(error.to_string());
+                failed.push(Failed { tenant: tenant.clone(), function: name.clone(), failure });
             }
         }
     }
-    Ok((made, failed.iter().map(Failed::told).collect()))
+    Ok((made, failed))
 }

@@ -7,21 +7,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use modelet_catalog::{CatalogBuilder, Claimed, Route, is_reserved};
-use modelet_spec::manifest::{Manifest, RouteSpec};
-use modelet_spec::{Auth, Claims, FunctionName, PathPattern, TenantName};
+use modelet_spec::manifest::Manifest;
+use modelet_spec::{Claims, FunctionName, PathPattern, TenantName};
 use modelet_store::Tenant;
 
-use super::Book;
+use super::claims_changed;
 use crate::acting::Acting;
 use crate::control::{Control, blocking};
+use crate::deploy::routes;
 use crate::error::ControlError;
-use crate::switch;
 
 /// A live function of the store: whose, its name, and where it answers.
 struct Live {
     tenant: TenantName,
     name: FunctionName,
-    routes: Vec<RouteSpec>,
+    routes: Vec<Route>,
 }
 
 /// Gives a tenant further claims and takes others back.
@@ -41,16 +41,20 @@ pub(crate) async fn change(
     let control = control.clone();
     blocking(move || {
         let claims = changed(control.tenant(&name)?.claims, &add, &remove)?;
-        let live = live(&control)?;
-        check(&control, &add, &live, Some(&name))?;
-        check_needed(&name, &claims, &live)?;
+        check(&control, &add, Some(&name))?;
+        if !is_nothing(&remove) {
+            check_needed(&control, &name, &claims)?;
+        }
         control.changes().set_claims(&name, &claims)?;
         tracing::info!(tenant = %name, %claims, "changed what a tenant may claim");
-        control.tenants.store(Arc::new(Book::read(&control.store)?));
-        control.catalog.store(Arc::new(switch::those(&control, |_| true)?.build()));
+        claims_changed(&control)?;
         control.tenant(&name)
     })
     .await
+}
+
+fn is_nothing(claims: &Claims) -> bool {
+    *claims == Claims::default()
 }
 
 fn changed(mut claims: Claims, add: &Claims, remove: &Claims) -> Result<Claims, ControlError> {
@@ -71,11 +75,14 @@ fn changed(mut claims: Claims, add: &Claims, remove: &Claims) -> Result<Claims, 
 
 /// Refuses claims that a new tenant cannot have. Blocks.
 pub(super) fn check_new(control: &Control, claims: &Claims) -> Result<(), ControlError> {
-    check(control, claims, &live(control)?, None)
+    check(control, claims, None)
 }
 
 /// Refuses claims that overlap another tenant's than `own`, what a function of another has, or the protocols' paths.
-fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantName>) -> Result<(), ControlError> {
+fn check(control: &Control, claims: &Claims, own: Option<&TenantName>) -> Result<(), ControlError> {
+    if is_nothing(claims) {
+        return Ok(());
+    }
     if let Some(reserved) = claims.paths.iter().find(|path| is_reserved(path.as_str())) {
         return Err(ControlError::Claim { claim: reserved.to_string(), why: "it is reserved for the model protocols" });
     }
@@ -88,6 +95,7 @@ fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantN
         Some(host) => claims.hosts.get(host).map(ToString::to_string),
         None => claims.paths.iter().find(|prefix| prefix.covers(path)).map(ToString::to_string),
     };
+    let live = live(control, None)?;
     let mut routes = live.iter().filter(|function| Some(&function.tenant) != own).flat_map(|function| &function.routes);
     match routes.find_map(|route| taken(route.host.as_deref(), &route.path)) {
         Some(claim) => Err(ControlError::Claim { claim, why: "a function answers there already" }),
@@ -96,25 +104,25 @@ fn check(control: &Control, claims: &Claims, live: &[Live], own: Option<&TenantN
 }
 
 /// Refuses to leave a tenant without what its functions need.
-fn check_needed(name: &TenantName, claims: &Claims, live: &[Live]) -> Result<(), ControlError> {
+fn check_needed(control: &Control, name: &TenantName, claims: &Claims) -> Result<(), ControlError> {
     let claimed = Claimed::of([(name.clone(), claims.clone())]);
     let rules = CatalogBuilder::<()>::new().claimed(Arc::new(claimed));
-    let may = |route: &RouteSpec| {
-        let RouteSpec { host, path, methods, .. } = route.clone();
-        rules.check(name, &Route { host, path, methods, auth: Auth::Key }).is_ok()
-    };
-    let own = live.iter().filter(|function| function.tenant == *name);
-    let need = own.filter(|function| !function.routes.iter().all(may)).map(|function| function.name.clone());
+    let may = |route: &Route| rules.check(name, route).is_ok();
+    let own = live(control, Some(name))?.into_iter();
+    let need = own.filter(|function| !function.routes.iter().all(may)).map(|function| function.name);
     let functions: BTreeSet<FunctionName> = need.collect();
     if functions.is_empty() { Ok(()) } else { Err(ControlError::ClaimInUse(functions.into_iter().collect())) }
 }
 
-/// What is live of all tenants, as the store has it.
-fn live(control: &Control) -> Result<Vec<Live>, ControlError> {
+/// What is live of a tenant, or of all, as the store has it.
+fn live(control: &Control, tenant: Option<&TenantName>) -> Result<Vec<Live>, ControlError> {
     let mut live = Vec::new();
-    for version in control.store.functions(None)? {
+    for version in control.store.functions(tenant)? {
         match serde_json::from_str::<Manifest>(&version.manifest_json) {
-            Ok(manifest) => live.push(Live { tenant: version.tenant, name: version.name, routes: manifest.route }),
+            Ok(manifest) => {
+                let routes = routes(control, &version.tenant, &manifest);
+                live.push(Live { tenant: version.tenant, name: version.name, routes });
+            }
             // Where it answered is not known any more: it has to be deployed again, and is checked then.
             Err(error) => tracing::warn!(
                 tenant = %version.tenant, function = %version.name, %error, "a stored manifest cannot be read: its routes hold no claim"

@@ -63,6 +63,7 @@ async fn finish(control: &Acting, name: TenantName, force: bool) -> Result<Tenan
         let removal = control.models.grants.change(&control.changes(), |_| control.change_keys(remove))?;
         control.tenants.store(Arc::new(Book::read(&control.store)?));
         control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name)?.build()));
+        control.failed.forget_tenant(&name);
         control.models.forget(&removal.models);
         control.logs.forget_tenant(&name);
         Ok(removal)

@@ -8,6 +8,8 @@
     reason = "each test file uses a part of it; a panic is how a test fails"
 )]
 
+pub(crate) mod tokens;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,7 +115,7 @@ impl Host {
         };
         let config = ControlConfig {
             data_dir: data_dir.clone(),
-            jwt: Vec::new(),
+            jwt: vec![tokens::issuer(data_dir.parent().unwrap())],
             secret_key_file: data_dir.join("secret.key"),
             data_url: "http://127.0.0.1:1".to_owned(),
             data_is_loopback: true,
@@ -191,7 +193,19 @@ impl Host {
 
     /// Makes a key of a tenant; its secret.
     pub(crate) async fn make_key(&self, tenant: &str, scopes: &[&str]) -> String {
-        let body = serde_json::json!({ "tenant": tenant, "scopes": scopes }).to_string();
+        self.make_bound_key(tenant, scopes, &[], &[]).await
+    }
+
+    /// The same of a key that is bound to functions and models, if any are named.
+    pub(crate) async fn make_bound_key(
+        &self,
+        tenant: &str,
+        scopes: &[&str],
+        functions: &[&str],
+        models: &[&str],
+    ) -> String {
+        let body = serde_json::json!({ "tenant": tenant, "scopes": scopes, "functions": functions, "models": models });
+        let body = body.to_string();
         let (status, text) = self.ask("POST", "/v1/keys", body).await;
         assert_eq!(status, StatusCode::CREATED, "{text}");
         let made: serde_json::Value = serde_json::from_str(&text).unwrap();
