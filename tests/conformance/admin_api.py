@@ -47,6 +47,9 @@ def before_call(context, case, kwargs):
     turn = TURNS.next((case.operation.method, path), 2 * UNTOUCHED)
     if turn % UNTOUCHED == 0:
         return
+    for condition in ("If-Match", "If-None-Match", "Idempotency-Key"):
+        # What is made up holds for nothing, or comes twice: each would be refused for that, and no more be seen of the operation.
+        (case.headers or {}).pop(condition, None)
     whose = OWN if turn < UNTOUCHED else OTHER
     if whose is OWN and case.operation.method.upper() == "DELETE":
         # What goes is asked for no more: the next operations want it.

@@ -23,6 +23,7 @@ mod cli;
 mod compiling;
 mod completions;
 mod computing;
+mod conditions;
 mod conformance;
 mod contained;
 mod deploy;

@@ -1,5 +1,6 @@
 //! The admin API's client: blocking, one request at a time, every failure a line for a person.
 
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -10,13 +11,14 @@ use modelet_control::wire::{Blob, Problem};
 use modelet_spec::TenantName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::Response;
+use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::WithBody;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
 use super::ServerArgs;
+use super::change::Held;
 use super::find::{Found, Trust};
 use super::output::Progress;
 use crate::certificates;
@@ -31,18 +33,32 @@ pub(crate) struct Client {
     agent: Agent,
     found: Found,
     tenant: Option<TenantName>,
+    /// The thing that it changes, where others must not have changed it.
+    held: Option<Held>,
 }
 
 impl Client {
     /// A client of the server that the flags mean.
     pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
         let found = Found::of(args)?;
-        Ok(Self { agent: agent(&found.trust)?, found, tenant: args.tenant.clone() })
+        Ok(Self { agent: agent(&found.trust)?, found, tenant: args.tenant.clone(), held: None })
     }
 
     /// The same, sending what belongs to another tenant.
     pub(crate) fn speaking_for(&self, tenant: &TenantName) -> Self {
-        Self { agent: self.agent.clone(), found: self.found.clone(), tenant: Some(tenant.clone()) }
+        let (agent, found, held) = (self.agent.clone(), self.found.clone(), self.held.clone());
+        Self { agent, found, tenant: Some(tenant.clone()), held }
+    }
+
+    /// The same, changing a thing only as it was read.
+    pub(crate) fn holding(&self, held: &Held) -> Self {
+        let (agent, found, tenant) = (self.agent.clone(), self.found.clone(), self.tenant.clone());
+        Self { agent, found, tenant, held: Some(held.clone()) }
+    }
+
+    /// The thing that it changes.
+    pub(super) fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
     }
 
     /// Whose certificates are believed.
@@ -71,54 +87,51 @@ impl Client {
 
     /// Sends JSON.
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        let request = self.agent.post(self.url(path));
-        self.answer(self.signed(request).send_json(body))
+        self.change(|change| Ok(change.signed(self.agent.post(self.url(path))).send_json(body)))
     }
 
     /// Asks for something that needs no body, by POST.
     pub(crate) fn post_nothing<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.answer(self.signed(self.agent.post(self.url(path))).send_empty())
+        self.change(|change| Ok(change.signed(self.agent.post(self.url(path))).send_empty()))
     }
 
     /// Asks for something that needs no body, by PUT.
     pub(crate) fn put<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.answer(self.signed(self.agent.put(self.url(path))).send_empty())
+        self.change(|change| Ok(change.signed(self.agent.put(self.url(path))).send_empty()))
     }
 
     /// Sends JSON to a resource.
     pub(crate) fn put_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.answer(self.signed(self.agent.put(self.url(path))).send_json(body))
+        self.change(|change| Ok(change.signed(self.agent.put(self.url(path))).send_json(body)))
     }
 
     /// Changes a part of a resource.
     pub(crate) fn patch_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.answer(self.signed(self.agent.patch(self.url(path))).send_json(body))
+        self.change(|change| Ok(change.signed(self.agent.patch(self.url(path))).send_json(body)))
     }
 
     /// Takes something away.
     pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.answer(self.signed(self.agent.delete(self.url(path))).call())
+        self.change(|change| Ok(change.signed(self.agent.delete(self.url(path))).call()))
     }
 
     /// Sends a file as a new blob.
     pub(crate) fn push_blob(&self, file: &Path) -> anyhow::Result<Blob> {
-        self.post_file(&query("/v1/blobs", &[("tenant", self.tenant.as_ref().map(ToString::to_string))]), file)
+        let path = query("/v1/blobs", &[("tenant", self.tenant.as_ref().map(ToString::to_string))]);
+        self.change_nothing_held(|change| send_file(change.signed(self.agent.post(self.url(&path))), file))
     }
 
     /// Sends a file to `path`.
     pub(crate) fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
-        self.send_file(self.agent.put(self.url(path)), file)
+        self.change(|change| send_file(change.signed(self.agent.put(self.url(path))), file))
     }
 
     /// Sends bytes to `path`.
     pub(crate) fn put_bytes<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> anyhow::Result<T> {
-        let request = self.signed(self.agent.put(self.url(path)));
-        self.answer(request.header("content-type", "application/octet-stream").send(bytes))
-    }
-
-    /// Sends a file to `path`, by POST.
-    pub(crate) fn post_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
-        self.send_file(self.agent.post(self.url(path)), file)
+        self.change(|change| {
+            let request = change.signed(self.agent.put(self.url(path)));
+            Ok(request.header("content-type", "application/octet-stream").send(bytes))
+        })
     }
 
     /// Sends an archive to `path`, by POST, perhaps with the passphrase of what is in it.
@@ -128,12 +141,8 @@ impl Client {
         file: &Path,
         passphrase: Option<&[u8]>,
     ) -> anyhow::Result<T> {
-        self.send_file(with_passphrase(self.agent.post(self.url(path)), passphrase), file)
-    }
-
-    fn send_file<T: DeserializeOwned>(&self, request: RequestBuilder<WithBody>, file: &Path) -> anyhow::Result<T> {
-        let (reader, bytes) = open(file)?;
-        self.answer(announced(self.signed(request), bytes).send(SendBody::from_owned_reader(reader)))
+        let request = || with_passphrase(self.agent.post(self.url(path)), passphrase);
+        self.change(|change| send_file(change.signed(request()), file))
     }
 
     /// Reads a resource of any length, in pieces, perhaps under a passphrase.
@@ -150,7 +159,7 @@ impl Client {
         format!("{}{path}", self.found.admin_url)
     }
 
-    fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+    pub(super) fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         match &self.found.key {
             Some(key) => request.header("authorization", format!("Bearer {key}")),
             None => request,
@@ -163,7 +172,7 @@ impl Client {
         self.answered(self.signed(request).call())
     }
 
-    fn answer<T: DeserializeOwned>(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<T> {
+    pub(super) fn answer<T: DeserializeOwned>(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<T> {
         serde_json::from_str(&self.answered(result)?)
             .with_context(|| format!("{} does not answer like a Modelet server of this version", self.found.admin_url))
     }
@@ -175,8 +184,13 @@ impl Client {
         if status.is_success() {
             return Ok(text);
         }
-        Err(refused(&text)
-            .unwrap_or_else(|| anyhow!("{} answered {status}: is it a Modelet server?", self.found.admin_url)))
+        Err(self.refusal(status, &text))
+    }
+
+    /// What an answer says that is none of those that were hoped for.
+    pub(super) fn refusal(&self, status: StatusCode, text: &str) -> anyhow::Error {
+        let none = || anyhow!("{} answered {status}: is it a Modelet server?", self.found.admin_url);
+        refused(text).unwrap_or_else(none)
     }
 }
 
@@ -191,6 +205,12 @@ pub(crate) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String
 /// an answer, and not a connection that breaks while a gigabyte is being sent.
 fn announced<B>(request: RequestBuilder<B>, bytes: String) -> RequestBuilder<B> {
     request.header("content-length", bytes).header("expect", "100-continue")
+}
+
+/// Sends a file.
+fn send_file(request: RequestBuilder<WithBody>, file: &Path) -> anyhow::Result<Result<Response<Body>, ureq::Error>> {
+    let (reader, bytes) = open(file)?;
+    Ok(announced(request, bytes).send(SendBody::from_owned_reader(reader)))
 }
 
 /// In base64: any text fits a header then.
@@ -225,11 +245,27 @@ fn tls(trust: &Trust) -> anyhow::Result<TlsConfig> {
     })
 }
 
-/// A problem's text as an error.
+/// A problem as an error.
 pub(crate) fn refused(body: &str) -> Option<anyhow::Error> {
     let problem: Problem = serde_json::from_str(body).ok()?;
-    Some(anyhow!("{} ({})", problem.detail, problem.code))
+    Some(Refused { detail: problem.detail, code: problem.code }.into())
 }
+
+/// What a server refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    detail: String,
+    /// Why, for a program.
+    pub(crate) code: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.detail, self.code)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// A transport's failure as an error.
 pub(crate) fn unreachable(url: &str, error: &ureq::Error) -> anyhow::Error {
@@ -243,7 +279,8 @@ pub(crate) fn unreachable(url: &str, error: &ureq::Error) -> anyhow::Error {
     }
 }
 
-fn read(mut response: Response<Body>) -> anyhow::Result<String> {
+/// An answer's text.
+pub(super) fn read(mut response: Response<Body>) -> anyhow::Result<String> {
     response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().context("the server's answer broke off")
 }
 

@@ -5,6 +5,7 @@ mod archive;
 mod audit;
 mod build;
 mod bundle;
+mod change;
 mod check;
 mod child;
 mod client;

@@ -1,6 +1,6 @@
 //! Listings that the server gives in pages, whole again.
 
-use modelet_control::wire::{FunctionVersions, Functions, Grants, Keys, Models, Secrets, Tenants};
+use modelet_control::wire::{FunctionVersions, Functions, Grants, Keys, ModelVersions, Models, Secrets, Tenants};
 use serde::de::DeserializeOwned;
 
 use super::client::Client;
@@ -37,6 +37,7 @@ paged!(
     FunctionVersions: versions,
     Grants: grants,
     Keys: keys,
+    ModelVersions: versions,
     Models: models,
     Secrets: secrets,
     Tenants: tenants

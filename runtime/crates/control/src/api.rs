@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod bound;
 mod caller;
+pub(crate) mod conditions;
 mod described;
 mod drain;
 mod extract;
@@ -14,6 +15,7 @@ mod keys;
 mod logs;
 mod memory;
 mod models;
+pub(crate) mod once;
 mod optimise;
 mod passphrase;
 pub(crate) mod respond;
@@ -41,6 +43,7 @@ use crate::clock::now_ms;
 use crate::control::Control;
 use crate::error::ControlError;
 use caller::Caller;
+use conditions::Asked;
 use respond::Code;
 
 /// A body of JSON: a manifest with its cases is far below this.
@@ -127,9 +130,9 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(grants::grant, grants::revoke))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::rotate))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::show, keys::revoke))
         .routes(routes!(secrets::list))
-        .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(secrets::show, secrets::set, secrets::remove))
         .routes(routes!(secrets::rekey))
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::remove))
@@ -174,8 +177,12 @@ async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Resp
         Ok(caller) if door == Door::Operator && !caller.is_of_default() => ControlError::NotOfDefault.into_response(),
         Err(_) if door == Door::Ajar => next.run(request).await,
         Ok(caller) => {
+            let (asked, reads) = (Arc::clone(caller.asked()), reads(request.method()));
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            match asked.once.clone() {
+                Some(once) => once::run(api.clone(), asked, once, request, next).await,
+                None => asked.answer(reads, next.run(request).await),
+            }
         }
         Err(refused) => refused.into_response(),
     };
@@ -196,19 +203,24 @@ fn authorise(api: &Api, request: &Request) -> Result<Caller, ControlError> {
         return Err(ControlError::Forbidden { scope });
     }
     bound::check(&key, method, path)?;
-    Ok(Caller::of(key, request.extensions().get().copied()))
+    let asked = Arc::new(Asked::read(request.headers(), reads(method), &key)?);
+    Ok(Caller::of(key, request.extensions().get().copied(), asked))
 }
 
 /// The scope that a request needs.
 fn needed(method: &Method, path: &str) -> Scope {
-    let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
         "/v1/export" | "/v1/import" => Scope::Admin,
         _ if ["/v1/keys", "/v1/secret-key", "/v1/audit"].iter().any(|of| path.starts_with(of)) => Scope::Admin,
-        _ if reads => Scope::Read,
+        _ if reads(method) => Scope::Read,
         _ if path.starts_with("/v1/tenants") || is_grant(path) => Scope::Admin,
         _ => Scope::Deploy,
     }
+}
+
+/// Whether a method changes nothing.
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Whose model others may use is for who administers the tenant.

@@ -13,6 +13,8 @@ use modelet_store::{Actor, FunctionVersion, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::api::once::UnderWay;
+use crate::both::Both;
 use crate::code::Codes;
 use crate::compile::{CompileConfig, Compiles};
 use crate::error::ControlError;
@@ -100,6 +102,11 @@ pub struct Control {
     pub(crate) compiling: Semaphore,
     /// Held from the first look at the catalog to the swap of the next one.
     pub(crate) publishing: Mutex<()>,
+    /// What the store has and what serves: taken to write from a change of the one to the swap of the other, and to read by whoever tells
+    /// of both, so that nobody is told a revision with what was before it.
+    pub(crate) both: Both,
+    /// Requests that are to be done once, and are being done.
+    pub(crate) under_way: UnderWay,
     /// Whether all functions of the store were looked at.
     pub(crate) is_loaded: AtomicBool,
     pub(crate) failed: FailedFunctions,
@@ -156,6 +163,8 @@ impl Control {
             books,
             compiling: Semaphore::new(1),
             publishing: Mutex::new(()),
+            both: Both::default(),
+            under_way: UnderWay::default(),
             is_loaded: AtomicBool::new(false),
             failed: FailedFunctions::default(),
             damaged: Damaged::default(),

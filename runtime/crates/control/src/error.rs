@@ -1,5 +1,6 @@
 //! Why the control plane did not do what it was asked. `api/respond` alone turns these into status codes.
 
+mod asked;
 mod store;
 mod words;
 
@@ -12,6 +13,7 @@ use modelet_store::StoreError;
 
 use crate::child::Death;
 use crate::compile::reason;
+pub use asked::AskedError;
 use words::{has, names, serves};
 
 /// A request that was refused, or that failed. The text is what the caller reads: what, why, what to do.
@@ -253,6 +255,9 @@ pub enum ControlError {
         .0.join(", ")
     )]
     ImportConflicts(Vec<String>),
+    /// Asked on a condition that does not hold, or a second time.
+    #[error(transparent)]
+    Asked(#[from] AskedError),
     /// What was planned with has changed.
     #[error("nothing has changed, because what is here was changed meanwhile: do it again")]
     ChangedMeanwhile,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use modelet_spec::{Digest, ModelName, TenantName};
-use modelet_store::{Changes, Grant, Store};
+use modelet_store::{Changes, Grant, Revision, Store};
 
 use crate::acting::Acting;
 use crate::control::{Control, blocking};
@@ -116,12 +116,16 @@ pub(crate) async fn revoke(
     .await
 }
 
-/// To whom a model is granted. Blocks.
-pub(crate) fn list(control: &Control, owner: &TenantName, model: &ModelName) -> Result<Vec<wire::Grant>, ControlError> {
+/// To whom a model is granted, and the revision that it had before that was read. Blocks.
+pub(crate) fn list(
+    control: &Control,
+    owner: &TenantName,
+    model: &ModelName,
+) -> Result<(Vec<wire::Grant>, Revision), ControlError> {
     let version = control.store.model(owner, model, &modelet_spec::Pick::Latest)?;
-    version.ok_or_else(|| ControlError::NoModel(model.to_string()))?;
+    let revision = version.ok_or_else(|| ControlError::NoModel(model.to_string()))?.revision;
     let grants = control.store.grants()?.into_iter();
-    Ok(grants.filter(|grant| grant.owner == *owner && grant.model == *model).map(view).collect())
+    Ok((grants.filter(|grant| grant.owner == *owner && grant.model == *model).map(view).collect(), revision))
 }
 
 /// What was granted to a tenant. Blocks.

@@ -89,12 +89,14 @@ pub(crate) async fn restore(
         if dry_run {
             return Ok((views::restored(at, would, true), Vec::new()));
         }
+        let both = this.both.write();
         let restored = this.changes().restore(&tenant, moment, &at.to_string())?;
         let (gone, back) = models_of(&restored);
         this.models.forget(&gone);
         this.models.find_again(&back);
         let changed = changed(&restored);
         let before = this.catalog.swap(Arc::new(next));
+        drop(both);
         changed.keys().for_each(|function| this.failed.forget(&tenant, function));
         tracing::info!(%tenant, %at, changes = restored.changes.len(), missing = restored.missing.len(), "gone back");
         let is_changed = |entry: &&Arc<FunctionEntry>| entry.tenant == tenant && changed.contains_key(&entry.function);

@@ -88,6 +88,7 @@ fn commit(
     let secrets_max = control.config.limits.secrets;
     let import = Import { tenants, secrets_max, detail: format!("exported {exported}") };
     let seal = control.secrets.sealer_of_all(&received.secrets)?;
+    let _both = control.both.write();
     control.models.grants.change(&control.changes(), |changes| Ok(changes.import(&import, &seal)?))?;
     tracing::info!(tenants = import.tenants.len(), %exported, "imported");
     Ok((received.plan, serve(control, &import.tenants)?))

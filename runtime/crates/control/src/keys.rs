@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use modelet_catalog::Scope;
 use modelet_spec::TenantName;
-use modelet_store::{HashKind, StoredKey, StoredSecret};
+use modelet_store::{HashKind, Revision, StoredKey, StoredSecret};
 
 pub use admin::ADMIN_KEY_FILE;
 pub(crate) use admin::{ADMIN_KEY_ID, ensure_admin_key};
@@ -17,6 +17,7 @@ pub use secret::{HASH_KEY_FILE, open_hasher};
 pub(crate) use secret::{new_id, new_secret};
 
 use crate::acting::Acting;
+use crate::api::conditions::etag;
 use crate::clock::now_ms;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -26,7 +27,7 @@ use crate::wire;
 /// Makes a key; its secret is shown this once.
 pub(crate) async fn create(
     control: &Acting,
-    tenant: TenantName,
+    (tenant, id): (TenantName, String),
     new: wire::NewKey,
 ) -> Result<wire::KeyWithSecret, ControlError> {
     let (scopes, bound) = check(&new)?;
@@ -35,7 +36,7 @@ pub(crate) async fn create(
     let secret = new_secret()?;
     let hash = control.hasher.hash(&secret);
     let key = StoredKey {
-        id: new_id()?,
+        id,
         tenant,
         scopes: scopes.iter().map(ToString::to_string).collect(),
         bound: bound.then_some((new.functions, new.models)),
@@ -43,6 +44,7 @@ pub(crate) async fn create(
         expires_ms,
         last_use_ms: None,
         secrets: vec![StoredSecret { hash, kind: HashKind::Blake3, until_ms: None }],
+        revision: Revision::default(),
     };
     let control = control.clone();
     blocking(move || {
@@ -121,7 +123,12 @@ pub(crate) async fn revoke(control: &Acting, tenant: TenantName, id: String) -> 
 pub(crate) fn list(control: &Control, tenant: &TenantName, page: &Page) -> Result<wire::Keys, ControlError> {
     let mut keys = control.store.keys_after(tenant, page.after(), page.count_max())?;
     let next = page.end(&mut keys, |key| key.id.clone());
-    Ok(wire::Keys { keys: keys.into_iter().map(|key| view(control, key)).collect(), next })
+    Ok(wire::Keys { keys: keys.into_iter().map(|key| shown(control, key)).collect(), next })
+}
+
+/// A key as it is read. Blocks not.
+pub(crate) fn shown(control: &Control, key: StoredKey) -> wire::Key {
+    wire::Key { etag: Some(etag(&key.revision)), ..view(control, key) }
 }
 
 fn view(control: &Control, key: StoredKey) -> wire::Key {
@@ -140,6 +147,7 @@ fn view(control: &Control, key: StoredKey) -> wire::Key {
         is_expired: key.expires_ms.is_some_and(|end| now_ms >= end),
         old_secret_until_ms: old,
         last_use_ms: last_use_ms.max(key.last_use_ms),
+        etag: None,
     }
 }
 

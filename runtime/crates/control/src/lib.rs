@@ -13,6 +13,7 @@ mod api;
 mod archive;
 mod artifact;
 mod audit;
+mod both;
 mod child;
 mod clock;
 mod code;
@@ -73,7 +74,7 @@ pub use compile::{
 };
 pub use control::{Control, ControlConfig, FunctionCatalog, Parts};
 pub use description::{describe, describe_outline};
-pub use error::ControlError;
+pub use error::{AskedError, ControlError};
 pub use jwt::{FetchJwks, Fetching, JWKS_BYTES_MAX, JwksFrom, JwtIssuer, NoJwks, ScopeRule, TenantRule, check_jwks};
 pub use keys::{ADMIN_KEY_FILE, HASH_KEY_FILE, open_hasher};
 pub use listener::{Certificate, serve};

@@ -28,6 +28,8 @@ pub(crate) async fn pin(control: &Acting, named: Named, wanted: bool) -> Result<
     control.inference.ready()?;
     let version = find(control, named).await?;
     let handle = control.handle(&version)?;
+    let this = control.clone();
+    blocking(move || this.check()).await?;
     let was_pinned = handle.seen().is_pinned;
     handle.pin(wanted);
     if wanted && let Err(error) = handle.load().await {
@@ -37,7 +39,10 @@ pub(crate) async fn pin(control: &Acting, named: Named, wanted: bool) -> Result<
     }
     let control = control.clone();
     blocking(move || {
-        control.changes().set_pin(&pin_of(&version), wanted)?;
+        if let Err(error) = control.changes().set_pin(&pin_of(&version), wanted) {
+            handle.pin(was_pinned);
+            return Err(error.into());
+        }
         views::model_in_memory(&control, version)
     })
     .await

@@ -3,6 +3,8 @@
 //! A cursor is the key of the last entry that was shown, in hex: what is added or removed meanwhile moves no other entry to
 //! another page. To whoever asks it is opaque.
 
+use modelet_spec::Version;
+
 use crate::error::ControlError;
 
 /// Entries of a page where nothing is said.
@@ -61,6 +63,11 @@ impl Page {
         let next = self.end(&mut entries, key);
         (entries, next)
     }
+}
+
+/// The key that sorts the newest version first.
+pub(crate) fn backwards(version: Version) -> String {
+    format!("{:020}", u64::MAX - u64::from(version.get()))
 }
 
 /// How many entries are asked for.

@@ -67,6 +67,7 @@ pub(crate) async fn remove(
     let (this, of) = (control.clone(), (tenant.clone(), name.clone()));
     let removed = blocking(move || {
         let next = switch::without(&this, &of.0, &of.1);
+        let _both = this.both.write();
         let removed = this.changes().remove_function(&of.0, &of.1, None)?;
         this.catalog.store(Arc::new(next));
         this.failed.forget(&of.0, &of.1);

@@ -18,6 +18,8 @@ pub(crate) async fn scale(
     // No version may come into service between the instances and the word that is kept.
     let _publishing = control.publishing.lock().await;
     let entry = control.serving(&tenant, &name).ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
+    let this = control.clone();
+    blocking(move || this.check()).await?;
     // Made before it is kept: what cannot be there is no wish that fails at each start.
     entry.handle.scale(min).await?;
     let control = control.clone();

@@ -22,6 +22,7 @@ pub(crate) use passphrase::{Values, open as open_archive};
 pub(crate) use vault::Vault;
 
 use crate::acting::Acting;
+use crate::api::conditions::etag;
 use crate::archive::ArchiveSeal;
 use crate::control::{Control, blocking};
 use crate::error::ControlError;
@@ -55,7 +56,7 @@ pub(crate) async fn set(
 
 /// The secrets of a tenant, without their values. Blocks.
 pub(crate) fn list(control: &Control, tenant: &TenantName) -> Result<Vec<wire::Secret>, ControlError> {
-    Ok(control.store.secrets(Some(tenant))?.into_iter().map(view).collect())
+    Ok(control.store.secrets(Some(tenant))?.into_iter().map(shown).collect())
 }
 
 /// Removes a secret. While functions that serve name it that is refused, unless forced; then they find it no longer.
@@ -167,6 +168,11 @@ pub(crate) fn settings(control: &Control, tenant: &TenantName, manifest: &Manife
     Ok(settings)
 }
 
+/// A secret as it is read.
+pub(crate) fn shown(stored: StoredSealed) -> wire::Secret {
+    wire::Secret { etag: Some(etag(&stored.revision)), ..view(stored) }
+}
+
 fn view(stored: StoredSealed) -> wire::Secret {
-    wire::Secret { name: stored.name, set_ms: stored.set_ms, set_by: stored.set_by }
+    wire::Secret { name: stored.name, set_ms: stored.set_ms, set_by: stored.set_by, etag: None }
 }

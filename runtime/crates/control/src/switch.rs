@@ -51,6 +51,7 @@ pub(crate) async fn switch(
         // Built before anything is stored: a route that cannot be served must change nothing.
         let next = with(&this, Arc::clone(&next_entry))?;
         let min = kept(&this, &next_entry)?;
+        let _both = this.both.write();
         this.changes().serve(&NewServing { serving: &plan.stored()?, kind, detail: &detail })?;
         this.catalog.store(Arc::new(next));
         this.failed.forget(&next_entry.tenant, &next_entry.function);

@@ -42,6 +42,7 @@ fn version(live: &FunctionEntry, entry: &FunctionEntry, shown: Shown) -> wire::F
         notes: shown.notes,
         image: shown.image,
         compile: None,
+        etag: None,
     }
 }
 
@@ -92,6 +93,7 @@ pub(crate) fn not_serving(control: &Control, version: &FunctionVersion, draft: &
         notes: draft.notes(),
         image: draft.image.as_ref().map(image),
         compile: None,
+        etag: None,
     }
 }
 
@@ -262,6 +264,7 @@ pub(crate) fn model(version: ModelVersion) -> Result<wire::Model, ControlError> 
         files: version.files.into_iter().map(file).collect(),
         memory: wire::Memory::default(),
         optimised: None,
+        etag: None,
     })
 }
 

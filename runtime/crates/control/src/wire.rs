@@ -172,6 +172,10 @@ pub struct Function {
     /// compiled before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compile: Option<Compile>,
+    /// The function's ETag, as `if-match` takes it: another after each change of what is said of it. Left out of answers to changes, whose header
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// A warm-start image: what a component's `init` left in memory, with which its instances begin.

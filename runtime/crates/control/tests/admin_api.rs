@@ -8,7 +8,7 @@ mod host;
 use axum::body::Body;
 use host::Host;
 use http::{Request, StatusCode, header};
-use modelet_control::wire::{Blob, Readiness};
+use modelet_control::wire::{Blob, ModelVersions, Readiness};
 use modelet_spec::Digest;
 
 #[tokio::test]
@@ -107,4 +107,27 @@ async fn a_component_that_is_none_is_refused_and_leaves_no_function() {
     }
     let (_, text) = host.ask("GET", "/v1/functions", "").await;
     assert_eq!(text, r#"{"functions":[]}"#);
+}
+
+#[tokio::test]
+async fn the_versions_of_a_model_come_in_pages_the_newest_first() {
+    let host = Host::start();
+    let owner = "default".parse().unwrap();
+    for content in [b"1", b"2", b"3", b"4", b"5"] {
+        host.stores_model(&owner, "m", content);
+    }
+    let (mut pages, mut after) = (Vec::new(), String::new());
+    loop {
+        let (_, text) = host.ask("GET", &format!("/v1/models/m?limit=2{after}"), "").await;
+        let page: ModelVersions = serde_json::from_str(&text).unwrap();
+        pages.push(page.versions.iter().map(|version| version.version.get()).collect::<Vec<_>>());
+        let Some(next) = page.next else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(pages, [vec![5, 4], vec![3, 2], vec![1]]);
+    let (_, whole) = host.ask("GET", "/v1/models/m?limit=5", "").await;
+    assert_eq!(serde_json::from_str::<ModelVersions>(&whole).unwrap().next, None, "a page that is just full");
+    for wrong in ["limit=0", "limit=1001", "after=zz"] {
+        assert_eq!(host.refused("GET", &format!("/v1/models/m?{wrong}"), "").await.1, "bad-request");
+    }
 }

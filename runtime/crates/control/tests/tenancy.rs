@@ -161,9 +161,11 @@ const TABLE: &[Row] = &[
     row(("DELETE", GRANT), "admin", "/v1/models/m/grants/delta?tenant={t}", "", (404, "no-model")),
     row(("GET", "/v1/keys"), "admin", "/v1/keys?tenant={t}", "", (200, "")),
     row(("POST", "/v1/keys"), "admin", "/v1/keys", r#"{"tenant":"{t}","scopes":["read"]}"#, (201, "")),
+    row(("GET", "/v1/keys/{id}"), "admin", "/v1/keys/none?tenant={t}", "", (404, "no-key")),
     row(("POST", "/v1/keys/{id}/rotate"), "admin", "/v1/keys/none/rotate?tenant={t}", "{}", (404, "no-key")),
     row(("DELETE", "/v1/keys/{id}"), "admin", "/v1/keys/none?tenant={t}", "", (404, "no-key")),
     row(("GET", "/v1/secrets"), "read", "/v1/secrets?tenant={t}", "", (200, "")),
+    row(("GET", SECRET), "read", "/v1/secrets/none?tenant={t}", "", (404, "no-secret")),
     row(("PUT", SECRET), "deploy", "/v1/secrets/s?tenant={t}", "", (400, "bad-request")),
     row(("DELETE", SECRET), "deploy", "/v1/secrets/none?tenant={t}", "", (404, "no-secret")),
     operated(("POST", "/v1/secret-key/rotate"), "/v1/secret-key/rotate", "", (200, "")),
@@ -374,6 +376,8 @@ async fn another_tenants_things_are_as_those_that_do_not_exist() {
         ("DELETE", format!("/v1/models/{}", theirs.model), "/v1/models/nothing"),
         ("GET", format!("/v1/functions/{}", theirs.function), "/v1/functions/nothing"),
         ("GET", format!("/v1/functions/{}/logs", theirs.function), "/v1/functions/nothing/logs"),
+        ("GET", format!("/v1/functions/{}/traffic", theirs.function), "/v1/functions/nothing/traffic"),
+        ("GET", format!("/v1/keys/{}", theirs.key), "/v1/keys/nothing"),
         ("DELETE", format!("/v1/keys/{}", theirs.key), "/v1/keys/nothing"),
     ] {
         let mut answers = Vec::new();

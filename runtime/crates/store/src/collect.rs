@@ -62,6 +62,7 @@ impl Store {
         self.collect_optimised(grace)?;
         self.collect_compiled(keep)?;
         self.forget_pairs()?;
+        self.forget_requests()?;
         Ok(collected)
     }
 

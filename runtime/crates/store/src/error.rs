@@ -1,5 +1,6 @@
 //! What can go wrong with a data directory. For the operator: the messages name paths.
 
+use crate::things::{Revision, Thing};
 use modelet_spec::{Digest, FunctionName, Label, ModelName, SecretName, TenantName, Version};
 use rusqlite::ErrorCode;
 use std::io;
@@ -126,6 +127,14 @@ pub enum StoreError {
     /// A number that a version has or had was to be used for another.
     #[error("the number of {0} is used already")]
     Taken(String),
+    /// A thing is not as whoever changes it expects.
+    #[error("what was to be changed is another than expected, or not there")]
+    Unexpected {
+        /// What was to be changed; `None`: nothing that has a revision.
+        thing: Option<Thing>,
+        /// Its revision; `None`: it is not there.
+        now: Option<Revision>,
+    },
     /// A tenant that does not exist was named.
     #[error("there is no tenant {0}")]
     NoTenant(TenantName),

@@ -10,6 +10,7 @@ use crate::chain;
 use crate::changes::Changing;
 use crate::db::lossy;
 use crate::error::StoreError;
+use crate::things::Thing;
 use modelet_spec::TenantName;
 use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -85,11 +86,14 @@ impl<'a> Note<'a> {
         let insert = "INSERT INTO event (at_ms, kind, tenant, subject, detail, value_before, value_after,
             actor, actor_tenant, actor_scopes, remote) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let Self { kind, tenant, subject, detail, before, after } = self;
+        let thing = Thing::of_event(kind, tenant, subject);
+        thing.as_ref().map_or(Ok(()), |thing| tx.changes(thing))?;
         let [actor, of, scopes, remote] = tx.by.columns();
         let row = params![at_ms, kind, tenant.as_str(), subject, detail, before, after, actor, of, scopes, remote];
         tx.prepare_cached(insert)?.execute(row)?;
         let id = tx.last_insert_rowid();
         chain::add(tx, id)?;
+        thing.map_or(Ok(()), |thing| thing.changed(tx, id))?;
         Ok(Noted { id, at_ms })
     }
 }

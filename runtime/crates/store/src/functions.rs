@@ -17,6 +17,7 @@ use crate::events::Note;
 use crate::history::Item;
 use crate::models::{NewModelVersion, version};
 use crate::store::Store;
+use crate::things::Revision;
 use crate::{tenants, uploads};
 use modelet_spec::{Digest, FunctionName, ModelName, TenantName, Version};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -78,6 +79,8 @@ pub struct FunctionVersion {
     pub is_live: bool,
     /// When it was deployed, in milliseconds since 1970.
     pub created_ms: u64,
+    /// That of the function, with all its versions.
+    pub revision: Revision,
 }
 
 /// What a version of a function means by an alias.

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::events::{Note, now_ms};
 use crate::store::Store;
 use crate::tenants;
+use crate::things::Revision;
 use modelet_spec::{FunctionName, ModelName, TenantName};
 use rusqlite::types::Type;
 use rusqlite::{Params, Row, Transaction, params};
@@ -31,6 +32,8 @@ pub struct StoredKey {
     pub last_use_ms: Option<u64>,
     /// What is kept of its secrets, the one that holds longest first.
     pub secrets: Vec<StoredSecret>,
+    /// Its own; of a new one it is not asked.
+    pub revision: Revision,
 }
 
 /// What is kept of a secret.
@@ -77,7 +80,7 @@ impl Changes<'_> {
     /// Those of [`Changes::create_key`].
     pub fn put_key(&self, key: &StoredKey) -> Result<(), StoreError> {
         self.write(|tx| {
-            let before = list(tx, "SELECT * FROM key WHERE id = ?1", [&key.id])?;
+            let before = list(tx, &format!("{SELECT} WHERE id = ?1"), [&key.id])?;
             tx.execute("DELETE FROM key WHERE id = ?1", [&key.id])?;
             insert(tx, key, before.first())
         })
@@ -131,8 +134,8 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn keys(&self, tenant: Option<&TenantName>) -> Result<Vec<StoredKey>, StoreError> {
-        let sql = "SELECT * FROM key WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id";
-        self.db.read(|tx| list(tx, sql, [tenant.map(TenantName::as_str)]))
+        let sql = format!("{SELECT} WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id");
+        self.db.read(|tx| list(tx, &sql, [tenant.map(TenantName::as_str)]))
     }
 
     /// At most `count_max` keys of a tenant whose ids come after `after`, by id; an empty `after`: from the first.
@@ -140,8 +143,16 @@ impl Store {
     /// # Errors
     /// When the metadata cannot be read.
     pub fn keys_after(&self, tenant: &TenantName, after: &str, count_max: u32) -> Result<Vec<StoredKey>, StoreError> {
-        let sql = "SELECT * FROM key WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-        self.db.read(|tx| list(tx, sql, (tenant.as_str(), after, count_max)))
+        let sql = format!("{SELECT} WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+        self.db.read(|tx| list(tx, &sql, (tenant.as_str(), after, count_max)))
+    }
+
+    /// One key of a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::NoKey`], or the metadata cannot be read.
+    pub fn key(&self, tenant: &TenantName, id: &str) -> Result<StoredKey, StoreError> {
+        self.db.read(|tx| find(tx, tenant, id))
     }
 
     /// Writes down when keys were last used, in milliseconds since 1970. Keys that are gone are passed over.
@@ -158,6 +169,9 @@ impl Store {
         })
     }
 }
+
+const SELECT: &str = "SELECT k.*, (SELECT revision FROM revision_told r
+    WHERE r.kind = 'key' AND r.tenant = k.tenant AND r.name = k.id) AS revision FROM key k";
 
 fn insert(tx: &Changing<'_>, key: &StoredKey, before: Option<&StoredKey>) -> Result<(), StoreError> {
     tenants::require(tx, &key.tenant)?;
@@ -200,7 +214,7 @@ fn insert_secret(tx: &Transaction<'_>, key: &str, secret: &StoredSecret) -> Resu
 
 /// One key of a tenant. Another tenant's is looked for in the same way, and not found.
 fn find(tx: &Transaction<'_>, tenant: &TenantName, id: &str) -> Result<StoredKey, StoreError> {
-    let found = list(tx, "SELECT * FROM key WHERE tenant = ?1 AND id = ?2", (tenant.as_str(), id))?;
+    let found = list(tx, &format!("{SELECT} WHERE tenant = ?1 AND id = ?2"), (tenant.as_str(), id))?;
     found.into_iter().next().ok_or_else(|| StoreError::NoKey(id.to_owned()))
 }
 
@@ -239,6 +253,7 @@ fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
         expires_ms: optional(row, "expires_ms")?,
         last_use_ms: optional(row, "last_use_ms")?,
         secrets: Vec::new(),
+        revision: Revision::read(row)?,
     })
 }
 

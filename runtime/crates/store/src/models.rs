@@ -17,6 +17,7 @@ pub(crate) use remove::remove_all;
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::things::Revision;
 use modelet_spec::{Digest, FilePath, Label, ModelName, Pick, TenantName, Version};
 use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
 use std::fmt;
@@ -47,6 +48,8 @@ pub struct ModelVersion {
     pub created_ms: u64,
     /// Whether the call that returned this made it; `false` in listings.
     pub created: bool,
+    /// That of the model, with all its versions.
+    pub revision: Revision,
 }
 
 /// One file of a version.
@@ -107,7 +110,8 @@ impl FromStr for FileRole {
 
 /// The columns of [`ModelVersion`]; the labels as one text with spaces between.
 pub(crate) const SELECT: &str = "SELECT v.*, (SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
-    WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version) AS labels
+    WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version) AS labels, (SELECT revision FROM revision_told r
+    WHERE r.kind = 'model' AND r.tenant = v.tenant AND r.name = v.name) AS revision
     FROM model_version v WHERE v.removed_ms IS NULL";
 
 /// Of the versions of a model the newest.
@@ -194,7 +198,7 @@ pub(crate) fn find_kept(
     let labels = "SELECT group_concat(l.label, ' ' ORDER BY l.label) FROM model_label l
         WHERE l.tenant = v.tenant AND l.name = v.name AND l.version = v.version";
     let sql = format!(
-        "SELECT v.*, ({labels}) AS labels FROM model_version v WHERE v.tenant = ?1 AND v.name = ?2 AND v.version = ?3"
+        "SELECT v.*, ({labels}) AS labels, NULL AS revision FROM model_version v WHERE v.tenant = ?1 AND v.name = ?2 AND v.version = ?3"
     );
     Ok(list(tx, &sql, params![tenant.as_str(), name.as_str(), version.get()])?.into_iter().next())
 }
@@ -242,6 +246,7 @@ fn model(row: &Row<'_>) -> rusqlite::Result<ModelVersion> {
         labels: labels.split_whitespace().filter_map(|label| label.parse().ok()).collect(),
         created_ms: unsigned(row, "created_ms")?,
         created: false,
+        revision: Revision::read(row)?,
     })
 }
 

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::events::Note;
 use crate::store::Store;
 use crate::tenants;
+use crate::things::Revision;
 use modelet_spec::{SecretName, TenantName};
 use rusqlite::{Params, Row, Transaction, params};
 use std::fmt;
@@ -25,6 +26,8 @@ pub struct StoredSealed {
     pub set_ms: u64,
     /// The id of the key that asked for it, if it was one.
     pub set_by: Option<String>,
+    /// Which change of it was the last.
+    pub revision: Revision,
 }
 
 /// A sealed value.
@@ -144,9 +147,12 @@ pub(crate) fn put(
 
 /// All secrets, of one tenant or of all, sorted by tenant and name.
 pub(crate) fn all(tx: &Transaction<'_>, tenant: Option<&TenantName>) -> Result<Vec<StoredSealed>, StoreError> {
-    let sql = "SELECT * FROM secret WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, name";
-    list(tx, sql, [tenant.map(TenantName::as_str)])
+    let sql = format!("{SELECT} WHERE ?1 IS NULL OR tenant = ?1 ORDER BY tenant, name");
+    list(tx, &sql, [tenant.map(TenantName::as_str)])
 }
+
+const SELECT: &str = "SELECT s.*, (SELECT revision FROM revision_told r
+    WHERE r.kind = 'secret' AND r.tenant = s.tenant AND r.name = s.name) AS revision FROM secret s";
 
 /// A secret as an audit tells it: when its value was set, and nothing of it.
 fn told(secret: &StoredSealed) -> String {
@@ -155,8 +161,8 @@ fn told(secret: &StoredSealed) -> String {
 
 /// One secret of a tenant. Another tenant's is looked for in the same way, and not found.
 fn find(tx: &Transaction<'_>, tenant: &TenantName, name: &SecretName) -> Result<Option<StoredSealed>, StoreError> {
-    let sql = "SELECT * FROM secret WHERE tenant = ?1 AND name = ?2";
-    Ok(list(tx, sql, (tenant.as_str(), name.as_str()))?.into_iter().next())
+    let sql = format!("{SELECT} WHERE tenant = ?1 AND name = ?2");
+    Ok(list(tx, &sql, (tenant.as_str(), name.as_str()))?.into_iter().next())
 }
 
 fn require(tx: &Transaction<'_>, tenant: &TenantName, name: &SecretName) -> Result<StoredSealed, StoreError> {
@@ -177,5 +183,6 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<StoredSealed> {
         seal: Seal { key_id: row.get("key_id")?, bytes: row.get("sealed")? },
         set_ms: unsigned(row, "set_ms")?,
         set_by: row.get("set_by")?,
+        revision: Revision::read(row)?,
     })
 }

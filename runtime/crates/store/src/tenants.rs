@@ -18,6 +18,7 @@ use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::events::Note;
 use crate::store::Store;
+use crate::things::Revision;
 use modelet_spec::{Claims, TenantLimits, TenantName};
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction};
@@ -33,6 +34,8 @@ pub struct Tenant {
     pub limits: TenantLimits,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: u64,
+    /// Which change of it was the last.
+    pub revision: Revision,
 }
 
 impl Changes<'_> {
@@ -116,7 +119,10 @@ impl Store {
 
 /// All tenants by name.
 pub(crate) fn all(tx: &Transaction<'_>) -> Result<Vec<Tenant>, StoreError> {
-    let mut query = tx.prepare_cached("SELECT * FROM tenant WHERE removed_ms IS NULL ORDER BY name")?;
+    let sql = "SELECT t.*, (SELECT revision FROM revision_told r WHERE r.kind = 'tenant' AND r.tenant = t.name
+            AND r.name = t.name) AS revision
+        FROM tenant t WHERE removed_ms IS NULL ORDER BY name";
+    let mut query = tx.prepare_cached(sql)?;
     let rows = query.query_map([], tenant)?;
     let mut tenants: Vec<Tenant> = rows.collect::<Result<_, _>>()?;
     for tenant in &mut tenants {
@@ -214,6 +220,7 @@ fn tenant(row: &Row<'_>) -> rusqlite::Result<Tenant> {
         claims: Claims::default(),
         limits: limits(row)?,
         created_ms: unsigned(row, "created_ms")?,
+        revision: Revision::read(row)?,
     })
 }
 

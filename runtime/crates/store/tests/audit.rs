@@ -54,7 +54,7 @@ impl Place {
         let columns = ["value_before", "value_after", "actor", "actor_tenant", "actor_scopes", "remote", "hash"];
         let dropped: String = columns.map(|column| format!("ALTER TABLE event DROP COLUMN {column};")).concat();
         self.tamper(&format!(
-            "DROP INDEX event_by_tenant; DROP INDEX event_by_kind; DROP INDEX event_by_subject; DROP TABLE event_head;
+            "DROP VIEW revision_told; DROP TABLE revision; DROP TABLE request; DROP INDEX event_by_tenant; DROP INDEX event_by_kind; DROP INDEX event_by_subject; DROP TABLE event_head;
              {dropped} PRAGMA user_version = 12;"
         ));
     }

@@ -11,7 +11,7 @@
 use modelet_spec::{Digest, FunctionName, ModelName, Pick, TenantName, Version};
 use modelet_store::{
     Actor, CompiledRecord, FileEntry, FileRole, FunctionVersion, ModelVersion, Moment, NewFunctionVersion,
-    NewModelVersion, NewServing, Serving, Store,
+    NewModelVersion, NewServing, Revision, Serving, Store,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -33,10 +33,14 @@ fn tenant() -> TenantName {
 
 fn now(store: &Store) -> State {
     let tenant = tenant();
-    let functions = store.functions(Some(&tenant)).unwrap();
+    let mut functions = store.functions(Some(&tenant)).unwrap();
     let serving = functions.iter().map(|f| store.serving(&tenant, &f.name).unwrap().expect("it serves")).collect();
     let models = store.models(Some(&tenant)).unwrap();
-    let models = models.iter().flat_map(|model| store.model_versions(&tenant, &model.name).unwrap()).collect();
+    let models = models.iter().flat_map(|model| store.model_versions(&tenant, &model.name).unwrap());
+    let mut models: Vec<ModelVersion> = models.collect();
+    // A revision is never the same again.
+    functions.iter_mut().for_each(|function| function.revision = Revision::default());
+    models.iter_mut().for_each(|model| model.revision = Revision::default());
     State { functions, serving, models }
 }
 

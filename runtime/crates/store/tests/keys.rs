@@ -3,7 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use modelet_spec::{Claims, TenantName};
-use modelet_store::{Actor, HashKind, Store, StoreError, StoredKey, StoredSecret};
+use modelet_store::{Actor, HashKind, Revision, Store, StoreError, StoredKey, StoredSecret};
 use tempfile::{TempDir, tempdir};
 
 /// Later than any clock.
@@ -34,12 +34,13 @@ fn key(id: &str, byte: u8) -> StoredKey {
         expires_ms: Some(FAR),
         last_use_ms: None,
         secrets: vec![secret(byte, None)],
+        revision: Revision::default(),
     }
 }
 
 fn stored(store: &Store, id: &str) -> StoredKey {
     let key = store.keys(Some(&acme())).unwrap().into_iter().find(|key| key.id == id).unwrap();
-    StoredKey { created_ms: 0, ..key }
+    StoredKey { created_ms: 0, revision: Revision::default(), ..key }
 }
 
 #[test]

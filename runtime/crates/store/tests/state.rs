@@ -87,7 +87,8 @@ fn pushes_are_numbered_and_the_same_bytes_make_no_new_version() {
     assert_eq!((second.version.get(), third.version.get()), (2, 3));
     let versions = store.model_versions(&tenant("default"), &first.name).unwrap();
     assert_eq!(versions.iter().map(|model| model.version.get()).collect::<Vec<_>>(), [3, 2, 1]);
-    assert_eq!(versions[2], ModelVersion { created: false, ..first });
+    assert_eq!(first.revision, again.revision);
+    assert_eq!(versions[2], ModelVersion { created: false, revision: third.revision, ..first });
 }
 
 #[test]
@@ -166,7 +167,9 @@ fn a_deploy_makes_a_new_version_live_and_keeps_the_old_one() {
     assert_eq!(store.functions(None).unwrap(), std::slice::from_ref(&second));
     assert_eq!(store.function(&second.tenant, &second.name).unwrap(), Some(second.clone()));
     let versions = store.function_versions(&second.tenant, &second.name).unwrap();
-    assert_eq!(versions, [second, FunctionVersion { is_live: false, ..first }]);
+    let revision = second.revision.clone();
+    assert_ne!(first.revision, revision, "it is the function's, whatever the version");
+    assert_eq!(versions, [second, FunctionVersion { is_live: false, revision, ..first }]);
 }
 
 #[test]

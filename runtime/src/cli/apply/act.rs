@@ -6,23 +6,28 @@ use modelet_control::wire::{
 };
 use modelet_spec::{Pick, TenantName, Version};
 
+use super::held::Holding;
 use super::plan::{Act, Step};
 use super::read::{FunctionWish, ModelWish, TrafficWish};
 use super::state::{at, newest};
 use super::traffic::wanted;
 use crate::cli::bundle::Bundle;
-use crate::cli::client::Client;
+use crate::cli::client::{Client, Refused};
 use crate::cli::deploy::{self, Source};
 use crate::cli::model::push;
 use crate::cli::output;
 
+/// Why nothing is done to a thing that somebody else was faster with.
+const CHANGED: &str = "somebody else has changed it since it was compared with the files";
+
 /// Does all that differs.
-pub(super) fn all(client: &Client, steps: &[Step<'_>]) -> anyhow::Result<()> {
+pub(super) fn all(client: &Client, held: &Holding, steps: &[Step<'_>]) -> anyhow::Result<()> {
     let different: Vec<&Step<'_>> = steps.iter().filter(|step| !step.acts.is_empty()).collect();
     for (number, step) in different.iter().enumerate() {
         output::step(&format!("{} {} ({} of {})", step.told.kind, step.told.name, number + 1, different.len()));
+        let client = client.holding(&held.of(step.told.kind, &step.told.name));
         for (acted, act) in step.acts.iter().enumerate() {
-            if let Err(error) = one(client, act) {
+            if let Err(error) = one(&client, act) {
                 return Err(stopped(&different, number, acted, &error));
             }
         }
@@ -43,11 +48,12 @@ fn stopped(steps: &[&Step<'_>], number: usize, acted: usize, error: &anyhow::Err
         None => (String::new(), rest),
     };
     let part = if acted == 0 { "" } else { " in part" };
-    anyhow!(
-        "stopped at {at}{part}: {error:#}. Done: {}. Not done: {}. Apply again when it is mended",
-        names(done),
-        names(left)
-    )
+    let is_another = error.downcast_ref::<Refused>().is_some_and(|refused| refused.code == "precondition-failed");
+    let (why, then) = match is_another {
+        true => (CHANGED.to_owned(), "Apply again: it is compared anew"),
+        false => (format!("{error:#}"), "Apply again when it is mended"),
+    };
+    anyhow!("stopped at {at}{part}: {why}. Done: {}. Not done: {}. {then}", names(done), names(left))
 }
 
 fn one(client: &Client, act: &Act<'_>) -> anyhow::Result<()> {

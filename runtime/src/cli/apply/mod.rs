@@ -5,6 +5,7 @@
 
 mod act;
 mod function;
+mod held;
 mod local;
 mod model;
 mod plan;
@@ -49,9 +50,9 @@ struct Applied<'a> {
 pub(crate) fn run(args: &ApplyArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let desired = read::read(&args.source, server)?;
     let client = Client::new(server)?;
-    let steps = plan::plan(&client, &desired, args.prune)?;
+    let (steps, held) = plan::plan(&client, &desired, args.prune)?;
     if !args.dry_run {
-        act::all(&client, &steps)?;
+        act::all(&client, &held, &steps)?;
     }
     if args.json {
         return output::json(&Applied { dry_run: args.dry_run, items: steps.iter().map(|step| &step.told).collect() });

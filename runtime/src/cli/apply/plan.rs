@@ -7,6 +7,7 @@ use modelet_spec::{FunctionName, Label, ModelName, TenantName, Version};
 use serde::Serialize;
 
 use super::function::function;
+use super::held::Holding;
 use super::model::model;
 use super::prune::surplus;
 use super::read::{Desired, FunctionWish, ModelWish, TrafficWish};
@@ -78,8 +79,8 @@ impl<'a> Step<'a> {
 /// The functions that get a new version.
 pub(super) type Anew<'a> = BTreeSet<(&'a TenantName, &'a FunctionName)>;
 
-/// Compares all that is to be with all that is, in the order in which it is done.
-pub(super) fn plan<'a>(client: &Client, desired: &'a Desired, prune: bool) -> anyhow::Result<Vec<Step<'a>>> {
+/// Compares all that is to be with all that is, in the order in which it is done. Returns things as they were then, too.
+pub(super) fn plan<'a>(client: &Client, desired: &'a Desired, prune: bool) -> anyhow::Result<(Vec<Step<'a>>, Holding)> {
     let state = State::of(client, &meant(desired))?;
     let (mut steps, mut anew) = (Vec::new(), Anew::new());
     for wish in &desired.tenants {
@@ -101,7 +102,7 @@ pub(super) fn plan<'a>(client: &Client, desired: &'a Desired, prune: bool) -> an
     if prune {
         steps.extend(surplus(&state, desired)?);
     }
-    Ok(steps)
+    Ok((steps, state.held()))
 }
 
 /// The tenants whose things are meant.

@@ -10,6 +10,7 @@ use modelet_control::wire::{
 use modelet_spec::{FunctionName, ModelName, TenantName};
 use serde::de::DeserializeOwned;
 
+use super::held::Holding;
 use crate::cli::client::{Client, query};
 use crate::cli::pages;
 
@@ -51,6 +52,18 @@ impl<'a> State<'a> {
         Ok(state)
     }
 
+    /// Each thing as it was read.
+    pub(super) fn held(&self) -> Holding {
+        let mut held = Holding::default();
+        self.tenants.values().for_each(|tenant| held.read("tenant", tenant.name.to_string(), &tenant.etag));
+        for (tenant, things) in &self.of {
+            let name = |name: &dyn std::fmt::Display| format!("{tenant}/{name}");
+            things.functions.values().for_each(|f| held.read("function", name(&f.name), &f.etag));
+            things.models.models.iter().for_each(|model| held.read("model", name(&model.name), &model.etag));
+        }
+        held
+    }
+
     /// What a tenant has.
     pub(super) fn things(&self, tenant: &TenantName) -> Option<&Things> {
         self.of.get(tenant)
@@ -85,7 +98,7 @@ impl<'a> State<'a> {
     /// All versions of a model.
     pub(super) fn model_versions(&self, tenant: &TenantName, name: &ModelName) -> anyhow::Result<Rc<ModelVersions>> {
         let path = at(&format!("/v1/models/{name}"), tenant);
-        once(&self.models, path.clone(), || self.client.get(&path))
+        once(&self.models, path.clone(), || pages::whole(self.client, &path))
     }
 
     /// The live functions of a tenant that may be none of those that are meant.

@@ -29,7 +29,7 @@ pub(super) fn run(client: &Client, args: &AtArgs, server: &ServerArgs) -> anyhow
 }
 
 pub(super) fn versions(client: &Client, name: &ModelName, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
-    let answer: ModelVersions = client.get(&at(&format!("/v1/models/{name}"), args, server))?;
+    let answer: ModelVersions = pages::whole(client, &at(&format!("/v1/models/{name}"), args, server))?;
     if args.json {
         return output::json(&answer);
     }
@@ -39,7 +39,7 @@ pub(super) fn versions(client: &Client, name: &ModelName, args: &AtArgs, server:
 
 pub(super) fn show(client: &Client, model: &ModelRef, args: &AtArgs, server: &ServerArgs) -> anyhow::Result<()> {
     let (name, pick) = own(model)?;
-    let mut answer: ModelVersions = client.get(&at(&format!("/v1/models/{name}"), args, server))?;
+    let mut answer: ModelVersions = pages::whole(client, &at(&format!("/v1/models/{name}"), args, server))?;
     if let Some(pick) = pick {
         answer.versions.retain(|version| is_meant(version, pick));
     }

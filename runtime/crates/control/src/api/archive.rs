@@ -44,7 +44,8 @@ pub(super) async fn export(
     if passphrase.is_some() {
         caller.operator()?;
     }
-    let body = export::export(&caller.acting(&api), tenant, passphrase).await?;
+    let control = caller.changing_many(&api).await?;
+    let body = export::export(&control, tenant, passphrase).await?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"))], body).into_response())
 }
 
@@ -93,7 +94,7 @@ pub(super) async fn import(
     };
     let wish = Wish { tenant, dry_run: query.dry_run, replace: query.replace, secrets };
     // A task of its own: what a client has sent whole is done, whether or not it waits for the answer.
-    let control = caller.acting(&api);
+    let control = caller.changing_many(&api).await?;
     let task = tokio::spawn(async move { import::import(&control, wish, body).await });
     Ok(axum::Json(task.await??))
 }

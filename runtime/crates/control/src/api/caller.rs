@@ -10,10 +10,12 @@ use http::request::Parts;
 use modelet_catalog::{KeyRecord, Scope};
 use modelet_spec::manifest::ModelSource;
 use modelet_spec::{FunctionName, ModelName, TenantName};
-use modelet_store::Actor;
+use modelet_store::{Actor, Intent, Thing};
 
 use super::Api;
+use super::conditions::Asked;
 use crate::acting::Acting;
+use crate::control::blocking;
 use crate::error::ControlError;
 use crate::listener::Remote;
 use crate::usage::Whose;
@@ -27,16 +29,28 @@ pub(crate) struct Caller {
     is_operator: bool,
     /// The address at the other end of the connection.
     remote: Option<Remote>,
+    /// On what condition.
+    asked: Arc<Asked>,
 }
 
 impl Caller {
-    pub(super) fn of(key: Arc<KeyRecord>, remote: Option<Remote>) -> Self {
+    pub(super) fn of(key: Arc<KeyRecord>, remote: Option<Remote>, asked: Arc<Asked>) -> Self {
         let is_operator = key.scopes.contains(&Scope::Admin) && key.tenant == TenantName::default_tenant();
-        Self { key, is_operator, remote }
+        Self { key, is_operator, remote, asked }
     }
 
-    /// The control plane in the caller's hands: for what changes something.
-    pub(super) fn acting(&self, api: &Api) -> Acting {
+    /// The control plane in the caller's hands, for a change of `thing`. Refused where the thing is not as the caller expects already: before
+    /// work is done for it. What counts is what it is in the change's transaction.
+    pub(super) async fn changing(&self, api: &Api, thing: Thing) -> Result<Acting, ControlError> {
+        self.acting(api, Some(thing)).await
+    }
+
+    /// The same, for a change of what has no ETag: many things at once, or none that stays.
+    pub(super) async fn changing_many(&self, api: &Api) -> Result<Acting, ControlError> {
+        self.acting(api, None).await
+    }
+
+    async fn acting(&self, api: &Api, thing: Option<Thing>) -> Result<Acting, ControlError> {
         let scopes: Vec<String> = self.key.scopes.iter().map(ToString::to_string).collect();
         let by = Actor::Key {
             id: self.key.id.clone(),
@@ -44,7 +58,16 @@ impl Caller {
             scopes: scopes.join(" "),
             remote: self.remote.map(|Remote(address)| address.to_string()),
         };
-        Acting::new(&api.control, by)
+        let is_bound = !self.asked.expected.is_empty();
+        let intent = Arc::new(Intent::new(thing, self.asked.expected.clone()).once(self.asked.once.clone()));
+        // A request makes one change.
+        let intent = Arc::clone(self.asked.intent.get_or_init(|| intent));
+        let acting = Acting::new(&api.control, by, intent);
+        if is_bound {
+            let acting = acting.clone();
+            blocking(move || acting.check()).await?;
+        }
+        Ok(acting)
     }
 
     /// The tenant that is meant: the named one, or the caller's own. Another tenant does not exist for who may not speak
@@ -53,6 +76,11 @@ impl Caller {
         let tenant = named.unwrap_or_else(|| self.key.tenant.clone());
         let is_there = self.speaks_for(&tenant) && api.control.tenants.load().get(&tenant).is_some();
         if is_there { Ok(tenant) } else { Err(ControlError::NoTenant(tenant)) }
+    }
+
+    /// What the caller expects, and what became of it.
+    pub(super) fn asked(&self) -> &Arc<Asked> {
+        &self.asked
     }
 
     /// What the caller's key is called.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::StatusCode;
 use modelet_spec::FunctionName;
-use modelet_store::FunctionVersion;
+use modelet_store::{FunctionVersion, Thing};
 
 use super::caller::Caller;
+use super::conditions::{Tagged, etag};
 use super::extract::{Json, Name, Params};
 use super::{Api, respond};
 use crate::control::{Control, FunctionEntry, blocking};
@@ -47,7 +48,7 @@ pub(super) async fn deploy(
         secrets::check_bound(&api.control, &tenant, &request.manifest).await?;
     }
     // A task of its own: a client that goes away must not stop a deploy between the store and the swap.
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::function(&tenant, &request.manifest.name)).await?;
     let task = tokio::spawn(async move { deploy::deploy(&control, tenant, request).await });
     Ok((respond::CREATED, axum::Json(task.await??)))
 }
@@ -76,10 +77,14 @@ pub(super) async fn list(
             let (functions, next) = page.cut(then, |function| function.name.to_string());
             return Ok(Functions { functions, next });
         }
+        let _both = api.control.both.read();
         let mut versions = api.control.store.functions_after(&tenant, page.after(), page.count_max())?;
         let next = page.end(&mut versions, |version| version.name.to_string());
         let catalog = api.control.catalog.load();
-        let view = |version: &FunctionVersion| view(&api.control, version, catalog.function(&tenant, &version.name));
+        let view = |version: &FunctionVersion| {
+            let shown = view(&api.control, version, catalog.function(&tenant, &version.name))?;
+            Ok::<_, ControlError>(Function { etag: Some(etag(&version.revision)), ..shown })
+        };
         let seen = versions.iter().filter(|version| caller.sees_function(&version.name));
         Ok(Functions { functions: seen.map(view).collect::<Result<_, _>>()?, next })
     });
@@ -101,17 +106,22 @@ pub(super) async fn show(
     caller: Caller,
     Name(name): Name<FunctionName>,
     Params(query): Params<ListQuery>,
-) -> Result<axum::Json<Function>, ControlError> {
+) -> Result<Tagged<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let function = blocking(move || match query.at {
-        None => live(&api.control, &api.control.stored(&tenant, &name)?),
+        None => {
+            let _both = api.control.both.read();
+            let stored = api.control.stored(&tenant, &name)?;
+            let shown = Function { etag: Some(etag(&stored.revision)), ..live(&api.control, &stored)? };
+            Ok(Tagged(Some(stored.revision), shown))
+        }
         Some(at) => {
             let functions = history::functions(&api.control, &tenant, at)?;
             let function = functions.into_iter().find(|function| function.name == name);
-            function.ok_or_else(|| ControlError::NoFunction(name.to_string()))
+            Ok(Tagged(None, function.ok_or_else(|| ControlError::NoFunction(name.to_string()))?))
         }
     });
-    Ok(axum::Json(function.await?))
+    function.await
 }
 
 /// Keep so many instances of a function warm
@@ -138,7 +148,7 @@ pub(super) async fn scale(
     Json(scale): Json<Scale>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::function(&tenant, &name)).await?;
     // A task of its own: a client that goes away must not stop it between the instances and the word that is kept.
     let task = tokio::spawn(async move {
         crate::scale::scale(&control, tenant.clone(), name.clone(), scale.min).await?;

@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use modelet_spec::{ModelName, TenantName};
+use modelet_store::Thing;
 
 use super::Api;
 use super::caller::Caller;
+use super::conditions::Tagged;
 use super::extract::{Json, Name, Params};
 use crate::control::blocking;
 use crate::error::ControlError;
@@ -42,7 +44,8 @@ pub(super) async fn grant(
         // Who may not see other tenants is not told by this which there are; who may is spared a typing error.
         api.control.tenant(&to)?;
     }
-    Ok(axum::Json(grants::grant(&caller.acting(&api), tenant, name, to, new.share_batch).await?))
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
+    Ok(axum::Json(grants::grant(&control, tenant, name, to, new.share_batch).await?))
 }
 
 /// Take a grant back: from the next time on that a function loads the model by its name, it finds none
@@ -67,7 +70,8 @@ pub(super) async fn revoke(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Grant>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(grants::revoke(&caller.acting(&api), tenant, name, to).await?))
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
+    Ok(axum::Json(grants::revoke(&control, tenant, name, to).await?))
 }
 
 /// List to whom a model is granted
@@ -86,10 +90,11 @@ pub(super) async fn list(
     caller: Caller,
     Name(name): Name<ModelName>,
     Params(query): Params<PageQuery>,
-) -> Result<axum::Json<Grants>, ControlError> {
+) -> Result<Tagged<Grants>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let page = Page::of(query.limit, query.after.as_deref())?;
     let grants = blocking(move || grants::list(&api.control, &tenant, &name));
-    let (grants, next) = page.cut(grants.await?, |grant| grant.to.to_string());
-    Ok(axum::Json(Grants { grants, next }))
+    let (grants, revision) = grants.await?;
+    let (grants, next) = page.cut(grants, |grant| grant.to.to_string());
+    Ok(Tagged(Some(revision), Grants { grants, next }))
 }

@@ -34,7 +34,7 @@ pub(super) async fn restore(
     Json(restore): Json<Restore>,
 ) -> Result<axum::Json<Restored>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing_many(&api).await?;
     // A task of its own: a client that goes away must not stop it between the store and the swap.
     let task = tokio::spawn(async move { history::restore(&control, tenant, restore.at, restore.dry_run).await });
     Ok(axum::Json(task.await??))

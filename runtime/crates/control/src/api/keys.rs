@@ -1,10 +1,14 @@
 //! Keys: create, list, rotate, revoke.
 
+use axum::Extension;
 use axum::extract::State;
 use http::StatusCode;
+use modelet_store::Thing;
 
 use super::caller::Caller;
+use super::conditions::Tagged;
 use super::extract::{Json, Name, Params};
+use super::once::Unkept;
 use super::{Api, respond};
 use crate::control::blocking;
 use crate::error::ControlError;
@@ -29,9 +33,35 @@ pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Json(mut new): Json<NewKey>,
-) -> Result<(StatusCode, axum::Json<KeyWithSecret>), ControlError> {
+) -> Result<(StatusCode, Extension<Unkept>, axum::Json<KeyWithSecret>), ControlError> {
     let tenant = caller.tenant(&api, new.tenant.take()).await?;
-    Ok((respond::CREATED, axum::Json(keys::create(&caller.acting(&api), tenant, new).await?)))
+    let id = keys::new_id()?;
+    let control = caller.changing(&api, Thing::key(&tenant, &id)).await?;
+    Ok((respond::CREATED, Extension(Unkept), axum::Json(keys::create(&control, (tenant, id), new).await?)))
+}
+
+/// Show a key, without its secret
+#[utoipa::path(
+    get, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path, description = "The key's id"), TenantQuery),
+    responses(
+        (status = 200, body = Key),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Not an admin key"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such key"),
+    )
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(id): Name<String>,
+    Params(query): Params<TenantQuery>,
+) -> Result<Tagged<Key>, ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
+    blocking(move || {
+        let stored = api.control.store.key(&tenant, &id)?;
+        Ok(Tagged(Some(stored.revision.clone()), keys::shown(&api.control, stored)))
+    })
+    .await
 }
 
 /// List the keys of a tenant, without their secrets
@@ -76,9 +106,10 @@ pub(super) async fn rotate(
     Name(id): Name<String>,
     Params(query): Params<TenantQuery>,
     Json(rotate): Json<Rotate>,
-) -> Result<axum::Json<KeyWithSecret>, ControlError> {
+) -> Result<(Extension<Unkept>, axum::Json<KeyWithSecret>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(keys::rotate(&caller.acting(&api), tenant, id, rotate.overlap).await?))
+    let control = caller.changing(&api, Thing::key(&tenant, &id)).await?;
+    Ok((Extension(Unkept), axum::Json(keys::rotate(&control, tenant, id, rotate.overlap).await?)))
 }
 
 /// Revoke a key: the next request with it is refused
@@ -99,5 +130,6 @@ pub(super) async fn revoke(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<Key>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(keys::revoke(&caller.acting(&api), tenant, id).await?))
+    let control = caller.changing(&api, Thing::key(&tenant, &id)).await?;
+    Ok(axum::Json(keys::revoke(&control, tenant, id).await?))
 }

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
 use modelet_spec::Pick;
+use modelet_store::Thing;
 
 use super::Api;
 use super::caller::Caller;
@@ -29,7 +30,8 @@ pub(super) async fn pin(
     caller: Caller,
     named: Named,
 ) -> Result<axum::Json<Model>, ControlError> {
-    Ok(axum::Json(memory::pin(&caller.acting(&api), named, true).await?))
+    let control = caller.changing(&api, Thing::model(&named.tenant, &named.name)).await?;
+    Ok(axum::Json(memory::pin(&control, named, true).await?))
 }
 
 /// Let a model go from memory when nobody uses it, as others do
@@ -47,7 +49,8 @@ pub(super) async fn unpin(
     caller: Caller,
     named: Named,
 ) -> Result<axum::Json<Model>, ControlError> {
-    Ok(axum::Json(memory::pin(&caller.acting(&api), named, false).await?))
+    let control = caller.changing(&api, Thing::model(&named.tenant, &named.name)).await?;
+    Ok(axum::Json(memory::pin(&control, named, false).await?))
 }
 
 /// Let a model go from memory now
@@ -63,8 +66,13 @@ pub(super) async fn unpin(
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It is pinned"),
     )
 )]
-pub(super) async fn unload(State(api): State<Api>, named: Named) -> Result<axum::Json<Model>, ControlError> {
-    Ok(axum::Json(memory::unload(&api.control, named).await?))
+pub(super) async fn unload(
+    State(api): State<Api>,
+    caller: Caller,
+    named: Named,
+) -> Result<axum::Json<Model>, ControlError> {
+    let control = caller.changing(&api, Thing::model(&named.tenant, &named.name)).await?;
+    Ok(axum::Json(memory::unload(&control, named).await?))
 }
 
 impl FromRequestParts<Api> for Named {

@@ -3,20 +3,22 @@
 use axum::extract::{FromRequest, Request, State};
 use http::{StatusCode, header};
 use modelet_spec::{Label, ModelCard, ModelName};
+use modelet_store::{ModelVersion, Thing};
 
 use super::caller::Caller;
+use super::conditions::{Tagged, etag};
 use super::extract::{Json, Name, Params};
 use super::{Api, respond};
 use crate::artifact::Given;
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::page::Page;
+use crate::page::{Page, backwards};
 use crate::push::{self, Push};
 use crate::remove;
 use crate::upload::{self, UploadLimit};
 use crate::views;
 use crate::wire::{
-    LabelAt, ListQuery, Model, ModelVersions, Models, PageAtQuery, Problem, PushFiles, PushQuery, RemoveQuery, Removed,
+    LabelAt, Model, ModelVersions, Models, PageAtQuery, Problem, PushFiles, PushQuery, RemoveQuery, Removed,
     TenantQuery, VersionQuery,
 };
 use crate::{grants, history};
@@ -49,7 +51,7 @@ pub(super) async fn push(
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Model>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
     // Before gigabytes are sent in vain.
     control.inference.ready()?;
     let mut push = if is_json(&request) {
@@ -104,7 +106,7 @@ pub(super) async fn list(
         let mut newest = api.control.store.models_after(&tenant, page.after(), page.count_max())?;
         let next = page.end(&mut newest, |version| version.name.to_string());
         let seen = newest.into_iter().filter(|version| caller.sees_model(&version.name));
-        let models = seen.map(|v| views::model_in_memory(&api.control, v)).collect::<Result<Vec<_>, _>>()?;
+        let models = seen.map(|v| shown(&api, v)).collect::<Result<Vec<_>, _>>()?;
         Ok(Models { models, granted, next })
     });
     Ok(axum::Json(listed.await?))
@@ -113,9 +115,10 @@ pub(super) async fn list(
 /// Show a model: all its versions, the newest first, now or at an earlier moment
 #[utoipa::path(
     get, path = "/v1/models/{name}", tag = "models",
-    params(("name" = String, Path, description = "The model"), ListQuery),
+    params(("name" = String, Path, description = "The model"), PageAtQuery),
     responses(
         (status = 200, body = ModelVersions),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such model"),
     )
@@ -124,26 +127,35 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<ModelName>,
-    Params(query): Params<ListQuery>,
-) -> Result<axum::Json<ModelVersions>, ControlError> {
+    Params(query): Params<PageAtQuery>,
+) -> Result<Tagged<ModelVersions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let versions = blocking(move || {
+    let page = Page::of(query.limit, query.after.as_deref())?;
+    let listed = blocking(move || {
         let mut versions = match query.at {
             None => api.control.store.model_versions(&tenant, &name)?,
             Some(at) => api.control.store.models_at(&tenant, Some(&name), history::moment(&api.control, at)?.1)?,
         };
-        if versions.is_empty() {
+        let Some(revision) = versions.first().map(|version| version.revision.clone()) else {
             return Err(ControlError::NoModel(name.to_string()));
-        }
+        };
         versions.sort_by_key(|v| std::cmp::Reverse(v.version));
+        let (versions, next) = page.cut(versions, |version| backwards(version.version));
         let rewrites = api.control.store.rewrites(&tenant, &name)?;
         let shown = versions.into_iter().map(|version| {
             let optimised = rewrites.get(&version.version).map(|json| views::optimised(json)).transpose()?;
             Ok::<_, ControlError>(Model { optimised, ..views::model_in_memory(&api.control, version)? })
         });
-        shown.collect::<Result<Vec<_>, _>>()
+        let listed = ModelVersions { versions: shown.collect::<Result<_, _>>()?, next };
+        Ok(Tagged(query.at.is_none().then_some(revision), listed))
     });
-    Ok(axum::Json(ModelVersions { versions: versions.await? }))
+    listed.await
+}
+
+/// A version as it is listed.
+fn shown(api: &Api, version: ModelVersion) -> Result<Model, ControlError> {
+    let etag = Some(etag(&version.revision));
+    Ok(Model { etag, ..views::model_in_memory(&api.control, version)? })
 }
 
 /// Remove a model: one version, or all
@@ -167,7 +179,8 @@ pub(super) async fn remove(
     Params(query): Params<RemoveQuery>,
 ) -> Result<axum::Json<Removed>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    Ok(axum::Json(remove::remove(&caller.acting(&api), tenant, name, query.version, query.force).await?))
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
+    Ok(axum::Json(remove::remove(&control, tenant, name, query.version, query.force).await?))
 }
 
 /// Put a label at a version; where it stood before, it stands no longer
@@ -193,7 +206,7 @@ pub(super) async fn label(
     Json(at): Json<LabelAt>,
 ) -> Result<axum::Json<Model>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
     let labelled =
         blocking(move || views::model(control.changes().label_model(&tenant, &name, &at.version, &label)?));
     Ok(axum::Json(labelled.await?))
@@ -220,7 +233,7 @@ pub(super) async fn unlabel(
     Params(query): Params<VersionQuery>,
 ) -> Result<axum::Json<Model>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
     let stood = blocking(move || {
         views::model(control.changes().unlabel_model(&tenant, &name, query.version.as_ref(), &label)?)
     });

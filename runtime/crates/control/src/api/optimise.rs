@@ -3,6 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use modelet_spec::ModelName;
+use modelet_store::Thing;
 
 use super::caller::Caller;
 use super::extract::{Json, Name, Params};
@@ -39,7 +40,7 @@ pub(super) async fn optimise(
     Json(wish): Json<Optimise>,
 ) -> Result<(StatusCode, axum::Json<Model>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::model(&tenant, &name)).await?;
     let (made, report) = optimise::optimise(&control, &tenant, &name, wish).await?;
     let created = made.created;
     let model = Model { created: Some(created), optimised: Some(report), ..views::model(made)? };

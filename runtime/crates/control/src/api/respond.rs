@@ -1,18 +1,22 @@
 //! The only table from an error of the control plane to a status code.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use modelet_catalog::CatalogError;
 use modelet_engine::{CompileError, LoadError, ScaleError};
 
+use super::conditions::tag;
 use crate::child::Death;
-use crate::error::ControlError;
+use crate::error::{AskedError, ControlError};
 use crate::wire::{Problem, Readiness};
 
 /// Something new is there.
 pub(crate) const CREATED: StatusCode = StatusCode::CREATED;
 /// All is as it was asked for.
 pub(crate) const OK: StatusCode = StatusCode::OK;
+/// The caller has it already.
+pub(crate) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 /// The media type of a problem.
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -26,8 +30,22 @@ impl IntoResponse for ControlError {
             Self::Internal(cause) => tracing::error!(code, error = %cause, "an admin request failed"),
             refused => tracing::debug!(code, reason = %refused, "an admin request was refused"),
         }
-        problem(status, code, self.to_string())
+        let mut response = problem(status, code, self.to_string());
+        if let Self::Asked(AskedError::Unexpected { now: Some(now), .. }) = &self {
+            tag(&mut response, now);
+        }
+        if matches!(self, Self::Asked(AskedError::UnderWay)) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
+}
+
+/// An answer that was given before.
+pub(super) fn again(status: u16, body: Body) -> Response {
+    // A status that was kept is one.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, body).into_response()
 }
 
 /// The answer of `/readyz`: 503 sends a load balancer elsewhere.
@@ -109,6 +127,10 @@ fn describe(error: &ControlError) -> (StatusCode, &'static str) {
         E::NoPassphrase(_) => (StatusCode::UNPROCESSABLE_ENTITY, "passphrase-needed"),
         E::WrongPassphrase => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-passphrase"),
         E::ImportConflicts(_) => (StatusCode::CONFLICT, "import-conflicts"),
+        E::Asked(AskedError::Unexpected { .. }) => (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
+        E::Asked(AskedError::UnderWay) => (StatusCode::CONFLICT, "request-under-way"),
+        E::Asked(AskedError::Another) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
+        E::Asked(AskedError::Done { .. }) => (StatusCode::CONFLICT, "already-done"),
         E::ChangedMeanwhile => (StatusCode::CONFLICT, "changed-meanwhile"),
         E::NoBlob(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-blob"),
         E::Manifest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-manifest"),

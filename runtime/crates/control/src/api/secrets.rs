@@ -1,21 +1,23 @@
-//! Secrets: list, set, remove, and another key for all. There is no way to read one.
+//! Secrets: list, show, set, remove, and another key for all. There is no way to read a value.
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use http::StatusCode;
 use modelet_spec::{SecretName, SecretValue, TenantName};
+use modelet_store::Thing;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::caller::Caller;
+use super::conditions::Tagged;
 use super::extract::{Name, Params};
 use super::{Api, respond};
 use crate::control::blocking;
 use crate::error::ControlError;
 use crate::page::Page;
 use crate::secrets;
-use crate::wire::{PageQuery, Problem, Rekeyed, RemovedSecret, Secrets, SetSecret, TenantQuery};
+use crate::wire::{PageQuery, Problem, Rekeyed, RemovedSecret, Secret, Secrets, SetSecret, TenantQuery};
 
 /// How a secret is removed.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -53,6 +55,30 @@ pub(super) async fn list(
     Ok(axum::Json(Secrets { secrets, next }))
 }
 
+/// Show a secret, without its value
+#[utoipa::path(
+    get, path = "/v1/secrets/{name}", tag = "secrets",
+    params(("name" = String, Path, description = "The secret"), TenantQuery),
+    responses(
+        (status = 200, body = Secret),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such secret"),
+    )
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Name(name): Name<SecretName>,
+    Params(query): Params<TenantQuery>,
+) -> Result<Tagged<Secret>, ControlError> {
+    let tenant = caller.tenant(&api, query.tenant).await?;
+    blocking(move || {
+        let stored = api.control.store.secret(&tenant, &name)?.ok_or(ControlError::NoSecret(name))?;
+        Ok(Tagged(Some(stored.revision.clone()), secrets::shown(stored)))
+    })
+    .await
+}
+
 /// Set a secret, or give it another value: the body, text in UTF-8
 ///
 /// No answer ever has it. Functions that name the secret have the new value from now on; an instance that has the old one ends
@@ -88,7 +114,7 @@ pub(super) async fn set(
     let value = SecretValue::new(body.into()).map_err(|e| ControlError::BadRequest(e.to_string()))?;
     let by = caller.id().to_owned();
     // A task of its own: a client that goes away must not stop it between the store and the functions.
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::secret(&tenant, &name)).await?;
     let task = tokio::spawn(async move { secrets::set(&control, (tenant, name), value, by).await });
     let (set, is_new) = task.await??;
     Ok((if is_new { respond::CREATED } else { respond::OK }, axum::Json(set)))
@@ -114,7 +140,7 @@ pub(super) async fn remove(
     Params(query): Params<RemoveSecretQuery>,
 ) -> Result<axum::Json<RemovedSecret>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::secret(&tenant, &name)).await?;
     let task = tokio::spawn(async move { secrets::remove(&control, (tenant, name), query.force).await });
     Ok(axum::Json(task.await??))
 }
@@ -133,7 +159,7 @@ pub(super) async fn remove(
 )]
 pub(super) async fn rekey(State(api): State<Api>, caller: Caller) -> Result<axum::Json<Rekeyed>, ControlError> {
     caller.operator()?;
-    let control = caller.acting(&api);
+    let control = caller.changing_many(&api).await?;
     let task = tokio::spawn(async move { secrets::rekey(&control).await });
     Ok(axum::Json(task.await??))
 }

@@ -112,6 +112,7 @@ pub(super) async fn push_blob(
     body: Body,
 ) -> Result<(StatusCode, axum::Json<Blob>), ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
+    caller.changing_many(&api).await?;
     let limits = &api.control.config.limits;
     // What the bytes are is not known yet; the deploy that names them holds a component to its own, lower limit.
     let bytes = limits.model_bytes.0.max(limits.component_bytes.0);

@@ -3,8 +3,10 @@
 use axum::extract::State;
 use http::StatusCode;
 use modelet_spec::{Claims, TenantName};
+use modelet_store::Thing;
 
 use super::caller::Caller;
+use super::conditions::{Tagged, etag};
 use super::extract::{Json, Name, Params};
 use super::{Api, respond};
 use crate::control::{Control, blocking};
@@ -38,7 +40,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, axum::Json<Tenant>), ControlError> {
     caller.operator()?;
     let claims = Claims { hosts: new.hosts, paths: new.paths };
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::tenant(&new.name)).await?;
     let task = tokio::spawn(async move { tenants::create(&control, new.name, claims, new.limits).await });
     Ok((respond::CREATED, axum::Json(view(task.await??))))
 }
@@ -61,7 +63,7 @@ pub(super) async fn list(
     let book = api.control.tenants.load();
     let seen = book.tenants().filter(|tenant| caller.speaks_for(&tenant.name)).collect();
     let (tenants, next) = page.cut(seen, |tenant| tenant.name.to_string());
-    Ok(axum::Json(Tenants { tenants: tenants.into_iter().cloned().map(view).collect(), next }))
+    Ok(axum::Json(Tenants { tenants: tenants.into_iter().cloned().map(shown).collect(), next }))
 }
 
 /// Show a tenant: what it may claim and have, and what it has
@@ -77,14 +79,15 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Name(name): Name<TenantName>,
-) -> Result<axum::Json<Tenant>, ControlError> {
+) -> Result<Tagged<Tenant>, ControlError> {
     let name = caller.tenant(&api, Some(name)).await?;
     let control = api.control;
-    let shown = blocking(move || {
+    blocking(move || {
         let tenant = control.tenant(&name)?;
-        Ok(Tenant { usage: Some(usage(&control, &name)?), ..view(tenant) })
-    });
-    Ok(axum::Json(shown.await?))
+        let revision = tenant.revision.clone();
+        Ok(Tagged(Some(revision), Tenant { usage: Some(usage(&control, &name)?), ..shown(tenant) }))
+    })
+    .await
 }
 
 /// Change what a tenant may have
@@ -111,7 +114,7 @@ pub(super) async fn limits(
     Json(patch): Json<serde_json::Map<String, serde_json::Value>>,
 ) -> Result<axum::Json<Tenant>, ControlError> {
     let name = caller.operated(&api, name).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::tenant(&name)).await?;
     let task = tokio::spawn(async move { tenants::limit(&control, name, patch).await });
     Ok(axum::Json(view(task.await??)))
 }
@@ -142,7 +145,7 @@ pub(super) async fn claims(
     let name = caller.operated(&api, name).await?;
     let add = Claims { hosts: change.add_hosts, paths: change.add_paths };
     let remove = Claims { hosts: change.remove_hosts, paths: change.remove_paths };
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::tenant(&name)).await?;
     let task = tokio::spawn(async move { tenants::change_claims(&control, name, add, remove).await });
     Ok(axum::Json(view(task.await??)))
 }
@@ -170,9 +173,14 @@ pub(super) async fn remove(
     Params(query): Params<ForceQuery>,
 ) -> Result<axum::Json<RemovedTenant>, ControlError> {
     let name = caller.operated(&api, name).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::tenant(&name)).await?;
     let task = tokio::spawn(async move { tenants::remove(&control, name, query.force).await });
     Ok(axum::Json(task.await??))
+}
+
+/// A tenant as it is read.
+fn shown(tenant: modelet_store::Tenant) -> Tenant {
+    Tenant { etag: Some(etag(&tenant.revision)), ..view(tenant) }
 }
 
 fn view(tenant: modelet_store::Tenant) -> Tenant {
@@ -183,6 +191,7 @@ fn view(tenant: modelet_store::Tenant) -> Tenant {
         limits: tenant.limits,
         created_ms: tenant.created_ms,
         usage: None,
+        etag: None,
     }
 }
 

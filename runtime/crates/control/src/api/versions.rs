@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use modelet_spec::{FunctionName, Version};
+use modelet_spec::FunctionName;
+use modelet_store::Thing;
 
 use super::Api;
 use super::caller::Caller;
+use super::conditions::Tagged;
 use super::extract::{Json, Name, Params};
 use crate::control::blocking;
 use crate::error::ControlError;
-use crate::page::Page;
+use crate::page::{Page, backwards};
 use crate::restore::draft;
 use crate::wire::{
     Function, FunctionVersions, PageAtQuery, Problem, RemoveFunctionQuery, RemovedFunction, Rollback, TenantQuery,
@@ -34,7 +36,7 @@ pub(super) async fn list(
     caller: Caller,
     Name(name): Name<FunctionName>,
     Params(query): Params<PageAtQuery>,
-) -> Result<axum::Json<FunctionVersions>, ControlError> {
+) -> Result<Tagged<FunctionVersions>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let page = Page::of(query.limit, query.after.as_deref())?;
     let control = Arc::clone(&api.control);
@@ -42,26 +44,21 @@ pub(super) async fn list(
         if let Some(at) = query.at {
             let then = history::versions(&control, (tenant, name), at)?;
             let (versions, next) = page.cut(then.versions, |version| backwards(version.version));
-            return Ok(FunctionVersions { versions, next, ..then });
+            return Ok(Tagged(None, FunctionVersions { versions, next, ..then }));
         }
+        let _both = control.both.read();
         let stored = control.store.function_versions(&tenant, &name)?;
-        let is_none = stored.is_empty();
-        let (stored, next) = page.cut(stored, |version| backwards(version.version));
-        if is_none {
+        let Some(revision) = stored.first().map(|version| version.revision.clone()) else {
             return Err(ControlError::NoFunction(name.to_string()));
-        }
+        };
+        let (stored, next) = page.cut(stored, |version| backwards(version.version));
         let live = control.serving(&tenant, &name);
         let versions = stored.iter().map(|version| views::function_version(live.as_ref(), version));
         let versions = versions.collect::<Result<_, _>>()?;
         let traffic = live.and_then(|live| Some(live.arms.as_ref()?.traffic().into()));
-        Ok(FunctionVersions { tenant, name, versions, next, traffic })
+        Ok(Tagged(Some(revision), FunctionVersions { tenant, name, versions, next, traffic }))
     });
-    Ok(axum::Json(versions.await?))
-}
-
-/// What sorts the newest version first.
-fn backwards(version: Version) -> String {
-    format!("{:020}", u64::MAX - u64::from(version.get()))
+    versions.await
 }
 
 /// Make an earlier version live, or a later one, for all requests
@@ -88,7 +85,7 @@ pub(super) async fn rollback(
     Json(rollback): Json<Rollback>,
 ) -> Result<axum::Json<Function>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::function(&tenant, &name)).await?;
     // A task of its own: a client that goes away must not stop it between the store and the swap.
     let task = tokio::spawn(async move {
         let (entry, note) = rollback::rollback(&control, tenant, name, rollback.to).await?;
@@ -124,7 +121,7 @@ pub(super) async fn remove(
     Params(query): Params<RemoveFunctionQuery>,
 ) -> Result<axum::Json<RemovedFunction>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::function(&tenant, &name)).await?;
     let task = tokio::spawn(async move {
         match query.version {
             Some(version) => retire::remove_version(&control, tenant, name, version).await,
@@ -149,10 +146,15 @@ pub(super) async fn traffic(
     caller: Caller,
     Name(name): Name<FunctionName>,
     Params(query): Params<TenantQuery>,
-) -> Result<axum::Json<TrafficReport>, ControlError> {
+) -> Result<Tagged<TrafficReport>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let live = api.control.serving(&tenant, &name).ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
-    Ok(axum::Json(views::traffic(&live, Vec::new())))
+    let report = blocking(move || {
+        let _both = api.control.both.read();
+        let revision = api.control.store.revision(&Thing::function(&tenant, &name))?;
+        let live = api.control.serving(&tenant, &name).ok_or_else(|| ControlError::NoFunction(name.to_string()))?;
+        Ok(Tagged(revision, views::traffic(&live, Vec::new())))
+    });
+    report.await
 }
 
 /// Share a function's requests out among its versions
@@ -180,7 +182,7 @@ pub(super) async fn share(
 ) -> Result<axum::Json<TrafficReport>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
     let wanted = modelet_spec::Traffic::try_from(wanted)?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::function(&tenant, &name)).await?;
     let task = tokio::spawn(async move { traffic::share(&control, tenant, name, Some(wanted)).await });
     let (live, note) = task.await??;
     Ok(axum::Json(views::traffic(&live, note.into_iter().collect())))
@@ -203,7 +205,7 @@ pub(super) async fn unshare(
     Params(query): Params<TenantQuery>,
 ) -> Result<axum::Json<TrafficReport>, ControlError> {
     let tenant = caller.tenant(&api, query.tenant).await?;
-    let control = caller.acting(&api);
+    let control = caller.changing(&api, Thing::function(&tenant, &name)).await?;
     let task = tokio::spawn(async move { traffic::share(&control, tenant, name, None).await });
     let (live, note) = task.await??;
     Ok(axum::Json(views::traffic(&live, note.into_iter().collect())))

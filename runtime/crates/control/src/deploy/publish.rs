@@ -204,6 +204,7 @@ pub(super) async fn publish(
         let new = stored_form(&draft, &compiled)?;
         let aside = plan.traffic.as_ref().map(traffic_json).transpose()?;
         let models: Vec<_> = models.into_iter().map(|(pinned, new)| (pinned.version, new)).collect();
+        let both = control.both.write();
         let stored = control.changes().put_deploy(&models, &new, aside.as_deref())?;
         unmade.are_made();
         if stored.version != expected {
@@ -212,6 +213,7 @@ pub(super) async fn publish(
             return Err(ControlError::Internal(text));
         }
         control.catalog.store(Arc::new(next));
+        drop(both);
         control.failed.forget(&draft.tenant, &draft.manifest.name);
         // Its bytes came with the deploy, so they are whole on the disk.
         control.damaged.mended(&control.store, &draft.tenant, &draft.component);

@@ -2,7 +2,7 @@
 
 use modelet_store::StoreError;
 
-use super::ControlError;
+use super::{AskedError, ControlError};
 
 /// What the store refuses is the caller's to mend; what fails in it is the operator's.
 impl From<StoreError> for ControlError {
@@ -19,6 +19,7 @@ impl From<StoreError> for ControlError {
             StoreError::DefaultTenant => Self::DefaultTenant,
             StoreError::TenantInUse { tenant, functions, models } => Self::TenantInUse { tenant, functions, models },
             StoreError::Count { what, max, used } => Self::Count { what, max, used },
+            StoreError::Unexpected { thing, now } => AskedError::Unexpected { thing, now }.into(),
             StoreError::Taken(_) => Self::ChangedMeanwhile,
             refused @ StoreError::OtherDigest { .. } => Self::Archive(refused.to_string()),
             StoreError::ModelMissing(model) => Self::NoModel(model),

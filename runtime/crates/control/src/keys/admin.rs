@@ -4,7 +4,7 @@ use std::path::Path;
 
 use modelet_catalog::KeyHasher;
 use modelet_spec::{Digest, TenantName};
-use modelet_store::{Actor, HashKind, Store, StoredKey, StoredSecret};
+use modelet_store::{Actor, HashKind, Revision, Store, StoredKey, StoredSecret};
 
 pub(super) use super::secret::Staged;
 use super::secret::{self, new_secret};
@@ -64,6 +64,7 @@ fn keep(store: &Store, hasher: &KeyHasher, secret: &str) -> Result<(), ControlEr
         expires_ms: None,
         last_use_ms: None,
         secrets: vec![secret],
+        revision: Revision::default(),
     })?;
     Ok(())
 }
@@ -130,8 +131,17 @@ mod tests {
         let secrets = vec![StoredSecret { hash, kind: HashKind::Sha256, until_ms: None }];
         let scopes = vec!["admin".to_owned()];
         let (id, tenant) = (ADMIN_KEY_ID.to_owned(), TenantName::default_tenant());
-        let key =
-            StoredKey { id, tenant, scopes, bound: None, created_ms: 0, expires_ms: None, last_use_ms: None, secrets };
+        let key = StoredKey {
+            id,
+            tenant,
+            scopes,
+            bound: None,
+            created_ms: 0,
+            expires_ms: None,
+            last_use_ms: None,
+            secrets,
+            revision: Revision::default(),
+        };
         place.store.by(&Actor::Server).put_key(&key).unwrap();
         assert_eq!(place.start(), old);
         assert_eq!(place.hashes(), [place.hasher.hash(&old)]);

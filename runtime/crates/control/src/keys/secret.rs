@@ -151,6 +151,7 @@ mod tests {
             expires_ms: None,
             last_use_ms: None,
             secrets: vec![modelet_store::StoredSecret { hash: [hash; 32], kind, until_ms: None }],
+            revision: modelet_store::Revision::default(),
         };
         for key in [key("old", HashKind::Sha256, 1), key("new", HashKind::Blake3, 2)] {
             store.by(&Actor::Server).create_key(&key).unwrap();

@@ -109,12 +109,13 @@ fn parse(hex: &str) -> Option<SealKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use modelet_store::Revision;
 
     fn stored(keys: &Keys) -> StoredSealed {
         let (tenant, name) = ("acme".parse().unwrap(), "one".parse().unwrap());
         let of = Of { tenant: &tenant, name: &name, version: 1 };
         let seal = keys.seal(of, &SecretValue::new(b"s3cr3t".to_vec()).unwrap()).unwrap();
-        StoredSealed { seal, tenant, name, version: 1, set_ms: 0, set_by: None }
+        StoredSealed { seal, tenant, name, version: 1, set_ms: 0, set_by: None, revision: Revision::default() }
     }
 
     #[test]

@@ -40,11 +40,12 @@ pub(crate) async fn remove(control: &Acting, name: TenantName, force: bool) -> R
 }
 
 /// Takes a tenant's routes out of service.
-async fn withdraw(control: &Arc<Control>, name: TenantName, force: bool) -> Result<Entries, ControlError> {
+async fn withdraw(control: &Acting, name: TenantName, force: bool) -> Result<Entries, ControlError> {
     let _publishing = control.publishing.lock().await;
     control.loaded()?;
-    let control = Arc::clone(control);
+    let control = control.clone();
     blocking(move || {
+        control.check()?;
         control.store.check_tenant_removal(&name, force)?;
         let leaving = of(&control, &BTreeSet::from([name.clone()]));
         control.catalog.store(Arc::new(switch::those(&control, |entry| entry.tenant != name).build()));

@@ -73,6 +73,10 @@ pub struct Key {
     /// When it was last used, to the second; a restart may forget the last minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_use_ms: Option<u64>,
+    /// Its ETag, as `if-match` takes it: another after each change of what is said of it. Left out of answers to changes, whose header
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// A key with its new secret.

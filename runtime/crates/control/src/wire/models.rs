@@ -139,6 +139,10 @@ pub struct Model {
     /// How it was made of another version, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimised: Option<super::optimise::Optimised>,
+    /// The model's ETag, in a listing of models, as `if-match` takes it: another after each change of what is said of it. Elsewhere the header
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// One file of a model.
@@ -174,6 +178,9 @@ pub struct Models {
 pub struct ModelVersions {
     /// Newest first.
     pub versions: Vec<Model>,
+    /// Where the next page begins; left out of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What a model takes and gives.

@@ -15,6 +15,10 @@ pub struct Secret {
     /// The id of the key that set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_by: Option<String>,
+    /// Its ETag, as `if-match` takes it: another after each change of what is said of it. Left out of answers to changes, whose header
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// A secret that was set, and who has it.

@@ -65,6 +65,10 @@ pub struct Tenant {
     /// What it has. Not in listings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<TenantUse>,
+    /// Its ETag, as `if-match` takes it: another after each change of what is said of it. Left out of answers to changes, whose header
+    /// has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 /// What a tenant has.

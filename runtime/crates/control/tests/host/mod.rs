@@ -10,6 +10,7 @@
 
 pub(crate) mod tokens;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -35,7 +36,27 @@ pub(crate) struct Host {
     pub(crate) router: Router,
     /// The operator's.
     pub(crate) key: String,
-    _dir: tempfile::TempDir,
+    data_dir: PathBuf,
+    /// Goes with the host, unless another begins there.
+    dir: Option<tempfile::TempDir>,
+}
+
+/// A data directory that nobody works in.
+pub(crate) struct Stopped {
+    data_dir: PathBuf,
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Stopped {
+    /// Where it lies.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Starts a server in it.
+    pub(crate) fn start(self) -> Host {
+        Host { dir: self.dir, ..Host::at(&self.data_dir, true) }
+    }
 }
 
 /// What a tenant was given by [`Host::things_of`].
@@ -53,7 +74,38 @@ impl Host {
     /// One whose admin API is reached from this machine alone, or from others, too.
     pub(crate) fn reached_from(admin_is_loopback: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let data_dir = dir.path().join("data");
+        let host = Self::at(&dir.path().join("data"), admin_is_loopback);
+        Self { dir: Some(dir), ..host }
+    }
+
+    /// The same data directory, under a server that has just started.
+    pub(crate) async fn restarted(self) -> Self {
+        self.stopped().await.start()
+    }
+
+    /// The data directory of a server that is no more.
+    pub(crate) async fn stopped(self) -> Stopped {
+        let Self { control, store, router, dir, data_dir, .. } = self;
+        let gone = Arc::downgrade(&store);
+        drop((control, store, router));
+        // What it does in the background lets go of it soon.
+        for _ in 0..1000 {
+            if gone.strong_count() == 0 {
+                return Stopped { data_dir, dir };
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("somebody holds the store");
+    }
+
+    /// Where its store lies.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// One with this data directory.
+    pub(crate) fn at(data_dir: &Path, admin_is_loopback: bool) -> Self {
+        let data_dir = data_dir.to_owned();
         // Little address space: tests run side by side.
         let limits = ServerLimits {
             instances_total: 2,
@@ -63,7 +115,7 @@ impl Host {
         };
         let config = ControlConfig {
             data_dir: data_dir.clone(),
-            jwt: vec![tokens::issuer(dir.path())],
+            jwt: vec![tokens::issuer(data_dir.parent().unwrap())],
             secret_key_file: data_dir.join("secret.key"),
             data_url: "http://127.0.0.1:1".to_owned(),
             data_is_loopback: true,
@@ -92,11 +144,7 @@ impl Host {
         let control = Control::open(config, parts, &mut registry).unwrap();
         let router = Arc::clone(&control).router(Arc::new(registry));
         let key = std::fs::read_to_string(data_dir.join(ADMIN_KEY_FILE)).unwrap();
-        Self { control, store, router, key: key.trim().to_owned(), _dir: dir }
-    }
-
-    pub(crate) fn data_dir(&self) -> &std::path::Path {
-        self.store.data_dir()
+        Self { control, store, router, key: key.trim().to_owned(), data_dir, dir: None }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
@@ -180,21 +228,26 @@ impl Host {
         self.store.by(&Actor::Server).put_function(&function).unwrap();
     }
 
-    /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
-    pub(crate) async fn things_of(&self, tenant: &str) -> Things {
-        let owner: TenantName = tenant.parse().unwrap();
-        let digest = self.store.put_blob(&owner, b"bytes", u64::MAX).unwrap();
+    /// Has the store keep a version of a model: it is in no memory.
+    pub(crate) fn stores_model(&self, owner: &TenantName, name: &str, content: &[u8]) {
+        let digest = self.store.put_blob(owner, content, u64::MAX).unwrap();
         let path = "model.onnx".parse().unwrap();
         let model = NewModelVersion {
             tenant: owner.clone(),
-            name: "their-model".parse().unwrap(),
+            name: name.parse().unwrap(),
             digest,
-            files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: 5 }],
+            files: vec![FileEntry { path, role: FileRole::Model, digest, bytes: content.len() as u64 }],
             card_json: "{}".to_owned(),
             description_json: r#"{"inputs":[],"outputs":[]}"#.to_owned(),
             label: None,
         };
         self.store.by(&Actor::Server).put_model(&model).unwrap();
+    }
+
+    /// Gives a tenant a function, a model and a key, past the API: here are neither a compiler nor ONNX Runtime.
+    pub(crate) async fn things_of(&self, tenant: &str) -> Things {
+        let owner: TenantName = tenant.parse().unwrap();
+        self.stores_model(&owner, "their-model", b"bytes");
         self.stores_function(&owner, "their-function", r#"{"name":"their-function"}"#);
         self.make_key(tenant, &["read"]).await;
         let (_, keys) = self.ask("GET", &format!("/v1/keys?tenant={tenant}"), "").await;

@@ -26,7 +26,7 @@ pub(crate) const USAGE: Schema = Schema {
 };
 
 /// The steps, oldest first; the schema's number is how many a database has had. A step that was released is never changed.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 15] = [
     include_str!("schema/01-start.sql"),
     include_str!("schema/02-optimised.sql"),
     include_str!("schema/03-pins.sql"),
@@ -40,6 +40,8 @@ const STEPS: [&str; 13] = [
     include_str!("schema/11-keys-and-grants.sql"),
     include_str!("schema/12-secrets.sql"),
     include_str!("schema/13-audit.sql"),
+    include_str!("schema/14-revisions.sql"),
+    include_str!("schema/15-requests.sql"),
 ];
 
 /// Refuses a file that is no database, or not ours, before anything is written to it.

@@ -5,13 +5,16 @@ use crate::compiled::CompiledRecord;
 use crate::db::{parsed, unsigned};
 use crate::error::StoreError;
 use crate::models::version;
+use crate::things::Revision;
 use rusqlite::{Params, Row, Transaction};
 
-pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live FROM function_version f
+pub(crate) const SELECT: &str = "SELECT f.*, a.version IS NOT NULL AS is_live, (SELECT revision FROM revision_told r
+    WHERE r.kind = 'function' AND r.tenant = f.tenant AND r.name = f.name) AS revision FROM function_version f
     LEFT JOIN function_alias a ON a.tenant = f.tenant AND a.name = f.name AND a.version = f.version AND a.alias = 'live'";
 
 /// Of each function the live version alone; the others are not looked at.
-pub(super) const SELECT_LIVE: &str = "SELECT f.*, true AS is_live FROM function_alias a
+pub(super) const SELECT_LIVE: &str = "SELECT f.*, true AS is_live, (SELECT revision FROM revision_told r
+    WHERE r.kind = 'function' AND r.tenant = f.tenant AND r.name = f.name) AS revision FROM function_alias a
     CROSS JOIN function_version f ON f.tenant = a.tenant AND f.name = a.name AND f.version = a.version WHERE a.alias = 'live'";
 
 pub(crate) fn list(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<FunctionVersion>, StoreError> {
@@ -40,6 +43,7 @@ fn function(row: &Row<'_>) -> rusqlite::Result<FunctionVersion> {
         not_reused: row.get("not_reused")?,
         is_live: row.get("is_live")?,
         created_ms: unsigned(row, "created_ms")?,
+        revision: Revision::read(row)?,
     })
 }
 

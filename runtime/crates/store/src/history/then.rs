@@ -19,7 +19,7 @@ impl Store {
     /// When the metadata cannot be read.
     pub fn functions_at(&self, tenant: &TenantName, moment: Moment) -> Result<Vec<FunctionVersion>, StoreError> {
         let sql = format!(
-            "SELECT f.*, 1 AS is_live FROM period p
+            "SELECT f.*, 1 AS is_live, NULL AS revision FROM period p
              JOIN function_version f ON f.tenant = p.tenant AND f.name = p.name AND f.version = CAST(p.value AS INTEGER)
              WHERE p.kind = 'live' AND p.tenant = ?2 AND {LASTED} ORDER BY f.name"
         );
@@ -41,7 +41,7 @@ impl Store {
              AND CAST(p.value AS INTEGER) = f.version AND {LASTED}"
         );
         let sql = format!(
-            "SELECT f.*, EXISTS ({live}) AS is_live FROM period p
+            "SELECT f.*, EXISTS ({live}) AS is_live, NULL AS revision FROM period p
              JOIN function_version f ON f.tenant = p.tenant AND f.name = p.name AND f.version = CAST(p.item AS INTEGER)
              WHERE p.kind = 'function' AND p.tenant = ?2 AND p.name = ?3 AND {LASTED} ORDER BY f.version DESC"
         );
@@ -72,7 +72,7 @@ impl Store {
              AND p.tenant = v.tenant AND p.name = v.name AND CAST(p.value AS INTEGER) = v.version AND {LASTED}"
         );
         let sql = format!(
-            "SELECT v.*, ({labels}) AS labels FROM period p
+            "SELECT v.*, ({labels}) AS labels, NULL AS revision FROM period p
              JOIN model_version v ON v.tenant = p.tenant AND v.name = p.name AND v.version = CAST(p.item AS INTEGER)
              WHERE p.kind = 'model' AND p.tenant = ?2 AND (?3 IS NULL OR p.name = ?3) AND {LASTED}
              ORDER BY v.name, v.version DESC"

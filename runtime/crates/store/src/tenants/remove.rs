@@ -32,7 +32,7 @@ impl Changes<'_> {
             let models = remove_all(tx, name)?;
             let before = claims(tx, name)?.to_string();
             let at_ms = Note::new("tenant.remove", name, name.as_str()).values(Some(&before), None).write(tx)?.at_ms;
-            for table in ["function_alias", "function_scale", "upload", "tenant_claim", "key", "secret"] {
+            for table in ["function_alias", "function_scale", "upload", "tenant_claim", "key", "secret", "request"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE tenant = ?1"), [name.as_str()])?;
             }
             tx.execute("DELETE FROM model_grant WHERE tenant = ?1 OR grantee = ?1", [name.as_str()])?;
