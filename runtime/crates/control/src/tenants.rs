@@ -22,7 +22,7 @@ use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::failed::{Failed, Failure};
-use crate::{scale, switch};
+use crate::{push, scale, switch};
 
 /// Makes a tenant, with what it may have: no request of it comes before that holds.
 pub(crate) async fn create(
@@ -37,8 +37,9 @@ pub(crate) async fn create(
     blocking(move || {
         claims::check_new(&control, &claims)?;
         let limits = patched(&TenantLimits::default(), limits)?;
+        let told = push::json(&limits, "limits")?;
         control.changes().create_limited_tenant(&name, &claims, &limits)?;
-        tracing::info!(tenant = %name, %claims, ?limits, "made a tenant");
+        tracing::info!(tenant = %name, %claims, limits = %told, "made a tenant");
         claims_changed(&control)?;
         control.tenant(&name)
     })
@@ -58,8 +59,9 @@ pub(crate) async fn limit(
     let (before, kept) = blocking(move || {
         let before = this.tenant(&tenant)?.limits;
         let limits = patched(&before, patch)?;
+        let told = push::json(&limits, "limits")?;
         this.changes().set_tenant_limits(&tenant, &limits)?;
-        tracing::info!(%tenant, ?limits, "changed a tenant's limits");
+        tracing::info!(%tenant, limits = %told, "changed a tenant's limits");
         let book = Arc::new(Book::read(&this.store)?);
         this.tenants.store(Arc::clone(&book));
         this.books.set_gates(&book);
