@@ -204,6 +204,7 @@ fn limits_hold_from_the_next_request_on_and_after_a_restart() {
     let body = json!({ "concurrency": 1, "request_body": "10B", "memory": "32MiB" }).to_string();
     let changed = host.admin("PATCH", "/v1/tenants/acme/limits", body.as_bytes());
     assert_eq!(changed.status, 200, "{}", changed.text());
+    let _ = host.logged(&["changed a tenant's limits", "limits={", "\"concurrency\":1"]);
     for again in [false, true] {
         if again {
             host.restart();

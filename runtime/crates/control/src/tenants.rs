@@ -22,7 +22,7 @@ use crate::acting::Acting;
 use crate::control::{Control, FunctionEntry, blocking};
 use crate::error::ControlError;
 use crate::failed::{Failed, Failure};
-use crate::{scale, switch};
+use crate::{push, scale, switch};
 
 /// Makes a tenant, with what it may have: no request of it comes before that holds.
 pub(crate) async fn create(
@@ -37,8 +37,9 @@ pub(crate) async fn create(
     blocking(move || {
         claims::check_new(&control, &claims)?;
         let limits = patched(&TenantLimits::default(), limits)?;
+        let told = push::json(&limits, "limits")?;
         control.changes().create_limited_tenant(&name, &claims, &limits)?;
-        tracing::info!(tenant = %name, %claims, ?limits, "made a tenant");
+        tracing::info!(tenant = %name, %claims, limits = %told, "made a tenant");
         claims_changed(&control)?;
         control.tenant(&name)
     })
@@ -69,9 +70,10 @@ pub(crate) async fn limit(
                 "nothing was changed, because the function {function} cannot be made anew under them: {failure}; mend it or remove it first"
             )));
         }
+        let told = push::json(&limits, "limits")?;
         this.changes().set_tenant_limits(&tenant, &limits)?;
         proposed.keep();
-        tracing::info!(%tenant, ?limits, "changed a tenant's limits");
+        tracing::info!(%tenant, limits = %told, "changed a tenant's limits");
         this.books.set_gates(&this.tenants.load());
         made.map_or(Ok(Default::default()), |made| swap(&this, &own, made))
     })
