@@ -55,17 +55,18 @@ fn listings(host: &TestHost) -> Value {
             strip(&mut listed, drop);
             all.push(listed);
         };
-        let moment = ["instances", "memory", "compile", "deployed", "created_ms", "granted_ms", "world", "usage"];
+        let moment =
+            ["instances", "memory", "compile", "deployed", "created_ms", "granted_ms", "world", "usage", "etag"];
         ask(&["function", "list"], &moment);
         ask(&["model", "list"], &moment);
         if tenant == "acme" {
             ask(&["function", "versions", "split"], &moment);
-            ask(&["traffic", "split"], &["shadow"]);
+            ask(&["traffic", "split"], &["shadow", "etag"]);
             ask(&["model", "versions", "m"], &moment);
         }
     }
     let mut tenants = host.modelet(["tenant", "list", "--json"]).json();
-    strip(&mut tenants, &["created_ms"]);
+    strip(&mut tenants, &["created_ms", "etag"]);
     all.push(tenants);
     all.into()
 }

@@ -74,7 +74,10 @@ pub(crate) async fn limit(
         this.changes().set_tenant_limits(&tenant, &limits)?;
         proposed.keep();
         tracing::info!(%tenant, limits = %told, "changed a tenant's limits");
-        this.books.set_gates(&this.tenants.load());
+        // As it was kept: with the revision that the change has made.
+        let book = Arc::new(Book::read(&this.store)?);
+        this.tenants.store(Arc::clone(&book));
+        this.books.set_gates(&book);
         made.map_or(Ok(Default::default()), |made| swap(&this, &own, made))
     })
     .await?;
