@@ -27,8 +27,8 @@ enum Kind {
     Secret,
 }
 
-/// Which change of a thing was the last: the number of its event, and the beginning of its hash. Never the same again, also not in a
-/// database that was put back to an earlier state and went on from there.
+/// Which change of a thing was the last: the beginning of its event's hash, which tells nothing of other things. Never the same again,
+/// also not in a database that was put back to an earlier state and went on from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision(String);
 

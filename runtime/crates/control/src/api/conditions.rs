@@ -114,7 +114,7 @@ fn revisions(
     comparison: Comparison,
 ) -> Result<Option<Revisions>, ControlError> {
     let wrong =
-        || ControlError::BadRequest(format!("{name} is * or ETags, such as \"12-9f86d081\", with commas between"));
+        || ControlError::BadRequest(format!("{name} is * or ETags, such as \"9f86d081884c7d65\", with commas between"));
     let mut lines = Vec::new();
     for value in headers.get_all(name) {
         lines.push(value.to_str().map_err(|_| wrong())?);

@@ -10,9 +10,10 @@ CREATE TABLE revision (
     PRIMARY KEY (kind, tenant, name)
 ) STRICT, WITHOUT ROWID;
 
--- The hash tells the same number apart in a database that was put back to an earlier state and went on from there.
+-- The beginning of the event's hash: its number would tell a tenant how much the others change, and come again in a database that was
+-- put back to an earlier state and went on from there.
 CREATE VIEW revision_told AS SELECT r.kind, r.tenant, r.name,
-    r.event || coalesce('-' || lower(hex(substr(e.hash, 1, 4))), '') AS revision
+    coalesce(lower(hex(substr(e.hash, 1, 8))), r.event) AS revision
     FROM revision r LEFT JOIN event e ON e.id = r.event;
 
 INSERT INTO revision (kind, tenant, name, event)
