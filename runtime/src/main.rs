@@ -29,7 +29,9 @@ fn main() -> ExitCode {
     backtraces::turn_off();
     // clap itself ends the process with 2 on wrong usage.
     let cli = cli::Cli::parse();
-    match cli::run(cli) {
+    let ended = cli::run(cli);
+    modelet_inference::finish();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");

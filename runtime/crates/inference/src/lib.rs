@@ -75,6 +75,7 @@ pub use gauge::resident_bytes;
 pub use library::LibrarySource;
 pub use model::{Copies, Model};
 pub use model_file::ModelFile;
+pub use onnx::ffi::finish;
 pub use optimised::OptimisedFile;
 pub use options::ModelOptions;
 pub use recorded::CallShape;

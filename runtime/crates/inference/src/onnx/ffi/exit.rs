@@ -3,6 +3,9 @@
 //! A worker that gives a model's last session back at that moment frees memory through globals that are gone, and the
 //! process dies of a signal after all its work was done. So whatever a thread of ours does inside the library is announced,
 //! and `exit` first waits for it; who comes later waits for the end of the process.
+//!
+//! What the library makes at its first use is destroyed before our handler runs, because it was registered after: only who says
+//! [`finish`] before `exit` is safe from that, too.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -67,8 +70,20 @@ pub(super) fn wait_at_exit() {
     let _ = unsafe { atexit(wait) };
 }
 
+/// Waits, five seconds at most, until no thread is at work inside the library, and lets none in any more but the calling one. To be called
+/// right before the end of a process that has used models: what goes on in the background, such as the load of a further session, would
+/// be caught by the library's end, and the process would die of a signal.
+pub fn finish() {
+    // The caller still gives back what it has.
+    DEPTH.set(DEPTH.get() + 1);
+    wait();
+}
+
 extern "C" fn wait() {
-    IS_EXITING.store(true, SeqCst);
+    if IS_EXITING.swap(true, SeqCst) {
+        // It was waited for.
+        return;
+    }
     let until = Instant::now() + WAIT_MAX;
     while INSIDE.load(SeqCst) > 0 && Instant::now() < until {
         std::thread::sleep(LOOK);

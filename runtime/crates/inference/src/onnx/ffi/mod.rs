@@ -26,6 +26,7 @@ use ort::sys::{OrtAllocator, OrtStatusPtr};
 
 pub(crate) use binding::Staging;
 pub(crate) use exit::Inside;
+pub use exit::finish;
 pub(crate) use mapping::Mapping;
 pub(crate) use provider::{built_in, register_device_arena};
 pub(crate) use session::{Names, PortKind, RawPort, SessionHandle, without_threads};

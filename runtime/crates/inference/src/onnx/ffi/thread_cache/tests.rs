@@ -82,6 +82,11 @@ fn what_threads_keep_is_given_back_and_nothing_else() {
     let after = in_use();
     assert!(after <= before + (sessions - 1) * model.footprint().arena.max(1), "{before}, then {after}");
     drop(model);
+    // A further session may still be loaded in the background, and goes when that is done.
+    let until = Instant::now() + Duration::from_secs(60);
+    while in_use() > before && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     assert!(in_use() <= before);
 }
 
