@@ -29,13 +29,13 @@ fn main() -> ExitCode {
     backtraces::turn_off();
     // clap itself ends the process with 2 on wrong usage.
     let cli = cli::Cli::parse();
-    let ended = cli::run(cli);
-    modelet_inference::finish();
-    match ended {
+    let status = match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(1)
         }
-    }
+    };
+    modelet_inference::finish();
+    status
 }

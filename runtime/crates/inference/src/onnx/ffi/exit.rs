@@ -4,13 +4,17 @@
 //! process dies of a signal after all its work was done. So whatever a thread of ours does inside the library is announced,
 //! and `exit` first waits for it; who comes later waits for the end of the process.
 //!
-//! What the library makes at its first use is destroyed before our handler runs, because it was registered after: only who says
-//! [`finish`] before `exit` is safe from that, too.
+//! What the library makes at its first use is destroyed before a handler that was there by then, since handlers run in the reverse order.
+//! So ours is registered anew when a thread leaves the library, often at first and then ever more rarely; and the binary says [`finish`]
+//! before `exit` begins, which no order can spoil.
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::time::{Duration, Instant};
 
 /// A run that is longer than this is not waited for: a process that was told to end has to end.
@@ -19,7 +23,13 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often the end is looked for.
 const LOOK: Duration = Duration::from_micros(200);
 
+/// So many times the handler is registered anew whenever somebody leaves, and after that at each power of two: most of what is made at a
+/// first use is made early, and each registration costs some bytes for good.
+const RENEWED_AT_FIRST: usize = 64;
+
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
+/// How often a thread has left.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
 static IS_EXITING: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -58,8 +68,17 @@ impl Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         if DEPTH.replace(DEPTH.get() - 1) == 1 {
+            renew();
             INSIDE.fetch_sub(1, SeqCst);
         }
+    }
+}
+
+/// Somebody is about to leave: what they made the library make goes after our next handler.
+fn renew() {
+    let left = LEFT.fetch_add(1, Relaxed).saturating_add(1);
+    if (left <= RENEWED_AT_FIRST || left.is_power_of_two()) && !IS_EXITING.load(SeqCst) {
+        wait_at_exit();
     }
 }
 
